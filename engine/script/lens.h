@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lenses, from the outside: a ScriptSet is what was loaded (immutable, shared by all threads); a LensRunner is one
+// thread's Lua states for one ScriptSet.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "script/candidate.h"
+#include "script/outcome.h"
+
+namespace stemedb::script {
+
+using ParamValue = std::variant<bool, double, std::string>;
+
+// One parameter as the script describes it.
+struct ParamSpec {
+  std::string name;
+  std::string type;              // "integer", "number", "boolean" or "string"
+  ParamValue default_value;
+  double min = 0;                // integer and number
+  double max = 0;
+  std::vector<std::string> choices;  // string; empty: any
+  std::string description;
+};
+
+struct ScriptInfo {
+  std::string name;
+  std::string kind;              // "lens"
+  int api = 1;
+  std::string version;
+  std::string description;
+  std::string file;              // base name
+  Hash256 sha256{};              // of the file's bytes
+  std::string source;            // the file's text
+  std::vector<ParamSpec> params;
+};
+
+// All scripts that are live together. Immutable.
+class ScriptSet {
+ public:
+  // Reads, compiles and checks every *.lua of the directory (specs, *_spec.lua, are left out). A script that is wrong
+  // fails the whole load with file, line and remedy: at start-up a server must not come up with less than its operator
+  // expects. (Live reload will keep the last good version of each instead; it builds sets by the same path.)
+  static Result<std::shared_ptr<const ScriptSet>> Load(const std::string& directory, uint64_t generation);
+
+  uint64_t generation() const { return generation_; }
+  const std::vector<ScriptInfo>& scripts() const { return scripts_; }  // sorted by name
+  // Position in scripts(), or -1.
+  int Find(std::string_view name) const;
+
+ private:
+  uint64_t generation_ = 0;
+  std::vector<ScriptInfo> scripts_;
+};
+
+// Parameters of one call, checked against the specs and completed with defaults: values in the order of
+// ScriptInfo::params.
+struct Params {
+  std::vector<ParamValue> values;
+};
+// kInvalidArgument "invalid_params" for an unknown name, a wrong type or a value out of range; says what is allowed.
+Result<Params> CheckParams(const ScriptInfo& script, const std::map<std::string, ParamValue>& given);
+
+struct LensCall {
+  std::span<const Candidate> candidates;
+  uint32_t values_count = 0;     // distinct value_index
+  uint32_t voices_count = 0;     // distinct voice_index
+  int64_t now_ms = 0;            // the question's time: the only clock a lens has
+  const Params* params = nullptr;
+};
+
+// One thread's Lua states, one for each script, made when first used. Not thread-safe; use it on one thread.
+class LensRunner {
+ public:
+  struct Options {
+    size_t memory_bytes_max = 32u << 20;  // for each state
+  };
+  LensRunner(std::shared_ptr<const ScriptSet> scripts, Options options);
+  ~LensRunner();
+  LensRunner(const LensRunner&) = delete;
+  LensRunner& operator=(const LensRunner&) = delete;
+
+  const ScriptSet& scripts() const { return *scripts_; }
+
+  // Runs scripts()[script].resolve over the candidates. kInternal "lens_failed" with file and line when the script
+  // throws, runs out of memory or returns what is no outcome; its state is then discarded and made anew at the next call.
+  Result<Outcome> Resolve(int script, const LensCall& call);
+
+ private:
+  struct Impl;
+  std::shared_ptr<const ScriptSet> scripts_;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stemedb::script
