@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exchange: one request and the duty to answer it exactly once.
+//
+// A handler gets an ExchangePtr and may answer at once or keep the pointer, pass it to another thread, and answer
+// later from a task posted to exchange->loop(). Answers of a pipelined connection leave in the order of the
+// requests, whatever the order of Respond. When every ExchangePtr is gone without an answer, the peer gets 500.
+//
+// All ExchangePtrs must be gone before the Server is destroyed.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "http/message.h"
+#include "http/padded_buffer.h"
+
+namespace stemedb::http {
+
+class Connection;
+class Loop;
+class LoopThread;
+
+class Exchange {
+ public:
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // Any thread that holds an ExchangePtr may read it; nobody changes it after the handler was called.
+  const Request& request() const { return request_; }
+  // On the loop's thread, once. When the peer is gone the answer is dropped silently.
+  void Respond(Response&& response);
+  Loop& loop() const;
+  // On the loop's thread: whether the peer still waits for an answer. Useful before costly work.
+  bool peer_waits() const { return connection_ != nullptr; }
+
+ private:
+  friend class ExchangePtr;
+  friend class Connection;
+  friend class LoopThread;
+  friend class ExchangeList;
+
+  explicit Exchange(LoopThread& loop) : loop_(loop) {}
+  ~Exchange() = default;
+
+  void AddHandle() { handles_.fetch_add(1, std::memory_order_relaxed); }
+  void DropHandle();
+  void HandlesGone();
+  void Reset();
+
+  LoopThread& loop_;
+  std::atomic<uint32_t> handles_{0};
+
+  // The loop's thread alone, from here on (request_ and the buffers are read by others while they hold a handle).
+  Connection* connection_ = nullptr;  // null once answered or when the peer is gone
+  Exchange* next_ = nullptr;          // the connection's next request, or the pool's next spare
+  bool handed_out_ = false;           // a handler may still hold it
+  bool responded_ = false;
+  bool waiting_ = false;     // response_ waits for an earlier request's answer
+  bool keep_alive_ = true;   // the connection may go on after this answer
+  bool http_1_0_ = false;
+  bool accepts_gzip_ = false;
+  bool peer_known_ = false;  // method and target were read; else the request was malformed
+  uint64_t started_ns_ = 0;  // uv_hrtime at the request's first byte
+  size_t wire_bytes_ = 0;    // of the request, head and decoded body
+
+  Request request_;
+  PaddedBuffer head_;
+  PaddedBuffer body_;
+  std::string scratch_;  // decoded path parameters, and the request id if we made it
+  Response response_;
+};
+
+// A counted reference; copying and dropping are safe on any thread.
+class ExchangePtr {
+ public:
+  ExchangePtr() = default;
+  explicit ExchangePtr(Exchange* exchange) : exchange_(exchange) {
+    if (exchange_) exchange_->AddHandle();
+  }
+  ExchangePtr(const ExchangePtr& other) : ExchangePtr(other.exchange_) {}
+  ExchangePtr(ExchangePtr&& other) noexcept : exchange_(std::exchange(other.exchange_, nullptr)) {}
+  ExchangePtr& operator=(ExchangePtr other) noexcept {
+    std::swap(exchange_, other.exchange_);
+    return *this;
+  }
+  ~ExchangePtr() {
+    if (exchange_) exchange_->DropHandle();
+  }
+
+  Exchange* operator->() const { return exchange_; }
+  Exchange& operator*() const { return *exchange_; }
+  explicit operator bool() const { return exchange_ != nullptr; }
+
+ private:
+  Exchange* exchange_ = nullptr;
+};
+
+}  // namespace stemedb::http

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Service: what the server serves. Each loop has one of its own, made and destroyed on that loop's thread and
+// called there alone, so it needs no locks.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/status.h"
+#include "http/loop.h"
+#include "http/message.h"
+#include "http/router.h"
+
+namespace stemedb::http {
+
+// What is known of a finished request. The views are valid during the call.
+struct RequestRecord {
+  std::string_view method;  // "GET"; "invalid" for a request that couldn't be read
+  std::string_view route;   // the template, or "unmatched"
+  std::string_view target;  // empty for a request that couldn't be read
+  int status = 0;
+  double duration_seconds = 0;  // from the request's first byte to its answer's hand-over to the socket's queue
+  size_t request_bytes = 0;     // head and decoded body
+  size_t response_bytes = 0;    // head and body as sent; 0 when the peer was gone
+  std::string_view request_id;
+  std::string_view traceparent;
+  std::string_view peer_address;
+};
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  // Once for each request that was answered, on its loop's thread. Must be quick.
+  virtual void OnRequestDone(const RequestRecord& record) = 0;
+};
+
+class Service {
+ public:
+  virtual ~Service() = default;
+  // The same router for the service's whole life.
+  virtual const Router& router() const = 0;
+  // Runs when the head of a matched request is known and its body is not: request.body is empty. An answer here
+  // refuses the request cheaply; the handler then isn't called.
+  virtual std::optional<Response> OnHeaders(const Request& /*request*/) { return std::nullopt; }
+  // Null, or an observer that lives as long as the service.
+  virtual Observer* observer() { return nullptr; }
+};
+
+// Called once for each loop, on that loop's thread; a failure makes Server::Start fail with it.
+using ServiceFactory = std::function<Result<std::unique_ptr<Service>>(Loop&)>;
+
+}  // namespace stemedb::http
