@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reader: one thread's consistent view of the database: an LMDB snapshot, and over it a delta of what has been
+// acknowledged since. Refresh moves the view to now; everything it hands out (views, spans) is valid until the next
+// Refresh or Release.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "model/claim_record.h"
+
+namespace stemedb::store {
+
+// One claim as the index holds it.
+struct Row {
+  std::string_view concept_path;
+  std::string_view predicate;
+  uint64_t sequence = 0;
+  model::ClaimView claim;  // row part only
+};
+
+// One claim whole.
+struct Record {
+  uint64_t sequence = 0;
+  int64_t recorded_at_ms = 0;
+  model::ClaimView claim;
+};
+
+// A node of the concept tree that has claims at it or below it.
+struct ConceptCount {
+  std::string path;
+  uint64_t assertions = 0;        // at exactly this path
+  uint64_t assertions_below = 0;  // at paths below it
+};
+
+struct Scope {
+  std::string_view concept_path;
+  bool subtree = false;            // paths below `concept_path`, not itself
+  std::string_view predicate;      // empty: all
+  uint64_t sequence_min = 0;       // inclusive
+  uint64_t sequence_max = UINT64_MAX;  // inclusive
+};
+
+class Reader {
+ public:
+  virtual ~Reader() = default;
+
+  // Sees everything that was acknowledged before the call.
+  virtual Status Refresh() = 0;
+  // Lets go of the snapshot between questions, so that an idle thread doesn't make the file grow.
+  virtual void Release() = 0;
+
+  // The newest record in view; 0 when there is none.
+  virtual uint64_t sequence() const = 0;
+  virtual uint64_t assertion_count() const = 0;
+
+  // Appends the rows of the scope to `rows`, ordered by (concept path, predicate, sequence). Stops after `rows_max`
+  // and returns true when there are more.
+  virtual Result<bool> Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) = 0;
+
+  // kNotFound when there is none.
+  virtual Result<Record> Get(uint64_t sequence) = 0;
+  virtual std::optional<uint64_t> Find(const Hash256& id) = 0;
+
+  // The newest record with recorded_at <= time_ms; 0 when there is none.
+  virtual uint64_t SequenceAt(int64_t time_ms) = 0;
+
+  // The children of a path ("" for the roots), in byte order, starting after `after` (a child's path), at most `limit`.
+  virtual Result<std::vector<ConceptCount>> Children(std::string_view path, std::string_view after, size_t limit) = 0;
+};
+
+}  // namespace stemedb::store

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Store: the database without its questions. It takes encoded claims, makes them durable in the log, and shows them to
+// readers at the moment of acknowledgement.
+//
+// Threads. Submit may be called by any thread. The *commit* thread gives out sequences, appends to the log, syncs, hands
+// the batch to every reader and to the index thread, and then calls the callbacks. The *index* thread moves committed
+// records into LMDB and advances the checkpoint. Each querying thread has a Reader of its own; nothing that a reader
+// touches while it answers is shared and mutable.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "env/env.h"
+#include "store/reader.h"
+#include "telemetry/metrics.h"
+
+namespace stemedb::store {
+
+struct Options {
+  env::Env* env = nullptr;                       // outlives the store
+  env::Clock* clock = nullptr;                   // outlives the store
+  telemetry::Metrics* metrics = nullptr;         // outlives the store
+  std::string wal_dir = "data/wal";
+  std::string db_dir = "data/db";
+  uint64_t segment_bytes_max = 64u << 20;
+  size_t queue_records_max = 65'536;             // waiting for the commit thread; beyond: "overloaded"
+  size_t queue_bytes_max = 256u << 20;
+  size_t batch_bytes_max = 16u << 20;            // one fsync covers at most this much, but always one submission
+  size_t unindexed_records_max = 1u << 20;       // committed, not yet in LMDB; beyond: "overloaded"
+  size_t index_transaction_records = 16'384;
+  int64_t index_interval_ms = 100;               // the index thread waits this long for a larger transaction
+  bool salvage_wal = false;                      // cut damage in the middle of the log off instead of refusing
+};
+
+// One claim, ready to be logged: made by Prepare on the caller's thread.
+struct PreparedClaim {
+  Hash256 id{};
+  std::string record;  // model::EncodeClaim
+};
+
+enum class Atomicity { kEachItem, kAllOrNothing };
+
+struct ItemResult {
+  bool duplicate = false;      // the claim was there already; sequence and time are those of its first arrival
+  uint64_t sequence = 0;
+  int64_t recorded_at_ms = 0;
+};
+
+// What became of a submission: `items` in the order of its claims, or why none was taken: "disk_full",
+// "wal_failed", "shutting_down".
+struct CommitResult {
+  Status status;
+  std::vector<ItemResult> items;
+};
+using CommitCallback = std::function<void(CommitResult&&)>;  // on the commit thread: hand over and return
+
+struct Submission {
+  std::vector<PreparedClaim> claims;
+  Atomicity atomicity = Atomicity::kEachItem;  // all or nothing also across a crash
+  CommitCallback done;
+};
+
+struct Stats {
+  uint64_t assertions = 0;
+  uint64_t sequence = 0;            // of the newest acknowledged record
+  uint64_t checkpoint = 0;          // everything up to it is in LMDB
+  uint64_t wal_segments = 0;
+  uint64_t wal_bytes = 0;
+  uint64_t map_used_bytes = 0;      // both environments
+  uint64_t map_size_bytes = 0;
+  bool accepting_writes = true;     // false after a failed fsync, or while the disk is full
+  std::string not_accepting_reason;
+};
+
+class Store {
+ public:
+  // Opens or creates, recovers, rebuilds what is missing, and starts the threads. Logs the operator's phrases.
+  // kCorruption: the log or the record store is damaged; kConflict "already_running": another process has the
+  // directories.
+  static Result<std::unique_ptr<Store>> Open(const Options& options);
+
+  // Finishes what is queued, checkpoints, closes. Readers must be gone.
+  virtual ~Store() = default;
+
+  // Queues the submission; `done` is called exactly once if and only if this returns ok. kResourceExhausted
+  // "overloaded" when a queue is full; kUnavailable "wal_failed" or "shutting_down". Any thread.
+  virtual Status Submit(Submission submission) = 0;
+
+  // A reader for one thread. It must be destroyed before the store.
+  virtual std::unique_ptr<Reader> NewReader() = 0;
+
+  virtual Stats stats() const = 0;  // any thread
+
+  // Everything acknowledged before the call is in LMDB when it returns. Any thread but the loops: it waits.
+  virtual Status Flush() = 0;
+
+  // Stops taking submissions, finishes those queued, checkpoints. Idempotent.
+  virtual void Close() = 0;
+};
+
+}  // namespace stemedb::store
