@@ -26,7 +26,7 @@ enum class Failure : uint8_t {
 
 enum class Loss : uint8_t {
   kEverything,   // all bytes after the last Sync are gone
-  kSomePages,    // each 4 KiB page that was touched since the last Sync is kept, or reads as zeros where it was new
+  kSomeSectors,  // of each 512-byte sector, the bytes after the last Sync are there, or read as zeros, as chance has it
 };
 
 // May be called from any thread; the faults are set before the thread under test starts.
@@ -43,7 +43,7 @@ class FaultInjectingEnv final : public Env {
   uint64_t count(Operation operation) const;
 
   // Power loss: call when all Files of this Env are closed. Cuts every file that was written through it to what was
-  // synced; files whose name was never made durable by SyncDir vanish. `seed` chooses the pages of kSomePages.
+  // synced; files whose name was never made durable by SyncDir vanish. `seed` chooses the sectors of kSomeSectors.
   Status LoseUnsynced(Loss loss, uint64_t seed = 1);
 
   Result<std::unique_ptr<File>> OpenAppend(const std::string& path) override;
@@ -73,7 +73,6 @@ class FaultInjectingEnv final : public Env {
   // Counts one operation; the failure that it must show, if any.
   std::optional<Failure> Strike(Operation operation);
   Status StrikeOr(Operation operation, const char* what, const std::string& path);
-  Durable& StateOf(const std::string& path, uint64_t size, bool existed);
 
   Env* const base_;
   Clock* const clock_;
