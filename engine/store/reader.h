@@ -66,10 +66,10 @@ class Reader {
 
   // kNotFound when there is none.
   virtual Result<Record> Get(uint64_t sequence) = 0;
-  virtual std::optional<uint64_t> Find(const Hash256& id) = 0;
+  virtual Result<std::optional<uint64_t>> Find(const Hash256& id) = 0;
 
   // The newest record with recorded_at <= time_ms; 0 when there is none.
-  virtual uint64_t SequenceAt(int64_t time_ms) = 0;
+  virtual Result<uint64_t> SequenceAt(int64_t time_ms) = 0;
 
   // The children of a path ("" for the roots), in byte order, starting after `after` (a child's path), at most `limit`.
   virtual Result<std::vector<ConceptCount>> Children(std::string_view path, std::string_view after, size_t limit) = 0;

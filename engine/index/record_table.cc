@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/record_table.h"
+
+#include <array>
+
+#include "base/bytes.h"
+
+namespace stemedb::index {
+namespace {
+
+std::array<char, 8> SequenceKey(uint64_t sequence) {
+  std::array<char, 8> key;
+  StoreBig64(key.data(), sequence);
+  return key;
+}
+
+std::string_view View(const std::array<char, 8>& key) { return {key.data(), key.size()}; }
+
+}  // namespace
+
+Result<std::unique_ptr<RecordTable>> RecordTable::Open(const std::string& path) {
+  auto environment = kv::Environment::Open({.path = path, .layout = kv::Layout::kSingleFile});
+  if (!environment) return environment.error();
+  std::unique_ptr<RecordTable> table(new RecordTable);
+  table->environment_ = std::move(*environment);
+  for (auto [name, database] : {std::pair{"records", &table->records_}, std::pair{"ids", &table->ids_},
+                                std::pair{"meta", &table->meta_}}) {
+    auto opened = table->environment_->OpenDatabase(name);
+    if (!opened) return opened.error();
+    *database = *opened;
+  }
+  return table;
+}
+
+Status RecordTable::Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims, const Checkpoint& after) {
+  std::string value;
+  for (const LoggedClaim& logged : claims) {
+    const auto key = SequenceKey(logged.sequence);
+    value.resize(sizeof logged.recorded_at_ms);
+    StoreLittle(value.data(), logged.recorded_at_ms);
+    value.append(logged.claim.bytes());
+    STEMEDB_RETURN_IF_ERROR(txn.Put(records_, View(key), value, kv::PutMode::kAppend));
+    STEMEDB_RETURN_IF_ERROR(
+        txn.Put(ids_, {reinterpret_cast<const char*>(logged.claim.id()), sizeof(Hash256)}, View(key)));
+  }
+  return WriteCheckpoint(txn, meta_, after);
+}
+
+Result<std::optional<uint64_t>> RecordTable::Find(const kv::Txn& txn, std::string_view id) const {
+  auto found = txn.Get(ids_, id);
+  if (!found) return found.error();
+  if (!found->has_value()) return std::optional<uint64_t>();
+  if ((*found)->size() != 8) return Status(Code::kCorruption, "id_unreadable", "the entry of an id is not 8 bytes long");
+  return std::optional<uint64_t>(LoadBig64((*found)->data()));
+}
+
+Result<StoredRecord> RecordTable::DecodeStored(std::string_view value) {
+  if (value.size() < sizeof(int64_t)) {
+    return Status(Code::kCorruption, "record_unreadable", "a stored record is shorter than its time stamp");
+  }
+  auto claim = model::ClaimView::OfRecord(value.substr(sizeof(int64_t)));
+  if (!claim) return claim.error();
+  return StoredRecord{LoadLittle<int64_t>(value.data()), *claim};
+}
+
+Result<std::optional<StoredRecord>> RecordTable::Get(const kv::Txn& txn, uint64_t sequence) const {
+  auto found = txn.Get(records_, View(SequenceKey(sequence)));
+  if (!found) return found.error();
+  if (!found->has_value()) return std::optional<StoredRecord>();
+  auto stored = DecodeStored(**found);
+  if (!stored) return stored.error().Annotate("record " + std::to_string(sequence));
+  return std::optional<StoredRecord>(*stored);
+}
+
+Result<uint64_t> RecordTable::SequenceAt(const kv::Txn& txn, int64_t time_ms, uint64_t sequence_max) const {
+  // recorded_at never falls along the log, so the sequences divide into "not after the time" and "after it".
+  uint64_t not_after = 0, after = sequence_max + 1;
+  while (after - not_after > 1) {
+    const uint64_t middle = not_after + (after - not_after) / 2;
+    auto found = txn.Get(records_, View(SequenceKey(middle)));
+    if (!found) return found.error();
+    if (!found->has_value() || (*found)->size() < sizeof(int64_t)) {
+      return Status(Code::kCorruption, "record_missing", "record " + std::to_string(middle) + " is missing");
+    }
+    (LoadLittle<int64_t>((*found)->data()) <= time_ms ? not_after : after) = middle;
+  }
+  return not_after;
+}
+
+}  // namespace stemedb::index

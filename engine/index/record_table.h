@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// RecordTable: data/db/assertions.kv. The records themselves by sequence, and where each id is.
+//
+//   records  sequence (8, big-endian) → recorded_at_ms (8), record (model/claim_record.h)
+//   ids      id (32) → sequence (8, big-endian)
+//   meta     "checkpoint" → index/checkpoint.h
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "index/checkpoint.h"
+#include "kv/environment.h"
+#include "kv/txn.h"
+#include "model/claim_record.h"
+
+namespace stemedb::index {
+
+// One record of the log, ready to be applied. `record` must outlive the call it is given to.
+struct LoggedClaim {
+  uint64_t sequence = 0;
+  int64_t recorded_at_ms = 0;
+  model::ClaimView claim;  // a whole record
+};
+
+struct StoredRecord {
+  int64_t recorded_at_ms = 0;
+  model::ClaimView claim;
+};
+
+// Thread-safe itself; transactions belong to their threads.
+class RecordTable {
+ public:
+  static Result<std::unique_ptr<RecordTable>> Open(const std::string& path);
+
+  kv::Environment& environment() { return *environment_; }
+
+  // Applies claims in the order of their sequences, all above the checkpoint, and moves the checkpoint. The caller
+  // commits. kResourceExhausted "map_full": abort, grow, do it again.
+  Status Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims, const Checkpoint& after);
+
+  Result<Checkpoint> checkpoint(const kv::Txn& txn) const { return ReadCheckpoint(txn, meta_); }
+  Result<std::optional<uint64_t>> Find(const kv::Txn& txn, std::string_view id) const;
+  Result<std::optional<StoredRecord>> Get(const kv::Txn& txn, uint64_t sequence) const;
+  // The newest sequence up to `sequence_max` that was recorded at or before the time; 0 when there is none.
+  Result<uint64_t> SequenceAt(const kv::Txn& txn, int64_t time_ms, uint64_t sequence_max) const;
+  // For walking the records: decode with DecodeStored.
+  kv::Database records() const { return records_; }
+  static Result<StoredRecord> DecodeStored(std::string_view value);
+
+ private:
+  RecordTable() = default;
+
+  std::unique_ptr<kv::Environment> environment_;
+  kv::Database records_, ids_, meta_;
+};
+
+}  // namespace stemedb::index

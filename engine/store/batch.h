@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Batch: what one fsync made durable. Immutable from the moment it is published; readers, the index thread and whoever
+// else needs it share it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "index/checkpoint.h"
+#include "model/claim_record.h"
+
+namespace stemedb::store {
+
+struct Entry {
+  uint64_t sequence = 0;
+  int64_t recorded_at_ms = 0;
+  Hash256 id{};
+  std::string record;
+  model::ClaimView claim() const { return model::ClaimView::Trusted(record); }
+};
+
+struct Batch {
+  std::vector<Entry> entries;   // never empty; sequences follow one another
+  index::Checkpoint after;      // how the database stands behind the last entry
+  uint64_t first() const { return entries.front().sequence; }
+  uint64_t last() const { return entries.back().sequence; }
+};
+
+// Ids are digests: any eight bytes of them are a good hash.
+struct IdHasher {
+  size_t operator()(const Hash256& id) const { return LoadLittle<size_t>(id.data()); }
+};
+
+}  // namespace stemedb::store

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/committer.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "store/indexer.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+#include "telemetry/stopwatch.h"
+#include "wal/format.h"
+
+namespace stemedb::store {
+namespace {
+
+constexpr uint8_t kTypeAssertion = 1;  // docs/wal-format.md
+
+size_t BytesOf(const Submission& submission) {
+  size_t bytes = 0;
+  for (const PreparedClaim& claim : submission.claims) bytes += claim.record.size() + wal::kRecordHeaderBytes;
+  return bytes;
+}
+
+}  // namespace
+
+Committer::Committer(const Options& options, std::unique_ptr<wal::Writer> writer, const index::Checkpoint& start,
+                     index::RecordTable* records, Publisher* publisher, Indexer* indexer)
+    : options_(options),
+      records_(records),
+      publisher_(publisher),
+      indexer_(indexer),
+      writer_(std::move(writer)),
+      at_(start),
+      sequence_(start.sequence),
+      assertions_(start.assertions) {
+  ExportLogMetrics();
+  thread_ = std::thread([this] { Run(); });
+  pthread_setname_np(thread_.native_handle(), "commit");
+}
+
+Committer::~Committer() { Stop(); }
+
+Status Committer::Submit(Submission submission) {
+  const size_t records = submission.claims.size(), bytes = BytesOf(submission);
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return Status(Code::kUnavailable, "shutting_down", "the server is shutting down");
+  if (refusal_.reason() == "wal_failed") return refusal_;
+  // A submission that is too large for the queue is still taken when it is alone.
+  const bool full = queued_records_ + records > options_.queue_records_max || queued_bytes_ + bytes > options_.queue_bytes_max;
+  if ((full && !queue_.empty()) || indexer_->backlog() + queued_records_ > options_.unindexed_records_max) {
+    return Status(Code::kResourceExhausted, "overloaded",
+                  "the write queue is full: the disk does not keep up; send more slowly and try again");
+  }
+  queued_records_ += records;
+  queued_bytes_ += bytes;
+  queue_.push_back(std::move(submission));
+  if (queue_.size() == 1) wake_.notify_one();
+  return Status::Ok();
+}
+
+void Committer::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Committer::FillStats(Stats& stats) const {
+  stats.sequence = sequence_.load();
+  stats.assertions = assertions_.load();
+  stats.wal_segments = wal_segments_.load();
+  stats.wal_bytes = wal_bytes_.load();
+  const std::lock_guard lock(mutex_);
+  stats.accepting_writes = refusal_.ok();
+  stats.not_accepting_reason = refusal_.message();
+}
+
+void Committer::Run() {
+  Work work;
+  while (TakeWork(work)) Commit(work);
+}
+
+bool Committer::TakeWork(Work& work) {
+  work = Work();
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  size_t bytes = 0;
+  while (!queue_.empty()) {
+    const size_t next = BytesOf(queue_.front());
+    if (!work.submissions.empty() && bytes + next > options_.batch_bytes_max) break;
+    bytes += next;
+    queued_bytes_ -= next;
+    queued_records_ -= queue_.front().claims.size();
+    work.submissions.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return !work.submissions.empty();  // empty: stopping, and everything is done
+}
+
+void Committer::Commit(Work& work) {
+  ForgetIndexed();
+  work.results.resize(work.submissions.size());
+  work.batch = std::make_shared<Batch>();
+  Status status = Order(work);
+  if (status.ok()) status = WriteLog(work);
+  if (status.ok()) {
+    Publish(work);
+  } else {
+    for (const Entry& entry : work.batch->entries) unindexed_ids_.erase(entry.id);
+    CountFailure(status);
+  }
+  SetRefusal(status);
+  ExportLogMetrics();
+  Answer(work, status);
+}
+
+Status Committer::Order(Work& work) {
+  if (!read_txn_) {
+    auto txn = kv::ReadTxn::Open(&records_->environment());
+    if (!txn) return txn.error();
+    read_txn_ = std::move(*txn);
+  }
+  const kv::ReadScope scope(*read_txn_);
+  STEMEDB_RETURN_IF_ERROR(scope.status());
+  for (size_t i = 0; i < work.submissions.size(); ++i) {
+    STEMEDB_RETURN_IF_ERROR(OrderOne(work.submissions[i], work.results[i], *work.batch));
+  }
+  return Status::Ok();
+}
+
+Status Committer::OrderOne(Submission& submission, CommitResult& result, Batch& batch) {
+  // The wall clock may jump back; the log's times never do, so that "as of" a time is a place in the log.
+  const int64_t now_ms = std::max(options_.clock->NowMs(), at_.recorded_at_ms);
+  const size_t first_new = batch.entries.size();
+  result.items.resize(submission.claims.size());
+  for (size_t i = 0; i < submission.claims.size(); ++i) {
+    PreparedClaim& claim = submission.claims[i];
+    ItemResult& item = result.items[i];
+    auto repeat = FindRepeat(claim.id, item);
+    if (!repeat) return repeat.error();
+    if (*repeat) continue;
+    item = {false, at_.sequence + batch.entries.size() + 1, now_ms};
+    unindexed_ids_.emplace(claim.id, Known{item.sequence, now_ms});
+    batch.entries.push_back({item.sequence, now_ms, claim.id, std::move(claim.record)});
+  }
+  std::vector<wal::RecordToWrite> records;
+  for (size_t i = first_new; i < batch.entries.size(); ++i) {
+    const bool more = submission.atomicity == Atomicity::kAllOrNothing && i + 1 < batch.entries.size();
+    records.push_back({kTypeAssertion, more ? wal::kFlagMore : uint8_t{0}, now_ms, batch.entries[i].record});
+  }
+  return records.empty() ? Status::Ok() : writer_->Append(records);
+}
+
+Result<bool> Committer::FindRepeat(const Hash256& id, ItemResult& item) {
+  const auto known = unindexed_ids_.find(id);
+  if (known != unindexed_ids_.end()) {
+    item = {true, known->second.sequence, known->second.recorded_at_ms};
+    return true;
+  }
+  auto sequence = records_->Find(*read_txn_, AsView(id));
+  if (!sequence) return sequence.error();
+  if (!sequence->has_value()) return false;
+  auto stored = records_->Get(*read_txn_, **sequence);
+  if (!stored) return stored.error();
+  item = {true, **sequence, stored->has_value() ? (*stored)->recorded_at_ms : 0};
+  return true;
+}
+
+Status Committer::WriteLog(Work& work) {
+  if (work.batch->entries.empty()) return Status::Ok();
+  const telemetry::Stopwatch stopwatch;
+  STEMEDB_RETURN_IF_ERROR(writer_->Sync());
+  const telemetry::WalMetrics& metrics = options_.metrics->wal();
+  metrics.flush_latency_seconds.Observe(stopwatch.Seconds());
+  metrics.batch_size.Observe(static_cast<double>(work.batch->entries.size()));
+  return Status::Ok();
+}
+
+void Committer::Publish(Work& work) {
+  Batch& batch = *work.batch;
+  if (batch.entries.empty()) return;
+  STEMEDB_CHECK(writer_->durable().next_sequence == batch.last() + 1);
+  at_.sequence = batch.last();
+  at_.assertions += batch.entries.size();
+  at_.recorded_at_ms = batch.entries.back().recorded_at_ms;
+  at_.chain = writer_->durable().chain;
+  batch.after = at_;
+  publisher_->Publish(work.batch);
+  indexer_->Add(work.batch);
+  unindexed_.push_back(work.batch);
+  sequence_.store(at_.sequence);
+  assertions_.store(at_.assertions);
+  options_.metrics->CountIngested(batch.entries.size());
+}
+
+void Committer::Answer(Work& work, const Status& failure) {
+  for (size_t i = 0; i < work.submissions.size(); ++i) {
+    CommitResult& result = work.results[i];
+    if (!failure.ok()) result = {failure, {}};
+    work.submissions[i].done(std::move(result));
+  }
+}
+
+void Committer::ForgetIndexed() {
+  const uint64_t indexed = indexer_->records_checkpoint();
+  while (!unindexed_.empty() && unindexed_.front()->last() <= indexed) {
+    for (const Entry& entry : unindexed_.front()->entries) unindexed_ids_.erase(entry.id);
+    unindexed_.pop_front();
+  }
+}
+
+void Committer::CountFailure(const Status& failure) {
+  writer_->Discard();
+  options_.metrics->WalWriteError(failure.reason()).Increment();
+  telemetry::LogError("store", "writes refused: " + std::string(failure.message()), {{"reason", failure.reason()}});
+}
+
+void Committer::SetRefusal(const Status& failure) {
+  const std::lock_guard lock(mutex_);
+  if (refusal_.ok() && failure.ok()) return;
+  // A poisoned log stays poisoned, whatever a repeat that needs no write may say.
+  if (refusal_.reason() == "wal_failed") return;
+  if (failure.ok()) telemetry::LogInfo("store", "writes are accepted again");
+  refusal_ = failure;
+}
+
+void Committer::ExportLogMetrics() {
+  const wal::Stats& now = writer_->stats();
+  const telemetry::WalMetrics& metrics = options_.metrics->wal();
+  metrics.writes_total.Increment(static_cast<double>(now.records - exported_.records));
+  metrics.bytes_written_total.Increment(static_cast<double>(now.bytes_written - exported_.bytes_written));
+  metrics.rotations_total.Increment(static_cast<double>(now.rotations - exported_.rotations));
+  metrics.segments_count.Set(static_cast<double>(now.segments));
+  metrics.disk_usage_bytes.Set(static_cast<double>(now.disk_bytes));
+  wal_segments_.store(now.segments);
+  wal_bytes_.store(now.disk_bytes);
+  exported_ = now;
+}
+
+}  // namespace stemedb::store

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/indexer.h"
+
+#include <pthread.h>
+
+#include <chrono>
+
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+#include "telemetry/stopwatch.h"
+
+namespace stemedb::store {
+namespace {
+
+constexpr auto kRetryAfter = std::chrono::seconds(1);
+
+}  // namespace
+
+Status WriteWithRoom(kv::Environment& environment, const std::function<Status(kv::WriteTxn&)>& change) {
+  for (;;) {
+    auto txn = kv::WriteTxn::Begin(&environment);
+    if (!txn) return txn.error();
+    Status status = change(**txn);
+    if (status.ok()) status = (*txn)->Commit();
+    if (status.ok()) return status;
+    (*txn)->Abort();
+    if (status.reason() != "map_full") return status;
+    const uint64_t larger = environment.stats().map_bytes * 2;
+    telemetry::LogInfo("store", "growing the map of a database file", {{"file", environment.path()}, {"bytes", larger}});
+    STEMEDB_RETURN_IF_ERROR(environment.GrowMap(larger));
+  }
+}
+
+Indexer::Indexer(const Options& options, const index::Checkpoint& start, index::RecordTable* records,
+                 index::ClaimIndex* claims, Publisher* publisher)
+    : options_(options),
+      records_(records),
+      claims_(claims),
+      publisher_(publisher),
+      added_(start.sequence),
+      records_checkpoint_(start.sequence),
+      checkpoint_(start.sequence) {
+  thread_ = std::thread([this] { Run(); });
+  pthread_setname_np(thread_.native_handle(), "index");
+}
+
+Indexer::~Indexer() { Stop(); }
+
+void Indexer::Add(BatchPtr batch) {
+  const std::lock_guard lock(mutex_);
+  queued_records_ += batch->entries.size();
+  added_ = batch->last();
+  backlog_.fetch_add(batch->entries.size(), std::memory_order_relaxed);
+  queue_.push_back(std::move(batch));
+  if (queue_.size() == 1 || queued_records_ >= options_.index_transaction_records) wake_.notify_one();
+}
+
+Status Indexer::Flush() {
+  std::unique_lock lock(mutex_);
+  const uint64_t target = added_;
+  ++flushes_waiting_;
+  wake_.notify_one();
+  moved_.wait(lock, [&] { return checkpoint() >= target || !failure_.ok(); });
+  --flushes_waiting_;
+  return checkpoint() >= target ? Status::Ok() : failure_;
+}
+
+void Indexer::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Indexer::Run() {
+  std::vector<BatchPtr> work;
+  while (TakeWork(work)) {
+    for (Status status = Move(work); !status.ok(); status = Move(work)) {
+      if (!WaitAfterFailure(status)) return;  // stopping: the log has it, the next start replays it
+    }
+    Done(work);
+  }
+}
+
+bool Indexer::TakeWork(std::vector<BatchPtr>& work) {
+  work.clear();
+  std::unique_lock lock(mutex_);
+  const auto in_hurry = [this] { return stopping_ || flushes_waiting_ > 0; };
+  wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+  // A transaction costs two syncs however small it is: wait a little for it to become worth that.
+  wake_.wait_for(lock, std::chrono::milliseconds(options_.index_interval_ms),
+                 [&] { return in_hurry() || queued_records_ >= options_.index_transaction_records; });
+  size_t records = 0;
+  while (!queue_.empty() && (work.empty() || records + queue_.front()->entries.size() <= options_.index_transaction_records)) {
+    records += queue_.front()->entries.size();
+    work.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  queued_records_ -= records;
+  return !work.empty();
+}
+
+Status Indexer::Move(const std::vector<BatchPtr>& work) {
+  std::vector<index::LoggedClaim> claims;
+  for (const BatchPtr& batch : work) {
+    for (const Entry& entry : batch->entries) claims.push_back({entry.sequence, entry.recorded_at_ms, entry.claim()});
+  }
+  const index::Checkpoint& after = work.back()->after;
+  const auto timed = [&](const char* backend, kv::Environment& environment,
+                         const std::function<Status(kv::WriteTxn&)>& change) {
+    telemetry::StorageSeries series = options_.metrics->Storage("commit", backend);
+    const telemetry::ScopedTimer timer(series.duration_seconds);
+    series.operations.Increment();
+    Status status = WriteWithRoom(environment, change);
+    if (!status.ok()) series.errors.Increment();
+    return status;
+  };
+  // A second try after a failure between the two finds the record table done.
+  if (records_checkpoint() < after.sequence) {
+    STEMEDB_RETURN_IF_ERROR(timed("assertions", records_->environment(),
+                                  [&](kv::WriteTxn& txn) { return records_->Apply(txn, claims, after); }));
+    records_checkpoint_.store(after.sequence, std::memory_order_release);
+  }
+  return timed("indexes", claims_->environment(),
+               [&](kv::WriteTxn& txn) { return claims_->Apply(txn, claims, after); });
+}
+
+void Indexer::Done(const std::vector<BatchPtr>& work) {
+  const uint64_t sequence = work.back()->last();
+  size_t records = 0;
+  for (const BatchPtr& batch : work) records += batch->entries.size();
+  publisher_->Trim(sequence);
+  const std::lock_guard lock(mutex_);
+  checkpoint_.store(sequence, std::memory_order_release);
+  backlog_.fetch_sub(records, std::memory_order_relaxed);
+  failure_ = Status::Ok();
+  moved_.notify_all();
+}
+
+bool Indexer::WaitAfterFailure(const Status& failure) {
+  telemetry::LogError("store", "index thread: " + std::string(failure.message()) + "; trying again",
+                      {{"reason", failure.reason()}});
+  std::unique_lock lock(mutex_);
+  failure_ = failure;
+  moved_.notify_all();
+  return !wake_.wait_for(lock, kRetryAfter, [this] { return stopping_; });
+}
+
+}  // namespace stemedb::store

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Indexer: the index thread. Its inbox is the batches that are durable in the log; it moves them into LMDB in large
+// transactions, first the record table, then the claim index, each with its checkpoint, and then lets the readers forget
+// them. A failure (a full disk) is logged and tried again every second: nothing is lost, the log has it.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "index/claim_index.h"
+#include "index/record_table.h"
+#include "store/publisher.h"
+#include "store/store.h"
+
+namespace stemedb::store {
+
+// Runs `change` in a write transaction and commits it; when the map is full, grows it and does it all again.
+Status WriteWithRoom(kv::Environment& environment, const std::function<Status(kv::WriteTxn&)>& change);
+
+class Indexer {
+ public:
+  // `start` is the checkpoint of both tables after recovery. Everything pointed to outlives the indexer.
+  Indexer(const Options& options, const index::Checkpoint& start, index::RecordTable* records, index::ClaimIndex* claims,
+          Publisher* publisher);
+  ~Indexer();
+
+  void Add(BatchPtr batch);                 // commit thread
+  size_t backlog() const { return backlog_.load(std::memory_order_relaxed); }  // records; any thread
+  // Both tables hold everything up to here. Any thread.
+  uint64_t checkpoint() const { return checkpoint_.load(std::memory_order_acquire); }
+  // The record table alone; a little ahead at times. Any thread.
+  uint64_t records_checkpoint() const { return records_checkpoint_.load(std::memory_order_acquire); }
+  // Returns when everything added before the call is in LMDB; the last failure when that can't be reached.
+  Status Flush();
+  // Moves what is left, then ends the thread. Idempotent.
+  void Stop();
+
+ private:
+  void Run();
+  bool TakeWork(std::vector<BatchPtr>& work);
+  Status Move(const std::vector<BatchPtr>& work);
+  void Done(const std::vector<BatchPtr>& work);
+  bool WaitAfterFailure(const Status& failure);
+
+  const Options options_;
+  index::RecordTable* const records_;
+  index::ClaimIndex* const claims_;
+  Publisher* const publisher_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;    // to the thread
+  std::condition_variable moved_;   // from it
+  std::deque<BatchPtr> queue_;      // guarded by mutex_
+  size_t queued_records_ = 0;       // guarded by mutex_
+  uint64_t added_ = 0;              // guarded by mutex_: the newest sequence that came in
+  int flushes_waiting_ = 0;         // guarded by mutex_
+  bool stopping_ = false;           // guarded by mutex_
+  Status failure_;                  // guarded by mutex_: of the last try
+
+  std::atomic<size_t> backlog_{0};
+  std::atomic<uint64_t> records_checkpoint_;
+  std::atomic<uint64_t> checkpoint_;
+
+  std::thread thread_;
+};
+
+}  // namespace stemedb::store

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Publisher: hands each batch to every reader before it is acknowledged, so that a question asked after the
+// acknowledgement sees it, on whichever thread.
+//
+// Each reader has an inbox. The commit thread puts batches in; the reader takes them out at its next Refresh. What has
+// reached LMDB is taken out again by Trim, so an idle reader's inbox stays as small as the index thread's backlog. That is
+// safe because a reader empties its inbox *before* it takes its LMDB snapshot: whatever was trimmed by then is in there.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "store/batch.h"
+
+namespace stemedb::store {
+
+using BatchPtr = std::shared_ptr<const Batch>;
+
+class Inbox {
+ public:
+  // The reader's thread. Moves what is waiting to the end of `out`; one atomic load when nothing is.
+  void Take(std::vector<BatchPtr>& out);
+
+ private:
+  friend class Publisher;
+  std::mutex mutex_;
+  std::deque<BatchPtr> waiting_;   // guarded by mutex_
+  std::atomic<bool> any_{false};
+};
+
+class Publisher {
+ public:
+  // Any thread. The new inbox holds everything that is not in LMDB yet.
+  std::shared_ptr<Inbox> Subscribe();
+  void Unsubscribe(const std::shared_ptr<Inbox>& inbox);
+
+  // Commit thread.
+  void Publish(BatchPtr batch);
+  // Index thread: everything up to `sequence` is in LMDB, committed.
+  void Trim(uint64_t sequence);
+
+ private:
+  std::mutex mutex_;  // taken before an inbox's
+  std::deque<BatchPtr> unindexed_;
+  std::vector<std::shared_ptr<Inbox>> inboxes_;
+};
+
+}  // namespace stemedb::store

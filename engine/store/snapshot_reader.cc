@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/snapshot_reader.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "base/check.h"
+#include "index/layout.h"
+
+namespace stemedb::store {
+namespace {
+
+bool InOrder(const Row& a, const Row& b) {
+  return std::tie(a.concept_path, a.predicate, a.sequence) < std::tie(b.concept_path, b.predicate, b.sequence);
+}
+
+Row RowOf(const Entry& entry) {
+  const model::ClaimView claim = entry.claim();
+  return {claim.concept_path(), claim.predicate(), entry.sequence, claim};
+}
+
+bool WantsSequence(const Scope& scope, uint64_t sequence) {
+  return sequence >= scope.sequence_min && sequence <= scope.sequence_max;
+}
+
+}  // namespace
+
+SnapshotReader::SnapshotReader(Publisher* publisher, index::RecordTable* records, index::ClaimIndex* claims)
+    : publisher_(publisher), records_(records), claims_(claims), inbox_(publisher->Subscribe()) {}
+
+SnapshotReader::~SnapshotReader() {
+  claim_cursor_.reset();
+  concept_cursor_.reset();
+  publisher_->Unsubscribe(inbox_);
+}
+
+Status SnapshotReader::OpenTransactions() {
+  auto record_txn = kv::ReadTxn::Open(&records_->environment());
+  if (!record_txn) return record_txn.error();
+  auto claim_txn = kv::ReadTxn::Open(&claims_->environment());
+  if (!claim_txn) return claim_txn.error();
+  record_txn_ = std::move(*record_txn);
+  claim_txn_ = std::move(*claim_txn);
+  return Status::Ok();
+}
+
+Status SnapshotReader::RenewCursors() {
+  if (claim_cursor_) {
+    STEMEDB_RETURN_IF_ERROR(claim_cursor_->Renew(*claim_txn_));
+    return concept_cursor_->Renew(*claim_txn_);
+  }
+  auto claim_cursor = kv::Cursor::Open(*claim_txn_, claims_->claims());
+  if (!claim_cursor) return claim_cursor.error();
+  auto concept_cursor = kv::Cursor::Open(*claim_txn_, claims_->concepts());
+  if (!concept_cursor) return concept_cursor.error();
+  claim_cursor_.emplace(std::move(*claim_cursor));
+  concept_cursor_.emplace(std::move(*concept_cursor));
+  return Status::Ok();
+}
+
+Status SnapshotReader::Refresh() {
+  if (!record_txn_) STEMEDB_RETURN_IF_ERROR(OpenTransactions());
+  Release();
+
+  taken_.clear();
+  inbox_->Take(taken_);
+  for (BatchPtr& batch : taken_) delta_.Add(std::move(batch));
+
+  STEMEDB_RETURN_IF_ERROR(record_txn_->Renew());
+  STEMEDB_RETURN_IF_ERROR(claim_txn_->Renew());
+  STEMEDB_RETURN_IF_ERROR(RenewCursors());
+  auto records_at = records_->checkpoint(*record_txn_);
+  if (!records_at) return records_at.error();
+  auto claims_at = claims_->checkpoint(*claim_txn_);
+  if (!claims_at) return claims_at.error();
+  records_to_ = records_at->sequence;
+  claims_to_ = claims_at->sequence;
+  delta_.Prune(std::min(records_to_, claims_to_));
+  STEMEDB_CHECK(delta_.empty() || delta_.first() <= std::min(records_to_, claims_to_) + 1);
+
+  at_ = *records_at;
+  if (!delta_.empty() && delta_.newest().last() > at_.sequence) at_ = delta_.newest().after;
+  return Status::Ok();
+}
+
+void SnapshotReader::Release() {
+  record_txn_->Reset();
+  claim_txn_->Reset();
+}
+
+Result<bool> SnapshotReader::Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) {
+  const size_t before = rows.size();
+  auto more = ScanIndex(scope, rows_max, rows);
+  if (!more) return more.error();
+  const size_t from_index = rows.size();
+  ScanDelta(scope, rows);
+  // One (concept, predicate) pair is in order already: the delta's sequences are above the index's.
+  const bool one_pair = !scope.subtree && !scope.predicate.empty();
+  const bool long_path = from_index > before && rows[from_index - 1].concept_path.size() > index::kPathKeyBytesMax;
+  if (!one_pair && (rows.size() > from_index || long_path)) std::sort(rows.begin() + before, rows.end(), InOrder);
+  if (rows.size() - before > rows_max) {
+    rows.resize(before + rows_max);
+    *more = true;
+  }
+  return *more;
+}
+
+Result<bool> SnapshotReader::ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows) {
+  const std::string subtree_prefix = scope.subtree ? index::SubtreePrefix(scope.concept_path) : std::string();
+  key_.clear();
+  if (scope.subtree) {
+    key_.append(subtree_prefix, 0, index::kLongPathKept);
+    if (key_.empty()) key_.push_back('\x01');
+  } else {
+    index::AppendPathKey(key_, scope.concept_path);
+    key_.push_back('\0');
+    if (!scope.predicate.empty()) key_.append(scope.predicate).push_back('\0');
+  }
+  const size_t prefix_size = key_ == "\x01" ? 0 : key_.size();
+  const bool one_pair = !scope.subtree && !scope.predicate.empty();
+  if (one_pair) index::AppendSequence(key_, scope.sequence_min);
+  const std::string_view prefix = std::string_view(key_).substr(0, prefix_size);
+
+  kv::Cursor& cursor = *claim_cursor_;
+  size_t left = rows_max;
+  for (Status moved = cursor.Seek(key_);; moved = cursor.Next()) {
+    if (!moved.ok()) return moved;
+    if (!cursor.valid() || !cursor.key().starts_with(prefix)) return false;
+    const auto key = index::ParseClaimKey(cursor.key());
+    if (!key) return Status(Code::kCorruption, "index_unreadable", "a key of the claim index is malformed");
+    if (one_pair && key->sequence > scope.sequence_max) return false;
+    if (!WantsSequence(scope, key->sequence)) continue;
+    if (!scope.predicate.empty() && key->predicate != scope.predicate) continue;
+    Row row{key->path_key, key->predicate, key->sequence, model::ClaimView::Trusted(cursor.value())};
+    if (!scope.subtree) {
+      row.concept_path = scope.concept_path;
+    } else if (index::IsLongPathKey(key->path_key)) {
+      auto record = Get(key->sequence);
+      if (!record) return record.error();
+      row.concept_path = record->claim.concept_path();
+      if (!row.concept_path.starts_with(subtree_prefix)) continue;
+    }
+    if (left-- == 0) return true;
+    rows.push_back(row);
+  }
+}
+
+void SnapshotReader::ScanDelta(const Scope& scope, std::vector<Row>& rows) const {
+  const auto take = [&](const std::vector<const Entry*>& entries) {
+    for (const Entry* entry : entries) {
+      if (entry->sequence <= claims_to_ || !WantsSequence(scope, entry->sequence)) continue;
+      const Row row = RowOf(*entry);
+      if (scope.predicate.empty() || row.predicate == scope.predicate) rows.push_back(row);
+    }
+  };
+  if (delta_.empty()) return;
+  if (!scope.subtree) {
+    if (const auto* entries = delta_.OfConcept(scope.concept_path)) take(*entries);
+    return;
+  }
+  const std::string prefix = index::SubtreePrefix(scope.concept_path);
+  delta_.ForEachConcept([&](std::string_view path, const std::vector<const Entry*>& entries) {
+    if (path.starts_with(prefix)) take(entries);
+  });
+}
+
+Result<Record> SnapshotReader::Get(uint64_t sequence) {
+  if (sequence > records_to_) {
+    const Entry* entry = delta_.Get(sequence);
+    if (entry == nullptr) return Status(Code::kNotFound, "unknown_sequence", "there is no such record");
+    return Record{sequence, entry->recorded_at_ms, entry->claim()};
+  }
+  auto stored = records_->Get(*record_txn_, sequence);
+  if (!stored) return stored.error();
+  if (!stored->has_value()) return Status(Code::kNotFound, "unknown_sequence", "there is no such record");
+  return Record{sequence, (*stored)->recorded_at_ms, (*stored)->claim};
+}
+
+Result<std::optional<uint64_t>> SnapshotReader::Find(const Hash256& id) {
+  if (const Entry* entry = delta_.Find(id)) return std::optional<uint64_t>(entry->sequence);
+  return records_->Find(*record_txn_, AsView(id));
+}
+
+Result<uint64_t> SnapshotReader::SequenceAt(int64_t time_ms) {
+  if (!delta_.empty()) {
+    const Entry* entry = delta_.NewestAt(time_ms, UINT64_MAX);
+    if (entry != nullptr && entry->sequence > records_to_) return entry->sequence;
+  }
+  return records_->SequenceAt(*record_txn_, time_ms, records_to_);
+}
+
+Result<std::vector<ConceptCount>> SnapshotReader::Children(std::string_view path, std::string_view after, size_t limit) {
+  auto stored = claims_->Children(*concept_cursor_, path, after, limit);
+  if (!stored) return stored.error();
+  std::map<std::string, ConceptCount> merged;
+  for (index::ConceptNode& node : *stored) {
+    merged[node.path] = {node.path, node.assertions, node.assertions_below};
+  }
+  // Behind the last child that a full page holds, the delta must wait for its page.
+  const bool full = stored->size() >= limit && !stored->empty();
+  const std::string last = full ? stored->back().path : std::string();
+  const std::string prefix = index::SubtreePrefix(path);
+  delta_.ForEachConcept([&](std::string_view concept_path, const std::vector<const Entry*>& entries) {
+    if (!concept_path.starts_with(prefix) || concept_path.size() == prefix.size()) return;
+    const std::string child(index::ChildOn(concept_path, path));
+    if (child <= after || (full && child > last)) return;
+    const auto fresh = static_cast<uint64_t>(std::count_if(
+        entries.begin(), entries.end(), [&](const Entry* entry) { return entry->sequence > claims_to_; }));
+    if (fresh == 0) return;
+    ConceptCount& count = merged[child];
+    count.path = child;
+    (child == concept_path ? count.assertions : count.assertions_below) += fresh;
+  });
+  std::vector<ConceptCount> children;
+  for (auto& [child, count] : merged) {
+    if (children.size() == limit) break;
+    children.push_back(std::move(count));
+  }
+  return children;
+}
+
+}  // namespace stemedb::store

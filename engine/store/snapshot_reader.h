@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// SnapshotReader: the Reader there is. This is the one place where LMDB's snapshot and the delta are merged.
+//
+// The order in Refresh is what makes it right without locks: (1) empty the inbox into the delta, (2) take the LMDB
+// snapshots and read their checkpoints, (3) forget the delta up to the smaller checkpoint. What was trimmed from the inbox before
+// (1) was committed to LMDB before (2). An entry may then be in both; each lookup asks the delta only for what is above
+// the checkpoint of the table it merges with, so nothing shows twice.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "index/claim_index.h"
+#include "index/record_table.h"
+#include "store/delta.h"
+#include "store/publisher.h"
+#include "store/reader.h"
+
+namespace stemedb::store {
+
+class SnapshotReader final : public Reader {
+ public:
+  SnapshotReader(Publisher* publisher, index::RecordTable* records, index::ClaimIndex* claims);
+  ~SnapshotReader() override;
+
+  Status Refresh() override;
+  void Release() override;
+  uint64_t sequence() const override { return at_.sequence; }
+  uint64_t assertion_count() const override { return at_.assertions; }
+  Result<bool> Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) override;
+  Result<Record> Get(uint64_t sequence) override;
+  Result<std::optional<uint64_t>> Find(const Hash256& id) override;
+  Result<uint64_t> SequenceAt(int64_t time_ms) override;
+  Result<std::vector<ConceptCount>> Children(std::string_view path, std::string_view after, size_t limit) override;
+
+ private:
+  Status OpenTransactions();
+  Status RenewCursors();
+  Result<bool> ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows);
+  void ScanDelta(const Scope& scope, std::vector<Row>& rows) const;
+
+  Publisher* const publisher_;
+  index::RecordTable* const records_;
+  index::ClaimIndex* const claims_;
+  const std::shared_ptr<Inbox> inbox_;
+  std::vector<BatchPtr> taken_;
+  Delta delta_;
+
+  std::unique_ptr<kv::ReadTxn> record_txn_;
+  std::unique_ptr<kv::ReadTxn> claim_txn_;
+  std::optional<kv::Cursor> claim_cursor_;
+  std::optional<kv::Cursor> concept_cursor_;
+  uint64_t records_to_ = 0;   // checkpoint of the record table's snapshot
+  uint64_t claims_to_ = 0;    // checkpoint of the claim index's snapshot
+  index::Checkpoint at_;      // the view as a whole
+  std::string key_;
+};
+
+}  // namespace stemedb::store
