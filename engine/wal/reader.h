@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reader: streams valid records in order, from a sequence on, across segments. It changes no file, so that it may read
 // a log that a Writer is writing to (backup, `stemedb wal inspect`): it stops before what is not whole yet.
-// One thread at a time. It holds one segment in memory.
+// One thread at a time. It holds one segment in memory. Where the log has a gap that a checkpoint covered when it came
+// about, the sequences jump; within a segment they don't.
 #pragma once
 
 #include <cstdint>

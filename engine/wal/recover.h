@@ -37,6 +37,7 @@ struct Recovered {
   // end.next_sequence < first_needed_sequence: an older log was restored (or the log was removed). Either clamp the
   // checkpoint to end.next_sequence - 1, or set `end` to the checkpoint's position (the Writer then starts a segment).
   bool ends_before_needed = false;
+  Position segment_end;             // where the last segment ends; `end` as long as nobody changes that
   uint32_t last_segment = 0;        // 0: there is none
   uint64_t last_segment_bytes = 0;  // 0: the Writer has to write its header
   uint64_t segments = 0;

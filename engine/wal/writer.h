@@ -73,7 +73,6 @@ class Writer {
 
   Status Start(const Recovered& recovered);
   Status OpenNewSegment(uint32_t number);
-  Status WriteHeader(uint32_t number);
   Status Rotate();
   Status WriteBuffer();
   Status TakeBack(const Status& cause);

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// The gate, told once more: a reader says "inside" and then asks "is the map growing?"; the grower says "growing" and
+// then asks each reader "inside?". Both orders are sequentially consistent, so that at least one sees the other.
+#include "kv/environment.h"
+
+#include <fcntl.h>
+#include <lmdb.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+namespace stemedb::kv {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+constexpr std::chrono::microseconds kGatePause{50};
+
+unsigned FlagsOf(const EnvironmentOptions& options) {
+  // NOTLS: a reading transaction belongs to its object, not to a thread. NORDAHEAD: lookups are random.
+  unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
+  if (options.layout == Layout::kSingleFile) flags |= MDB_NOSUBDIR;
+  if (options.access == Access::kReadOnly) flags |= MDB_RDONLY;
+  return flags;
+}
+
+// LMDB wants whole pages.
+uint64_t RoundToPages(uint64_t bytes) {
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page * page;
+}
+
+// A visit of the gate that ends with the scope.
+class Visit {
+ public:
+  explicit Visit(Environment& environment) : environment_(environment) {
+    environment_.Register(&slot_);
+    environment_.Enter(slot_);
+  }
+  ~Visit() {
+    Environment::Leave(slot_);
+    environment_.Unregister(&slot_);
+  }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+
+ private:
+  Environment& environment_;
+  ReaderSlot slot_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Environment>> Environment::Open(const EnvironmentOptions& options) {
+  std::unique_ptr<Environment> environment(new Environment(options));
+  STEMEDB_RETURN_IF_ERROR(environment->OpenRaw());
+  return environment;
+}
+
+Status Environment::OpenRaw() {
+  if (options_.layout == Layout::kDirectory && options_.access == Access::kReadWrite &&
+      ::mkdir(options_.path.c_str(), 0755) != 0 && errno != EEXIST) {
+    return Failure(errno, "create directory");
+  }
+  int code = mdb_env_create(&env_);
+  if (code != 0) return Failure(code, "create");
+  if (code == 0) code = mdb_env_set_mapsize(env_, RoundToPages(options_.map_bytes));
+  if (code == 0) code = mdb_env_set_maxdbs(env_, options_.databases_max);
+  if (code == 0) code = mdb_env_set_maxreaders(env_, options_.readers_max);
+  if (code == 0) code = mdb_env_open(env_, options_.path.c_str(), FlagsOf(options_), 0644);
+  if (code != 0) return Failure(code, "open");
+  int dead = 0;
+  code = mdb_reader_check(env_, &dead);
+  return code == 0 ? Status::Ok() : Failure(code, "check readers");
+}
+
+Environment::~Environment() {
+  if (env_) mdb_env_close(env_);
+}
+
+Result<Database> Environment::OpenDatabase(const std::string& name, IfMissing if_missing) {
+  std::lock_guard lock(handles_mutex_);
+  const Visit visit(*this);
+  const bool create = if_missing == IfMissing::kCreate && options_.access == Access::kReadWrite;
+  MDB_txn* txn = nullptr;
+  int code = mdb_txn_begin(env_, nullptr, create ? 0 : MDB_RDONLY, &txn);
+  if (code != 0) return Failure(code, "begin");
+  MDB_dbi handle = 0;
+  code = mdb_dbi_open(txn, name.c_str(), create ? MDB_CREATE : 0, &handle);
+  if (code != 0) {
+    mdb_txn_abort(txn);
+    if (code == MDB_NOTFOUND) {
+      return Status(Code::kNotFound, "no_such_database", options_.path + " holds no database \"" + name + "\"");
+    }
+    return Failure(code, "open database " + name);
+  }
+  code = mdb_txn_commit(txn);
+  if (code != 0) return Failure(code, "commit");
+  return Database(handle);
+}
+
+void Environment::Register(ReaderSlot* slot) {
+  std::lock_guard lock(registry_mutex_);
+  slots_.push_back(slot);
+}
+
+void Environment::Unregister(ReaderSlot* slot) {
+  std::lock_guard lock(registry_mutex_);
+  std::erase(slots_, slot);
+}
+
+void Environment::Enter(ReaderSlot& slot) {
+  while (true) {
+    slot.inside.store(true, std::memory_order_seq_cst);
+    if (!growing_.load(std::memory_order_seq_cst)) return;
+    Leave(slot);
+    std::lock_guard wait(grow_mutex_);
+  }
+}
+
+Status Environment::GrowMap(uint64_t map_bytes, int64_t wait_ms_max) {
+  if (map_bytes <= stats().map_bytes) return Status::Ok();
+  return Resize(RoundToPages(map_bytes), wait_ms_max);
+}
+
+Status Environment::AdoptMap() { return Resize(0, 10'000); }
+
+Status Environment::Resize(uint64_t map_bytes, int64_t wait_ms_max) {
+  std::lock_guard lock(grow_mutex_);
+  growing_.store(true, std::memory_order_seq_cst);
+  Status status;
+  if (!WaitUntilEmpty(wait_ms_max)) {
+    status = Status(Code::kUnavailable, "readers_busy",
+                    options_.path + ": the map can't grow while transactions are open; waited " +
+                        std::to_string(wait_ms_max) + " ms");
+  } else if (const int code = mdb_env_set_mapsize(env_, map_bytes); code != 0) {
+    status = Failure(code, "grow the map of");
+  }
+  growing_.store(false, std::memory_order_seq_cst);
+  return status;
+}
+
+bool Environment::WaitUntilEmpty(int64_t wait_ms_max) {
+  const auto deadline = SteadyClock::now() + std::chrono::milliseconds(wait_ms_max);
+  while (true) {
+    {
+      std::lock_guard lock(registry_mutex_);
+      const bool empty = std::none_of(slots_.begin(), slots_.end(), [](const ReaderSlot* slot) {
+        return slot->inside.load(std::memory_order_seq_cst);
+      });
+      if (empty) return true;
+    }
+    if (SteadyClock::now() >= deadline) return false;
+    std::this_thread::sleep_for(kGatePause);
+  }
+}
+
+EnvironmentStats Environment::stats() const {
+  MDB_envinfo info{};
+  MDB_stat stat{};
+  mdb_env_info(env_, &info);
+  mdb_env_stat(env_, &stat);
+  EnvironmentStats stats;
+  stats.map_bytes = info.me_mapsize;
+  stats.used_bytes = (info.me_last_pgno + 1) * stat.ms_psize;
+  stats.readers_max = info.me_maxreaders;
+  stats.readers_in_use = info.me_numreaders;
+  return stats;
+}
+
+Status Environment::CopyTo(const std::string& path) {
+  const Visit visit(*this);
+  const int code = mdb_env_copy2(env_, path.c_str(), MDB_CP_COMPACT);
+  if (code == 0) return Status::Ok();
+  return Failure(code, "copy to " + path + " from");
+}
+
+Status Environment::Failure(int code, std::string_view operation) const {
+  const std::string where = std::string(operation) + " " + options_.path;
+  switch (code) {
+    case MDB_MAP_FULL:
+      return Status(Code::kResourceExhausted, "map_full", where + ": the map is full and has to grow");
+    case MDB_READERS_FULL:
+      return Status(Code::kResourceExhausted, "readers_full",
+                    where + ": all " + std::to_string(options_.readers_max) + " reader slots are taken");
+    case ENOSPC:
+    case EDQUOT:
+      return Status(Code::kResourceExhausted, "disk_full",
+                    "No space left on device: " + options_.path + " (" + std::string(operation) +
+                        "): free space or enlarge the file system");
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return Status(Code::kPermissionDenied, "permission_denied",
+                    "Permission denied: " + options_.path + " and its lock file must be readable and writable (mode 0644, "
+                    "directory 0755) for this user");
+    case ENOENT:
+      return Status(Code::kNotFound, "no_such_file", "No such file or directory: " + options_.path);
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_PANIC:
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+      return Status(Code::kCorruption, "kv_corrupt",
+                    where + ": " + mdb_strerror(code) + ": an index may be removed and is rebuilt; for the log's store restore "
+                    "a backup");
+    case MDB_KEYEXIST:
+      return Status(Code::kConflict, "key_exists", where + ": the key is there, or not above the last one");
+    case MDB_BAD_VALSIZE:
+      return Status(Code::kInvalidArgument, "key_size", where + ": a key has 1 to 511 bytes");
+    default:
+      return Status(Code::kIoError, "kv_error", where + ": " + mdb_strerror(code));
+  }
+}
+
+}  // namespace stemedb::kv

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wal/writer.h"
+
+#include "wal/segment_files.h"
+
+namespace stemedb::wal {
+namespace {
+
+// A buffer that one large batch has blown up is given back.
+constexpr size_t kBufferKeptBytes = 8u << 20;
+
+Status CheckRecord(const RecordToWrite& record) {
+  if ((record.flags & ~kFlagMore) != 0) {
+    return Status(Code::kInvalidArgument, "wal_flags", "wal: unknown flags " + std::to_string(record.flags));
+  }
+  if (record.payload.size() > kPayloadBytesMax) {
+    return Status(Code::kTooLarge, "wal_record_too_large",
+                  "wal: a record of " + std::to_string(record.payload.size()) + " bytes is above the limit of " +
+                      std::to_string(kPayloadBytesMax));
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Writer>> Writer::Open(WriterOptions options, const Recovered& recovered) {
+  std::unique_ptr<Writer> writer(new Writer(std::move(options)));
+  STEMEDB_RETURN_IF_ERROR(writer->Start(recovered));
+  return writer;
+}
+
+Status Writer::Start(const Recovered& recovered) {
+  durable_ = buffered_ = recovered.end;
+  stats_.segments = recovered.segments;
+  stats_.disk_bytes = recovered.disk_bytes;
+  if (recovered.last_segment == 0) return OpenNewSegment(1);
+  if (recovered.last_segment_bytes == 0) {
+    --stats_.segments;  // counted again when its header is written
+    return OpenNewSegment(recovered.last_segment);
+  }
+  // The log goes on elsewhere than it ends: the gap has to lie between two segments.
+  if (recovered.end != recovered.segment_end) return OpenNewSegment(recovered.last_segment + 1);
+  number_ = recovered.last_segment;
+  auto file = options_.env->OpenAppend(options_.dir + "/" + SegmentName(number_));
+  if (!file) return file.error();
+  file_ = std::move(*file);
+  durable_size_ = recovered.last_segment_bytes;
+  if (file_->size() == durable_size_) return Status::Ok();
+  return Status(Code::kConflict, "wal_changed",
+                file_->path() + " has changed since it was recovered: is another process writing to this directory?");
+}
+
+Status Writer::Append(std::span<const RecordToWrite> records) {
+  if (!failed_.ok()) return failed_;
+  if (records.empty()) return Status::Ok();
+  if ((records.back().flags & kFlagMore) != 0) {
+    return Status(Code::kInvalidArgument, "wal_open_group", "wal: the last record of a batch must end its atomic group");
+  }
+  uint64_t bytes = buffer_.size();
+  for (const RecordToWrite& record : records) {
+    STEMEDB_RETURN_IF_ERROR(CheckRecord(record));
+    bytes += kRecordHeaderBytes + record.payload.size();
+  }
+  if (bytes > options_.buffer_bytes_max) {
+    return Status(Code::kResourceExhausted, "wal_buffer_full",
+                  "wal: " + std::to_string(bytes) + " bytes in one write are above the limit of " +
+                      std::to_string(options_.buffer_bytes_max));
+  }
+  for (const RecordToWrite& record : records) {
+    AppendRecord(buffer_, record, buffer_.empty() ? kMarkWriteBegins : uint16_t{0}, buffered_);
+  }
+  return Status::Ok();
+}
+
+Status Writer::Sync() {
+  if (!failed_.ok()) return failed_;
+  if (buffer_.empty()) return Status::Ok();
+  const bool full = durable_size_ > kSegmentHeaderBytes && durable_size_ + buffer_.size() > options_.segment_bytes_max;
+  Status status = full || rotation_is_due_ ? Rotate() : Status::Ok();
+  if (status.ok()) status = WriteBuffer();
+  if (!status.ok()) ++stats_.write_errors;
+  Discard();  // after a success, buffered_ is durable_ already
+  return status;
+}
+
+void Writer::Discard() {
+  buffered_ = durable_;
+  buffer_.clear();
+  if (buffer_.capacity() > kBufferKeptBytes) std::string().swap(buffer_);
+}
+
+void Writer::SetDiskUse(uint64_t segments, uint64_t disk_bytes) {
+  stats_.segments = segments;
+  stats_.disk_bytes = disk_bytes;
+}
+
+Status Writer::WriteBuffer() {
+  const Status written = file_->Append(buffer_);
+  if (!written.ok()) return TakeBack(written);
+  const int64_t start_ns = options_.env->clock()->MonotonicNs();
+  const Status synced = file_->Sync();
+  if (!synced.ok()) return Poison(synced);
+  if (options_.on_fsync) options_.on_fsync(options_.env->clock()->MonotonicNs() - start_ns);
+  stats_.records += buffered_.next_sequence - durable_.next_sequence;
+  stats_.writes += 1;
+  stats_.bytes_written += buffer_.size();
+  stats_.disk_bytes += buffer_.size();
+  durable_ = buffered_;
+  durable_size_ += buffer_.size();
+  return Status::Ok();
+}
+
+// Synced, so that a crash later on can't bring records back whose writers were told that they failed.
+Status Writer::TakeBack(const Status& cause) {
+  const Status truncated = file_->Truncate(durable_size_);
+  if (!truncated.ok()) return Poison(truncated);
+  const Status synced = file_->Sync();
+  if (!synced.ok()) return Poison(synced);
+  return cause.Annotate("wal");
+}
+
+Status Writer::Poison(const Status& cause) {
+  failed_ = Status(Code::kIoError, "wal_failed",
+                   "wal: " + std::string(cause.message()) +
+                       ": what is on disk is unknown now, so nothing more is acknowledged. Check the disk (dmesg, smartctl), "
+                       "then restart the server: it recovers what is whole");
+  Log(failed_.message());
+  return failed_;
+}
+
+// Everything in the old segment is synced: every Sync ends that way.
+Status Writer::Rotate() {
+  rotation_is_due_ = true;
+  const Status status = OpenNewSegment(number_ + 1);
+  if (!status.ok()) return status;
+  rotation_is_due_ = false;
+  ++stats_.rotations;
+  return Status::Ok();
+}
+
+// The header is durable, and so is the file's name, before a record goes in.
+Status Writer::OpenNewSegment(uint32_t number) {
+  auto file = options_.env->OpenAppend(options_.dir + "/" + SegmentName(number));
+  if (!file) return file.error().Annotate("wal");
+  if ((*file)->size() > kSegmentHeaderBytes) {
+    return Status(Code::kConflict, "wal_changed",
+                  "wal: " + (*file)->path() + " is in the way: is another process writing to this directory?");
+  }
+  std::string header;
+  AppendSegmentHeader(header, {number, durable_});
+  Status written = (*file)->Truncate(0);
+  if (written.ok()) written = (*file)->Append(header);
+  if (!written.ok()) {
+    // A torn header in the last file is what recovery expects; nothing has to be taken back.
+    return written.Annotate("wal");
+  }
+  Status synced = (*file)->Sync();
+  if (synced.ok()) synced = options_.env->SyncDir(options_.dir);
+  if (!synced.ok()) return Poison(synced);
+  file_ = std::move(*file);
+  number_ = number;
+  durable_size_ = header.size();
+  stats_.segments += 1;
+  stats_.bytes_written += header.size();
+  stats_.disk_bytes += header.size();
+  return Status::Ok();
+}
+
+void Writer::Log(std::string_view line) const {
+  if (options_.log) options_.log(line);
+}
+
+}  // namespace stemedb::wal
