@@ -5,9 +5,10 @@
 // later from a task posted to exchange->loop(). Answers of a pipelined connection leave in the order of the
 // requests, whatever the order of Respond. When every ExchangePtr is gone without an answer, the peer gets 500.
 //
-// All ExchangePtrs must be gone before the Server is destroyed.
+// All ExchangePtrs must be gone before the Server is destroyed; request().route is valid until Server::Stop.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <string>
@@ -39,7 +40,6 @@ class Exchange {
   friend class ExchangePtr;
   friend class Connection;
   friend class LoopThread;
-  friend class ExchangeList;
 
   explicit Exchange(LoopThread& loop) : loop_(loop) {}
   ~Exchange() = default;
@@ -61,14 +61,16 @@ class Exchange {
   bool keep_alive_ = true;   // the connection may go on after this answer
   bool http_1_0_ = false;
   bool accepts_gzip_ = false;
-  bool peer_known_ = false;  // method and target were read; else the request was malformed
+  bool readable_ = false;  // method and target are known; else the request was malformed
   uint64_t started_ns_ = 0;  // uv_hrtime at the request's first byte
   size_t wire_bytes_ = 0;    // of the request, head and decoded body
 
   Request request_;
   PaddedBuffer head_;
   PaddedBuffer body_;
-  std::string scratch_;  // decoded path parameters, and the request id if we made it
+  std::string scratch_;               // decoded path parameters
+  std::array<char, 32> made_id_{};    // the request id, if the server made it
+  std::array<char, 48> peer_{};       // the peer's address: the connection may be gone before the exchange
   Response response_;
 };
 

@@ -31,10 +31,11 @@ class Loop {
 
   // Makes the loop call RunPosted soon. From any thread, under the queue's lock.
   virtual void Wake() = 0;
-  // On the loop's thread.
+  // On the loop's thread, first and last thing.
   void EnterThread() { thread_id_.store(std::this_thread::get_id(), std::memory_order_relaxed); }
+  void LeaveThread() { thread_id_.store(std::thread::id(), std::memory_order_relaxed); }
   void RunPosted();
-  // Refuses posts from now on and destroys what is still queued.
+  // Refuses posts from now on and runs what is still queued.
   void ClosePosts();
 
  private:

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// The socket side of a connection: accepting, reading, writing, time-outs and the ways to end. What is read is
+// understood in connection_input.cc.
+//
+// Everything that happens in one go (a read, a batch of posted answers) collects its output in out_ and is written
+// by one Flush at the end: a burst of pipelined requests costs one read and one write.
+#include "http/connection.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace stemedb::http {
+namespace {
+
+constexpr size_t kLingerBytesMax = 64 * 1024 * 1024;
+constexpr size_t kKeptOutputBytes = 256 * 1024;
+
+template <typename Handle>
+Connection& ConnectionOf(Handle* handle) {
+  return *static_cast<Connection*>(handle->data);
+}
+
+bool IsLoopback(std::string_view address) {
+  return address.substr(0, 4) == "127." || address == "::1" || address.substr(0, 11) == "::ffff:127.";
+}
+
+}  // namespace
+
+Connection::Connection(LoopThread& loop) : loop_(loop), scanner_(loop.options().limits) {
+  uv_tcp_init(loop.uv(), &tcp_);
+  tcp_.data = write_request_.data = shutdown_request_.data = this;
+  idle_since_ms_ = loop.now_ms();
+}
+
+void Connection::Accept(LoopThread& loop, uv_stream_t* listener) {
+  auto* connection = new Connection(loop);
+  bool has_room = loop.Add(connection);
+  if (uv_accept(listener, reinterpret_cast<uv_stream_t*>(&connection->tcp_)) != 0) return connection->Close();
+  uv_tcp_nodelay(&connection->tcp_, 1);
+  connection->ReadPeer();
+  if (!has_room) {
+    connection->BeginRequest();
+    connection->Refuse({503, "overloaded", "too many connections; try again later"});
+    connection->WriteOut();
+    return connection->Close();
+  }
+  connection->StartReading();
+}
+
+void Connection::ReadPeer() {
+  sockaddr_storage address{};
+  int size = sizeof address;
+  if (uv_tcp_getpeername(&tcp_, reinterpret_cast<sockaddr*>(&address), &size) != 0) return;
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (address.ss_family == AF_INET6) {
+    uv_ip6_name(reinterpret_cast<sockaddr_in6*>(&address), text.data(), text.size());
+  } else {
+    uv_ip4_name(reinterpret_cast<sockaddr_in*>(&address), text.data(), text.size());
+  }
+  peer_address_ = text.data();
+  peer_is_loopback_ = IsLoopback(peer_address_);
+}
+
+void Connection::StartReading() {
+  if (reading_ || peer_ended_) return;
+  auto allocate = [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
+    *buffer = ConnectionOf(handle).loop_.read_buffer();
+  };
+  auto read = [](uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) {
+    ConnectionOf(stream).OnRead(count, buffer->base);
+  };
+  reading_ = uv_read_start(reinterpret_cast<uv_stream_t*>(&tcp_), allocate, read) == 0;
+  if (!reading_) Close();
+}
+
+void Connection::StopReading() {
+  uv_read_stop(reinterpret_cast<uv_stream_t*>(&tcp_));
+  reading_ = false;
+}
+
+void Connection::OnRead(ssize_t count, const char* bytes) {
+  if (count == 0 || life_ == Life::kClosing) return;
+  if (count == UV_EOF) return OnEnd();
+  if (count < 0) return Close();
+  if (life_ == Life::kLingering) {
+    lingered_bytes_ += static_cast<size_t>(count);
+    if (lingered_bytes_ > kLingerBytesMax) Close();
+    return;
+  }
+  in_batch_ = true;
+  Consume(bytes, static_cast<size_t>(count));
+  Flush();
+}
+
+void Connection::OnEnd() {
+  peer_ended_ = true;
+  reading_ = false;
+  if (life_ == Life::kLingering) return Close();
+  // A peer may shut down its side after its last request and still wait for answers.
+  if (current_ != nullptr) loop_.Recycle(std::exchange(current_, nullptr));
+  input_ = Input::kDiscard;
+  close_after_ = true;
+  Flush();
+}
+
+void Connection::Flush() {
+  if (life_ != Life::kOpen) return;
+  in_batch_ = true;
+  for (;;) {
+    SendContinueIfDue();
+    WriteOut();
+    bool held_back = life_ == Life::kOpen && !reading_ && !peer_ended_;
+    if (!held_back || !MayStartRequest()) break;
+    ReadOn();
+  }
+  in_batch_ = false;
+  if (life_ == Life::kOpen) EndIfDone();
+}
+
+void Connection::WriteOut() {
+  if (write_pending_ || out_.empty()) return;
+  uv_buf_t buffer = uv_buf_init(out_.data(), static_cast<unsigned>(out_.size()));
+  auto* stream = reinterpret_cast<uv_stream_t*>(&tcp_);
+  int result = uv_try_write(stream, &buffer, 1);
+  if (result < 0 && result != UV_EAGAIN) return Close();
+  size_t sent = static_cast<size_t>(std::max(result, 0));
+  if (sent == out_.size()) {
+    out_.clear();
+    if (out_.capacity() > kKeptOutputBytes) out_.shrink_to_fit();
+    return;
+  }
+  writing_.clear();
+  writing_.swap(out_);
+  buffer = uv_buf_init(writing_.data() + sent, static_cast<unsigned>(writing_.size() - sent));
+  auto written = [](uv_write_t* request, int status) { ConnectionOf(request).OnWritten(status); };
+  if (uv_write(&write_request_, stream, &buffer, 1, written) != 0) return Close();
+  write_pending_ = true;
+  stalled_since_ms_ = loop_.now_ms();
+  stalled_queue_bytes_ = writing_.size() - sent;
+}
+
+void Connection::OnWritten(int status) {
+  write_pending_ = false;
+  if (life_ == Life::kClosing) return;
+  if (status != 0) return Close();
+  writing_.clear();
+  if (writing_.capacity() > kKeptOutputBytes) writing_.shrink_to_fit();
+  Flush();
+}
+
+size_t Connection::unsent_bytes() const {
+  size_t queued = write_pending_ ? uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&tcp_)) : 0;
+  return out_.size() + queued + waiting_bytes_;
+}
+
+bool Connection::IsIdle() const {
+  bool between = current_ == nullptr || (input_ == Input::kHead && current_->head_.size() == 0);
+  return between && queue_head_ == nullptr && out_.empty() && !write_pending_ && held_back_.empty();
+}
+
+void Connection::Tick(uint64_t now_ms) {
+  const Timeouts& timeouts = loop_.options().timeouts;
+  if (life_ == Life::kLingering && now_ms - phase_started_ms_ > timeouts.linger_ms) return Close();
+  if (life_ != Life::kOpen) return;
+  if (IsIdle() && now_ms - idle_since_ms_ > timeouts.idle_ms) return Close();
+  CheckStall(now_ms);
+  if (life_ == Life::kOpen && current_ != nullptr) CheckSender(now_ms);
+}
+
+void Connection::CheckStall(uint64_t now_ms) {
+  if (!write_pending_) return;
+  size_t queued = uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&tcp_));
+  if (queued != stalled_queue_bytes_) {
+    stalled_queue_bytes_ = queued;
+    stalled_since_ms_ = now_ms;
+  } else if (now_ms - stalled_since_ms_ > loop_.options().timeouts.write_stall_ms) {
+    Close();
+  }
+}
+
+void Connection::CheckSender(uint64_t now_ms) {
+  const Timeouts& timeouts = loop_.options().timeouts;
+  uint64_t elapsed = now_ms - phase_started_ms_;
+  if (input_ == Input::kHead) {
+    if (current_->head_.size() > 0 && elapsed > timeouts.header_ms) {
+      Refuse({408, "request_timeout", "the request's head took too long"});
+    }
+    return;
+  }
+  uint64_t earned = current_->body_.size() * 1000 / std::max<uint64_t>(timeouts.body_bytes_per_second, 1);
+  if (elapsed > timeouts.body_ms + earned) Refuse({408, "request_timeout", "the request's body took too long"});
+}
+
+void Connection::Drain() {
+  if (life_ == Life::kOpen && IsIdle()) Close();
+}
+
+void Connection::EndIfDone() {
+  bool answered = queue_head_ == nullptr && out_.empty() && !write_pending_;
+  bool drained = loop_.draining() && IsIdle();
+  if (!drained && !(close_after_ && answered)) return;
+  peer_ended_ ? Close() : Linger();
+}
+
+// Closing a socket with unread input resets the connection, and the reset may overtake the answer. So we say that
+// we are done and wait for the peer to close first.
+void Connection::Linger() {
+  life_ = Life::kLingering;
+  phase_started_ms_ = loop_.now_ms();
+  held_back_.clear();
+  auto done = [](uv_shutdown_t* request, int status) {
+    if (status != 0) ConnectionOf(request).Close();
+  };
+  if (uv_shutdown(&shutdown_request_, reinterpret_cast<uv_stream_t*>(&tcp_), done) != 0) return Close();
+  StartReading();
+}
+
+void Connection::Close() {
+  if (life_ == Life::kClosing) return;
+  life_ = Life::kClosing;
+  while (queue_head_ != nullptr) Detach(std::exchange(queue_head_, queue_head_->next_));
+  queue_tail_ = nullptr;
+  if (current_ != nullptr) loop_.Recycle(std::exchange(current_, nullptr));
+  uv_close(reinterpret_cast<uv_handle_t*>(&tcp_), [](uv_handle_t* handle) {
+    Connection& connection = ConnectionOf(handle);
+    connection.loop_.Remove(&connection);
+  });
+}
+
+}  // namespace stemedb::http

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connection: one TCP connection. It reads requests one after the other, hands each to its route's handler, and
+// writes the answers in the requests' order, as many at once as are ready.
+//
+// Input goes through these states:
+//   kHead -> (kBody | kChunked) -> kHead ...   and to kDiscard after the last request that will be answered.
+// The connection ends by Linger (shut down our side, read and drop until the peer closes, so that it can read its
+// answer) or, when nothing is owed, by Close.
+//
+// It belongs to its loop's thread and deletes itself when libuv has closed its handle.
+#pragma once
+
+#include <uv.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "http/chunked_decoder.h"
+#include "http/exchange.h"
+#include "http/head_parser.h"
+#include "http/head_scanner.h"
+#include "http/loop_thread.h"
+
+namespace stemedb::http {
+
+class Connection {
+ public:
+  // Accepts from `listener` and starts to read; on failure the connection goes away by itself.
+  static void Accept(LoopThread& loop, uv_stream_t* listener);
+
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // The answer for `exchange`, which is one of ours.
+  void Answer(Exchange* exchange, Response&& response);
+  // Writes what is ready, goes on with input that was held back, ends the connection when that is due.
+  void Flush();
+  // Enforces the time-outs.
+  void Tick(uint64_t now_ms);
+  // No further requests: closes at once when idle, else after the last answer.
+  void Drain();
+  // Closes without more ado. What was in flight is answered into the void.
+  void Close();
+
+  Connection* next = nullptr;  // LoopThread's list
+  Connection* prev = nullptr;
+  bool dirty = false;
+
+ private:
+  enum class Input : uint8_t { kHead, kBody, kChunked, kDiscard };
+  enum class Life : uint8_t { kOpen, kLingering, kClosing };
+
+  explicit Connection(LoopThread& loop);
+  ~Connection() = default;
+  friend class LoopThread;
+
+  void ReadPeer();
+  void StartReading();
+  void StopReading();
+  void OnRead(ssize_t count, const char* bytes);
+  void OnEnd();
+  void OnWritten(int status);
+
+  void Consume(const char* bytes, size_t count);
+  size_t ConsumeHead(const char* bytes, size_t count);
+  size_t ConsumeBody(const char* bytes, size_t count);
+  size_t ConsumeChunks(const char* bytes, size_t count);
+  void BeginRequest();
+  void HeadDone();
+  void IdentifyRequest();
+  // The answer that the request gets on account of its head alone, if any.
+  std::optional<Response> JudgeHead();
+  Response OptionsAnswer();
+  void BeginBody(const Framing& framing);
+  void BodyDone();
+  void Dispatch();
+  // Answers the request being read with a problem and reads no further one.
+  void Refuse(const Refusal& refusal);
+  // Answers without a handler, after the body if that is short, so that the connection can go on.
+  void RefuseSoftly(Response&& response, const Framing& framing);
+  void AnswerCurrent(Response&& response);
+  Exchange* Enqueue();
+
+  bool MayStartRequest() const;
+  void HoldBack(const char* bytes, size_t count);
+  void ReadOn();
+  size_t unsent_bytes() const;
+  void SendContinueIfDue();
+
+  void Send(Exchange* exchange, Response& response);
+  void SendReadyAnswers();
+  void WriteOut();
+  void EndIfDone();
+  void CheckStall(uint64_t now_ms);
+  void CheckSender(uint64_t now_ms);
+  void Linger();
+  void Detach(Exchange* exchange);
+  bool IsIdle() const;
+
+  LoopThread& loop_;
+  uv_tcp_t tcp_{};
+  uv_write_t write_request_{};
+  uv_shutdown_t shutdown_request_{};
+  std::string peer_address_;
+  bool peer_is_loopback_ = false;
+
+  Life life_ = Life::kOpen;
+  Input input_ = Input::kHead;
+  bool in_batch_ = false;       // OnRead or Flush is at work and will write
+  bool reading_ = false;
+  bool peer_ended_ = false;     // it sent FIN
+  bool close_after_ = false;    // when the queue and the output are empty
+  bool continue_due_ = false;   // 100 Continue is owed to the request being read
+
+  HeadScanner scanner_;
+  ChunkedDecoder chunks_;
+  uint64_t body_left_ = 0;  // of a body with Content-Length
+  Exchange* current_ = nullptr;  // the request being read
+  bool refused_ = false;         // current_ has its answer in response_ already; its body is dropped
+  std::string held_back_;        // input that waits for room
+
+  Exchange* queue_head_ = nullptr;  // requests without an answer on its way, oldest first
+  Exchange* queue_tail_ = nullptr;
+  size_t in_flight_ = 0;
+  size_t waiting_bytes_ = 0;  // in answers that wait for earlier ones
+
+  std::string out_;       // ready to be written
+  std::string writing_;   // owned by libuv until OnWritten
+  bool write_pending_ = false;
+
+  uint64_t phase_started_ms_ = 0;  // of the head, the body, or lingering
+  uint64_t idle_since_ms_ = 0;     // the last answer, or the beginning
+  uint64_t stalled_since_ms_ = 0;  // the last moment at which the peer took something
+  size_t stalled_queue_bytes_ = 0;
+  size_t lingered_bytes_ = 0;
+};
+
+}  // namespace stemedb::http
