@@ -55,7 +55,7 @@ as_root_words() {
 # Debian starts a service when its package is installed. Here only programs are wanted (promtool from prometheus), so
 # starting is forbidden for the time of the installation, and what came is not left enabled for the next boot.
 install_without_services() {
-  local policy=/usr/sbin/policy-rc.d made_policy= status=0
+  local policy=/usr/sbin/policy-rc.d made_policy='' status=0
   if [[ ! -e $policy ]]; then
     printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
     "${as_root[@]}" chmod 755 "$policy"
