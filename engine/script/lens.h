@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lenses, from the outside: a ScriptSet is what was loaded (immutable, shared by all threads); a LensRunner is one
-// thread's Lua states for one ScriptSet.
+// Lenses, from the outside: a ScriptSet is what was loaded (immutable, shared by all threads); a LensRunner
+// is one thread's Lua states for one ScriptSet.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +24,9 @@ using ParamValue = std::variant<bool, double, std::string>;
 // One parameter as the script describes it.
 struct ParamSpec {
   std::string name;
-  std::string type;              // "integer", "number", "boolean" or "string"
+  std::string type;  // "integer", "number", "boolean" or "string"
   ParamValue default_value;
-  double min = 0;                // integer and number
+  double min = 0;  // integer and number
   double max = 0;
   std::vector<std::string> choices;  // string; empty: any
   std::string description;
@@ -34,23 +34,38 @@ struct ParamSpec {
 
 struct ScriptInfo {
   std::string name;
-  std::string kind;              // "lens"
+  std::string kind;  // "lens"
   int api = 1;
   std::string version;
   std::string description;
-  std::string file;              // base name
-  Hash256 sha256{};              // of the file's bytes
-  std::string source;            // the file's text
+  std::string file;    // base name
+  Hash256 sha256{};    // of the file's bytes
+  std::string source;  // the file's text
   std::vector<ParamSpec> params;
 };
+
+struct ScriptFile {
+  std::string name;  // base name: "recency.lua"
+  std::string text;
+};
+
+// The scripts of a directory, sorted by name, specs (*_spec.lua) left out.
+Result<std::vector<ScriptFile>> ReadScripts(const std::string& directory);
+// Compiles one script in a fresh state and checks its description. kInvalidArgument "script_invalid" with
+// file, line and remedy.
+Result<ScriptInfo> CheckScript(const ScriptFile& file);
 
 // All scripts that are live together. Immutable.
 class ScriptSet {
  public:
-  // Reads, compiles and checks every *.lua of the directory (specs, *_spec.lua, are left out). A script that is wrong
-  // fails the whole load with file, line and remedy: at start-up a server must not come up with less than its operator
-  // expects. (Live reload will keep the last good version of each instead; it builds sets by the same path.)
+  // Reads, compiles and checks every *.lua of the directory (specs, *_spec.lua, are left out). A script that
+  // is wrong fails the whole load with file, line and remedy: at start-up a server must not come up with less
+  // than its operator expects. (Live reload will keep the last good version of each instead; it builds sets
+  // by the same path.)
   static Result<std::shared_ptr<const ScriptSet>> Load(const std::string& directory, uint64_t generation);
+  // The same from texts.
+  static Result<std::shared_ptr<const ScriptSet>> Build(const std::vector<ScriptFile>& files,
+                                                        uint64_t generation);
 
   uint64_t generation() const { return generation_; }
   const std::vector<ScriptInfo>& scripts() const { return scripts_; }  // sorted by name
@@ -67,15 +82,16 @@ class ScriptSet {
 struct Params {
   std::vector<ParamValue> values;
 };
-// kInvalidArgument "invalid_params" for an unknown name, a wrong type or a value out of range; says what is allowed.
+// kInvalidArgument "invalid_params" for an unknown name, a wrong type or a value out of range; says what is
+// allowed.
 Result<Params> CheckParams(const ScriptInfo& script, const std::map<std::string, ParamValue>& given);
 
 struct LensCall {
   std::span<const Candidate> candidates;
-  uint32_t values_count = 0;     // distinct value_index
-  uint32_t voices_count = 0;     // distinct voice_index
-  int64_t now_ms = 0;            // the question's time: the only clock a lens has
-  const Params* params = nullptr;
+  uint32_t values_count = 0;       // distinct value_index
+  uint32_t voices_count = 0;       // distinct voice_index
+  int64_t now_ms = 0;              // the question's time: the only clock a lens has
+  const Params* params = nullptr;  // from CheckParams; null: the script's defaults
 };
 
 // One thread's Lua states, one for each script, made when first used. Not thread-safe; use it on one thread.
@@ -91,8 +107,10 @@ class LensRunner {
 
   const ScriptSet& scripts() const { return *scripts_; }
 
-  // Runs scripts()[script].resolve over the candidates. kInternal "lens_failed" with file and line when the script
-  // throws, runs out of memory or returns what is no outcome; its state is then discarded and made anew at the next call.
+  // Runs scripts()[script].resolve over the candidates, which are in canonical order (candidate.h); without
+  // candidates the answer is "no claims" and the script isn't asked. kInternal "lens_failed" with file and
+  // line when the script throws, runs out of memory or returns what is no outcome; its state is then
+  // discarded and made anew at the next call.
   Result<Outcome> Resolve(int script, const LensCall& call);
 
  private:

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// CallFrame: the memory that C++ and the trusted prelude share, one for each script state. C++ fills in the
+// question, the prelude reads it in place and writes the lens's answer back. prelude.lua declares the same
+// layout; the static_asserts below keep the two in step.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "script/candidate.h"
+
+namespace stemedb::script {
+
+// What a lens said about all candidates (slot 0) or about one tier (slots 1 to 6). Already checked by the
+// prelude.
+struct JudgementSlot {
+  double confidence;      // NaN: the lens leaves it to the default rule
+  double conflict_score;  // the same
+  double* weights;        // values_count of them, valid when has_weights
+  int32_t winner;         // index into the rows, or -1
+  int32_t agreement;      // an Agreement, or -1
+  int32_t tier;
+  int32_t has_weights;
+};
+
+inline constexpr uint32_t kSlots = 7;
+
+struct CallFrame {
+  const Candidate* rows;
+  const uint32_t* first_claims;  // by value: the first row that claims it
+  double* voices;                // by value; count_voices fills it in
+  double now_ms;
+  uint32_t rows_count;
+  uint32_t values_count;
+  uint32_t voices_count;
+  uint32_t call;  // number of this call: a candidate of another call is refused
+  uint32_t layers_count;
+  uint32_t declined;  // the lens returned nil and a reason
+  // Called from compiled Lua; must neither throw nor touch the Lua state.
+  void (*hex)(const uint8_t* id, char* out);
+  int (*compare_ids)(const uint8_t* a, const uint8_t* b);
+  void (*count_voices)(CallFrame* frame);
+  double (*decay)(double confidence, double age_ms, double half_life_days);
+  JudgementSlot slots[kSlots];
+};
+
+static_assert(sizeof(JudgementSlot) == 40 && offsetof(CallFrame, call) == 44,
+              "keep the prelude's cdef in step");
+static_assert(sizeof(CallFrame) == 88 + 40 * kSlots, "keep the prelude's cdef in step");
+
+}  // namespace stemedb::script

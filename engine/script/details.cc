@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// A walk over a Lua table without any call that could raise an error: values are looked at by type first,
+// keys are never converted in place (lua_next would lose its way), depth and size are bounded.
+#include "script/details.h"
+
+#include <algorithm>
+#include <cmath>
+#include <lua.hpp>
+#include <string_view>
+#include <vector>
+
+#include "base/json_writer.h"
+#include "script/utf8.h"
+
+namespace stemedb::script {
+namespace {
+
+class Walk {
+ public:
+  Walk(lua_State* lua, size_t bytes_max, std::string& out) : lua_(lua), bytes_max_(bytes_max), out_(out) {}
+
+  void Object(int index, int depth);
+  std::string TakeError() { return std::move(error_); }
+
+ private:
+  void Value(int depth);
+  void Array(int index, size_t size, int depth);
+  void Text(int index);
+  // The string keys of the table; fails on any other key.
+  std::vector<std::string_view> Keys(int index);
+  bool IsArray(int index);
+  void Fail(std::string what) {
+    if (error_.empty()) error_ = std::move(what);
+  }
+  bool ok() {
+    if (out_.size() > bytes_max_) Fail("details of more than " + std::to_string(bytes_max_ >> 10) + " KiB");
+    return error_.empty();
+  }
+
+  lua_State* lua_;
+  size_t bytes_max_;
+  std::string& out_;
+  std::string error_;
+};
+
+std::string_view View(lua_State* lua, int index) {
+  size_t size = 0;
+  const char* bytes = lua_tolstring(lua, index, &size);
+  return {bytes, size};
+}
+
+void Walk::Text(int index) {
+  std::string clean;
+  AppendCleanUtf8(clean, View(lua_, index), bytes_max_);
+  AppendJsonString(out_, clean);
+}
+
+std::vector<std::string_view> Walk::Keys(int index) {
+  std::vector<std::string_view> keys;
+  size_t bytes = 0;
+  lua_pushnil(lua_);
+  while (lua_next(lua_, index) != 0) {
+    lua_pop(lua_, 1);
+    if (lua_type(lua_, -1) != LUA_TSTRING) {
+      Fail("details with a key that is not a string (lists have 1, 2, … without a gap)");
+    } else {
+      keys.push_back(View(lua_, -1));
+      bytes += keys.back().size();
+      if (bytes + 3 * keys.size() > bytes_max_)
+        Fail("details of more than " + std::to_string(bytes_max_ >> 10) + " KiB");
+    }
+    if (!error_.empty()) {
+      lua_pop(lua_, 1);
+      break;
+    }
+  }
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
+void Walk::Object(int index, int depth) {
+  const auto keys = Keys(index);
+  out_ += '{';
+  for (size_t i = 0; i < keys.size() && ok(); ++i) {
+    if (i != 0) out_ += ',';
+    std::string clean = CleanUtf8(keys[i], bytes_max_);
+    AppendJsonString(out_, clean);
+    out_ += ':';
+    lua_pushlstring(lua_, keys[i].data(), keys[i].size());  // interned already: finds it, allocates nothing
+    lua_rawget(lua_, index);
+    Value(depth);
+    lua_pop(lua_, 1);
+  }
+  out_ += '}';
+}
+
+void Walk::Array(int index, size_t size, int depth) {
+  out_ += '[';
+  for (size_t i = 1; i <= size && ok(); ++i) {
+    if (i != 1) out_ += ',';
+    lua_rawgeti(lua_, index, static_cast<int>(i));
+    Value(depth);
+    lua_pop(lua_, 1);
+  }
+  out_ += ']';
+}
+
+bool Walk::IsArray(int index) {
+  const size_t size = lua_objlen(lua_, index);
+  if (size == 0) return false;
+  size_t entries = 0;
+  lua_pushnil(lua_);
+  while (lua_next(lua_, index) != 0) {
+    lua_pop(lua_, 1);
+    if (++entries > size) {
+      lua_pop(lua_, 1);
+      return false;
+    }
+  }
+  return entries == size;
+}
+
+// The value at the top of the stack.
+void Walk::Value(int depth) {
+  const int index = lua_gettop(lua_);
+  switch (lua_type(lua_, index)) {
+    case LUA_TSTRING:
+      return Text(index);
+    case LUA_TBOOLEAN:
+      out_ += lua_toboolean(lua_, index) != 0 ? "true" : "false";
+      return;
+    case LUA_TNUMBER: {
+      const double number = lua_tonumber(lua_, index);
+      if (!std::isfinite(number)) return Fail("details with a number that is not finite");
+      return AppendJsonNumber(out_, number);
+    }
+    case LUA_TTABLE:
+      if (depth >= kDetailsDepthMax) return Fail("details deeper than 8 tables");
+      if (IsArray(index)) return Array(index, lua_objlen(lua_, index), depth + 1);
+      return Object(index, depth + 1);
+    default:
+      return Fail(std::string("details with a ") + lua_typename(lua_, lua_type(lua_, index)) +
+                  " in them (strings, numbers, booleans and tables can be shown)");
+  }
+}
+
+}  // namespace
+
+std::string AppendDetails(lua_State* lua, int index, size_t bytes_max, std::string& out) {
+  Walk walk(lua, bytes_max, out);
+  walk.Object(index, 1);
+  if (out.size() > bytes_max) return "details of more than " + std::to_string(bytes_max >> 10) + " KiB";
+  return walk.TakeError();
+}
+
+}  // namespace stemedb::script

@@ -1,0 +1,450 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The trusted first chunk of every script's Lua state. It has all of LuaJIT, ffi included; it builds the little world
+-- that a script sees and keeps the rest to itself. Called once, by state.cc:
+--
+--   adopt, run, param_values, ffi = prelude(address of the CallFrame, the chunk of steme.lua)
+--
+-- How a script sees claims: `candidates` and each candidate are cdata of structs without a single pointer in them, all
+-- fields const. A candidate is (row number, call number); reading a field checks both against the CallFrame and then
+-- reads the row in place. So nothing is copied that isn't touched, a candidate kept from an earlier call gives an
+-- error instead of stale memory, and the trace compiler removes the objects altogether in hot loops.
+local address, steme_chunk = ...
+
+local ffi = require("ffi")
+local bit = require("bit")
+local table_new = require("table.new")
+local error, type, tostring, tonumber, select, setfenv = error, type, tostring, tonumber, select, setfenv
+local setmetatable, getmetatable, newproxy, next, ipairs = setmetatable, getmetatable, newproxy, next, ipairs
+local floor, huge, min = math.floor, math.huge, math.min
+local string_find, string_format, string_rep = string.find, string.format, string.rep
+local table_insert, table_sort = table.insert, table.sort
+local ffi_string, istype = ffi.string, ffi.istype
+
+-- In step with candidate.h and call_frame.h.
+ffi.cdef [[
+typedef struct {
+  double confidence, effective_confidence, weight, number;
+  int64_t timestamp_ms, valid_from_ms, valid_to_ms;
+  uint64_t sequence;
+  char *value_text, *source_id, *epoch;
+  uint8_t *id, *agent_id;
+  uint32_t value_text_size, source_id_size, epoch_size, value_index, voice_index;
+  uint8_t value_kind, tier, lifecycle, anonymous;
+} steme_row;
+
+typedef struct {
+  double confidence, conflict_score;
+  double *weights;
+  int32_t winner, agreement, tier, has_weights;
+} steme_judgement;
+
+typedef struct steme_frame {
+  steme_row *rows;
+  uint32_t *first_claims;
+  double *voices;
+  double now_ms;
+  uint32_t rows_count, values_count, voices_count, call, layers_count, declined;
+  void (*hex)(uint8_t *id, char *out);
+  int (*compare_ids)(uint8_t *a, uint8_t *b);
+  void (*count_voices)(struct steme_frame *frame);
+  double (*decay)(double confidence, double age_ms, double half_life_days);
+  steme_judgement judgements[7];
+} steme_frame;
+
+typedef struct { const uint32_t _row; const uint32_t _call; } steme_candidate;
+typedef struct { const uint32_t _candidates; } steme_candidates;
+]]
+local frame = ffi.cast("steme_frame *", address)
+
+local function read_only() error("read-only: a script can't change its arguments or globals", 2) end
+
+-- A table that scripts can read and not change. Userdata rather than a table with a metatable, because table.insert
+-- writes past metatables.
+local function sealed(contents)
+  local proxy = newproxy(true)
+  local meta = getmetatable(proxy)
+  meta.__index, meta.__newindex, meta.__metatable = contents, read_only, false
+  return proxy
+end
+
+-- Candidates ---------------------------------------------------------------------------------------------------------
+
+local hex_buffer = ffi.new("char[64]")
+local function hex(bytes)
+  frame.hex(bytes, hex_buffer)
+  return ffi_string(hex_buffer, 64)
+end
+
+local KINDS = { [0] = "text", "number", "boolean", "reference" }
+local CLASSES = { [0] = "regulatory", "clinical", "observational", "expert", "community", "anecdotal" }
+local LIFECYCLES = { [0] = "proposed", "under_review", "approved", "deprecated", "rejected" }
+-- Beyond ±2^53 the moment is "absent" (valid_from, valid_to).
+local function moment(ms)
+  local number = tonumber(ms)
+  if number > -0x1p53 and number < 0x1p53 then return number end
+  return nil
+end
+
+local FIELDS = {
+  confidence = function(row) return row.confidence end,
+  effective_confidence = function(row) return row.effective_confidence end,
+  weight = function(row) return row.weight end,
+  timestamp = function(row) return tonumber(row.timestamp_ms) end,
+  valid_from = function(row) return moment(row.valid_from_ms) end,
+  valid_to = function(row) return moment(row.valid_to_ms) end,
+  sequence = function(row) return tonumber(row.sequence) end,
+  tier = function(row) return row.tier end,
+  value_index = function(row) return row.value_index + 1 end,
+  voice_index = function(row) return row.voice_index + 1 end,
+  value_kind = function(row) return KINDS[row.value_kind] end,
+  source_class = function(row) return CLASSES[row.tier] end,
+  lifecycle = function(row) return LIFECYCLES[row.lifecycle] end,
+  source = function(row) return ffi_string(row.source_id, row.source_id_size) end,
+  epoch = function(row)
+    if row.epoch_size == 0 then return nil end
+    return ffi_string(row.epoch, row.epoch_size)
+  end,
+  id = function(row) return hex(row.id) end,
+  agent = function(row)
+    if row.anonymous ~= 0 then return nil end
+    return hex(row.agent_id)
+  end,
+  value = function(row)
+    local kind = row.value_kind
+    if kind == 1 then return row.number end
+    if kind == 2 then return row.number ~= 0 end
+    return ffi_string(row.value_text, row.value_text_size)
+  end,
+}
+
+local function stale() error("this candidate belongs to an earlier call: keep its fields, not the candidate", 3) end
+local function unknown_field(key) error("a candidate has no field '" .. tostring(key) .. "'", 3) end
+
+local Candidate = ffi.metatype("steme_candidate", {
+  __index = function(candidate, key)
+    local read = FIELDS[key]
+    if not read then return unknown_field(key) end
+    if candidate._call ~= frame.call or candidate._row >= frame.rows_count then return stale() end
+    return read(frame.rows + candidate._row)
+  end,
+  __newindex = read_only,
+  __eq = function(a, b)
+    return istype("steme_candidate", a) and istype("steme_candidate", b) and a._row == b._row and a._call == b._call
+  end,
+  __tostring = function() return "candidate" end,
+  __metatable = false,
+})
+
+local Candidates = ffi.metatype("steme_candidates", {
+  __index = function(_, i)
+    if type(i) == "number" and i >= 1 and i <= frame.rows_count and i == floor(i) then
+      return Candidate(i - 1, frame.call)
+    end
+    return nil
+  end,
+  __newindex = read_only,
+  __len = function() return frame.rows_count end,
+  __tostring = function() return "candidates" end,
+  __metatable = false,
+})
+local candidates = Candidates(0)
+
+-- The world of a script ----------------------------------------------------------------------------------------------
+
+-- Keys have one order, numbers before strings before booleans, so that a traversal doesn't depend on where things lie
+-- in memory and a replay gives the same answer to the last bit.
+local RANK = { number = 1, string = 2, boolean = 3 }
+local function key_less(a, b)
+  local ta, tb = type(a), type(b)
+  if ta ~= tb then return RANK[ta] < RANK[tb] end
+  if ta == "boolean" then return not a and b end
+  return a < b
+end
+local function check_traversal(t, what)
+  if type(t) ~= "table" then error(what .. " wants a table, got " .. type(t), 3) end
+end
+local function sorted_keys(t)
+  local keys, n = {}, 0
+  for key in next, t do
+    if not RANK[type(key)] then error("pairs: a " .. type(key) .. " as a key has no order", 3) end
+    n = n + 1
+    keys[n] = key
+  end
+  table_sort(keys, key_less)
+  return keys
+end
+
+local safe = {
+  assert = assert, error = error, pcall = pcall, xpcall = xpcall, select = select, tonumber = tonumber,
+  type = type, unpack = unpack,
+}
+function safe.tostring(value)
+  local kind = type(value)
+  if kind == "table" or kind == "function" or kind == "userdata" or kind == "thread" then return kind end
+  return tostring(value)  -- cdata: numbers like 1LL, and ours, which say what they are
+end
+function safe.pairs(t)
+  check_traversal(t, "pairs")
+  local keys, i = sorted_keys(t), 0
+  return function()
+    i = i + 1
+    local key = keys[i]
+    if key ~= nil then return key, t[key] end
+  end
+end
+function safe.next(t, after)
+  check_traversal(t, "next")
+  local found
+  for key in next, t do
+    if not RANK[type(key)] then error("next: a " .. type(key) .. " as a key has no order", 2) end
+    if (after == nil or key_less(after, key)) and (found == nil or key_less(key, found)) then found = key end
+  end
+  if found ~= nil then return found, t[found] end
+  return nil
+end
+local function next_candidate(_, i)
+  if i < frame.rows_count then return i + 1, Candidate(i, frame.call) end
+end
+function safe.ipairs(t)
+  if istype("steme_candidates", t) then return next_candidate, t, 0 end
+  if type(t) ~= "table" then error("ipairs wants a table or the candidates, got " .. type(t), 2) end
+  return ipairs(t)
+end
+
+-- Strings. No patterns: they backtrack without bound. What makes text is bounded by what it makes.
+local TEXT_MAX = 1048576
+local CONVERSIONS = "cdiouxXeEfgGaqs%"
+local strings = {
+  byte = string.byte, char = string.char, len = string.len, lower = string.lower, upper = string.upper,
+  reverse = string.reverse, sub = string.sub,
+}
+function strings.find(text, what, from)
+  if type(text) ~= "string" or type(what) ~= "string" then error("string.find wants two strings", 2) end
+  return string_find(text, what, from or 1, true)
+end
+function strings.rep(text, times, separator)
+  separator = separator or ""
+  if type(text) ~= "string" or type(times) ~= "number" or type(separator) ~= "string" then
+    error("string.rep wants a string, a number and perhaps a separator", 2)
+  end
+  if not (times <= TEXT_MAX and times * (#text + #separator) <= TEXT_MAX) then
+    error("string.rep: the text would be longer than 1 MiB", 2)
+  end
+  return string_rep(text, times, separator)
+end
+function strings.format(form, ...)
+  if type(form) ~= "string" or #form > 4096 then error("string.format wants a format of at most 4096 bytes", 2) end
+  local at = 1
+  while true do
+    local _, stop, conversion = string_find(form, "%%[-+ #0]*%d*%.?%d*(.?)", at)
+    if not stop then break end
+    if conversion == "" or not string_find(CONVERSIONS, conversion, 1, true) then
+      error("string.format: no such conversion '%" .. conversion .. "'", 2)
+    end
+    at = stop + 1
+  end
+  for i = 1, select("#", ...) do
+    local kind = type((select(i, ...)))
+    if kind ~= "string" and kind ~= "number" and kind ~= "boolean" and kind ~= "nil" then
+      error("string.format takes strings, numbers and booleans, got a " .. kind, 2)
+    end
+  end
+  return string_format(form, ...)
+end
+getmetatable("").__index = strings
+getmetatable("").__metatable = false
+
+local tables = { concat = table.concat, remove = table.remove, sort = table_sort }
+function tables.insert(t, a, ...)
+  if type(t) ~= "table" then error("table.insert wants a table, got " .. type(t), 2) end
+  local extra = select("#", ...)
+  if extra == 0 then return table_insert(t, a) end
+  if extra ~= 1 or type(a) ~= "number" or not (a >= 1 and a <= #t + 1) then
+    error("table.insert: the position must be within 1 and #t + 1", 2)
+  end
+  return table_insert(t, a, (...))
+end
+
+local maths = {}
+for name, value in next, math do
+  if name ~= "random" and name ~= "randomseed" then maths[name] = value end
+end
+local bits = {}
+for name, value in next, bit do bits[name] = value end
+
+-- Helpers ------------------------------------------------------------------------------------------------------------
+
+-- steme.lua works on any sequence of candidates; for the question's own, whole, the engine knows the answer already.
+setfenv(steme_chunk, { math = math })
+local steme = steme_chunk()
+local generic_voices, generic_leader, generic_weights = steme.voices, steme.leader, steme.weights
+
+function steme.voices(claims)
+  if not istype("steme_candidates", claims) then return generic_voices(claims) end
+  frame.count_voices(frame)
+  local values = frame.values_count
+  local voices = table_new(values, 0)
+  for v = 1, values do voices[v] = frame.voices[v - 1] end
+  return voices
+end
+function steme.weights(claims, count)
+  if not istype("steme_candidates", claims) then return generic_weights(claims, count) end
+  local values = frame.values_count
+  local weights = table_new(values, 0)
+  for v = 1, values do weights[v] = 0 end
+  for i = 0, min(count or huge, frame.rows_count) - 1 do
+    local row = frame.rows + i
+    local v = row.value_index + 1
+    weights[v] = weights[v] + row.weight
+  end
+  return weights
+end
+function steme.leader(claims, weights)
+  if not istype("steme_candidates", claims) then return generic_leader(claims, weights) end
+  local best, most
+  for v = 0, frame.values_count - 1 do
+    local weight, first = weights[v + 1], frame.first_claims[v]
+    if weight and (not best or weight > most
+        or (weight == most and frame.compare_ids(frame.rows[first].id, frame.rows[best].id) < 0)) then
+      best, most = first, weight
+    end
+  end
+  return best and best + 1
+end
+local function live(c)
+  return istype("steme_candidate", c) and c._call == frame.call and c._row < frame.rows_count
+end
+function steme.smaller_id(a, b)
+  if not live(a) or not live(b) then error("steme.smaller_id wants two candidates of this call", 2) end
+  return frame.compare_ids(frame.rows[a._row].id, frame.rows[b._row].id) < 0
+end
+function steme.decay(confidence, age_ms, half_life_days) return frame.decay(confidence, age_ms, half_life_days) end
+
+safe.string, safe.table, safe.math, safe.bit, safe.steme =
+  sealed(strings), sealed(tables), sealed(maths), sealed(bits), sealed(steme)
+
+local function lacks(what)
+  return { __index = function(_, key) error(what .. " '" .. tostring(key) .. "'", 2) end }
+end
+local param_values = setmetatable({}, lacks("the script describes no parameter"))
+local context = setmetatable({ params = sealed(param_values) }, lacks("ctx has no field"))
+local ctx = sealed(context)
+
+-- What the script said ------------------------------------------------------------------------------------------------
+
+local AGREEMENTS = { none = 0, unanimous = 1, agreed = 2, contested = 3 }
+
+local function wrong(place, what, got)
+  local shown = type(got)
+  if shown == "number" or shown == "boolean" or (shown == "string" and #got <= 40) then shown = tostring(got) end
+  error("resolve returned " .. place .. what .. ", got " .. shown, 0)
+end
+
+local function unit_or_nan(place, name, number)
+  if number == nil then return 0 / 0 end
+  if type(number) ~= "number" or not (number >= 0 and number <= 1) then
+    wrong(place, name .. " that is not a number within 0 and 1", number)
+  end
+  return number
+end
+
+local function read_judgement(slot, place, said)
+  local winner = said.winner
+  if winner == nil then
+    slot.winner = -1
+  elseif type(winner) == "number" and winner >= 1 and winner <= frame.rows_count and winner == floor(winner) then
+    slot.winner = winner - 1
+  else
+    wrong(place, "a winner that is not the number of a candidate (1 to " .. frame.rows_count .. ")", winner)
+  end
+  slot.confidence = unit_or_nan(place, "a confidence", said.confidence)
+  slot.conflict_score = unit_or_nan(place, "a conflict_score", said.conflict_score)
+  local status = said.status
+  if status == nil then
+    slot.agreement = -1
+  else
+    slot.agreement = AGREEMENTS[status] or wrong(place, "a status that is not none, unanimous, agreed or contested", status)
+  end
+  local weights = said.weights
+  if weights == nil then
+    slot.has_weights = 0
+    return
+  end
+  if type(weights) ~= "table" then wrong(place, "weights that are not a table", weights) end
+  slot.has_weights = 1
+  local values = frame.values_count
+  for v = 1, values do
+    local weight = weights[v] or 0
+    if type(weight) ~= "number" or not (weight >= 0 and weight < huge) then
+      wrong(place, "a weight for value " .. v .. " that is not a finite number of 0 or more", weight)
+    end
+    slot.weights[v - 1] = weight
+  end
+  if weights[values + 1] ~= nil then wrong(place, "more weights than the " .. values .. " values", weights[values + 1]) end
+end
+
+local function read_layers(layers)
+  if type(layers) ~= "table" then wrong("", "layers that are not a table", layers) end
+  local count = #layers
+  if count > 6 then wrong("", "more than 6 layers", count) end
+  local before = -1
+  for i = 1, count do
+    local place, layer, slot = "layer " .. i .. " with ", layers[i], frame.judgements + i
+    if type(layer) ~= "table" then wrong("", "a layer that is not a table", layer) end
+    local tier = layer.tier
+    if type(tier) ~= "number" or not (tier > before and tier <= 5 and tier == floor(tier)) then
+      wrong(place, "a tier that is not within 0 and 5, ascending", tier)
+    end
+    before = tier
+    slot.tier = tier
+    read_judgement(slot, place, layer)
+    if slot.winner >= 0 and frame.rows[slot.winner].tier ~= tier then
+      wrong(place, "a winner of another tier", layer.winner)
+    end
+  end
+  frame.layers_count = count
+end
+
+local resolve
+
+-- One call: C++ has filled the frame and params. Gives explain and details.
+local function run()
+  context.now = frame.now_ms
+  context.candidates_count = frame.rows_count
+  context.values_count = frame.values_count
+  context.voices_count = frame.voices_count
+  frame.layers_count, frame.declined = 0, 0
+  local said, reason = resolve(ctx, candidates)
+  if said == nil then
+    frame.declined = 1
+    if reason ~= nil and type(reason) ~= "string" then wrong("", "nil and a reason that is not a string", reason) end
+    return reason
+  end
+  if type(said) ~= "table" then wrong("", "something that is not a table (or nil and a reason)", said) end
+  read_judgement(frame.judgements + 0, "", said)
+  if said.layers ~= nil then read_layers(said.layers) end
+  local explain, details = said.explain, said.details
+  if explain ~= nil and type(explain) ~= "string" then wrong("", "an explain that is not a string", explain) end
+  if details ~= nil and type(details) ~= "table" then wrong("", "details that are not a table", details) end
+  return explain, details
+end
+
+-- Gives a compiled chunk its world, runs it and returns its table.
+local function adopt(chunk)
+  local world = setmetatable({}, { __index = safe, __newindex = function(_, key)
+    error("read-only: global '" .. tostring(key) .. "' can't be set (did you forget 'local'?)", 2)
+  end, __metatable = false })
+  setfenv(chunk, world)
+  local said = chunk()
+  if type(said) ~= "table" then error("a script must return a table, got " .. type(said), 0) end
+  if type(said.resolve) == "function" then resolve = said.resolve end
+  return said
+end
+
+-- Nothing stays reachable by name, should a way to the real globals ever be found.
+local loaded, globals = package.loaded, _G
+for name in next, loaded do loaded[name] = nil end
+for name in next, globals do globals[name] = nil end
+
+-- The caller anchors ffi: LuaJIT keeps the metatypes in tables that nothing but the library's own functions holds.
+return adopt, run, param_values, ffi
