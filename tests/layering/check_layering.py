@@ -33,6 +33,7 @@ PROGRAMS = "bin"  # engine/bin is no room: each file is a program over the serve
 
 SKIPPED_DIRECTORIES = {".git", "build", "data", "backups", "node_modules", "__pycache__"}
 SPDX_ENDINGS = (".cc", ".h", ".py", ".lua", ".sh", ".js", ".mjs")
+SPDX_LUA_LINES = 5  # a lens or policy may begin with what it is for
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 MACHINE_PATH = re.compile(r"(?<![\w./~$}-])/(?:wo" + r"rk|ro" + r"ot|ho" + r"me)/[\w.]")
 MAX_TEXT_BYTES = 4 << 20
@@ -193,8 +194,8 @@ class Checker:
             if text is None:
                 continue
             lines = text.splitlines()
-            head = lines[:1] if not text.startswith("#!") else lines[1:2]
             script = text.startswith("#!")
+            head = lines[1:2] if script else lines[:SPDX_LUA_LINES] if path.endswith(".lua") else lines[:1]
             if (path.endswith(SPDX_ENDINGS) or script) and not any(SPDX in line for line in head):
                 self.breach(path, 1, f"the first line{' after #!' if script else ''} must say {SPDX}")
             for number, line in enumerate(lines, 1):
