@@ -85,8 +85,8 @@ Status SnapshotReader::Refresh() {
 }
 
 void SnapshotReader::Release() {
-  record_txn_->Reset();
-  claim_txn_->Reset();
+  if (record_txn_) record_txn_->Reset();
+  if (claim_txn_) claim_txn_->Reset();
 }
 
 Result<bool> SnapshotReader::Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) {

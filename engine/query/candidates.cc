@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "query/candidates.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <functional>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "script/weights.h"
+
+namespace stemedb::query {
+namespace {
+
+using script::Candidate;
+
+std::string_view ValueText(const Candidate& c) { return {c.value_text, c.value_text_size}; }
+std::string_view SourceId(const Candidate& c) { return {c.source_id, c.source_id_size}; }
+
+// Newest first, equal times by smaller id.
+bool InCanonicalOrder(const Candidate& a, const Candidate& b) {
+  if (a.timestamp_ms != b.timestamp_ms) return a.timestamp_ms > b.timestamp_ms;
+  return std::memcmp(a.id, b.id, sizeof(Hash256)) < 0;
+}
+
+size_t HashOfValue(const Candidate& c) {
+  const size_t content = c.value_text_size > 0 ? std::hash<std::string_view>()(ValueText(c)) : std::bit_cast<uint64_t>(c.number);
+  return (content ^ c.value_kind) * 0x9e3779b97f4a7c15;
+}
+
+bool SameValue(const Candidate& a, const Candidate& b) {
+  return a.value_kind == b.value_kind && a.number == b.number && ValueText(a) == ValueText(b);
+}
+
+size_t HashOfVoice(const Candidate& c) {
+  const size_t content = c.anonymous ? std::hash<std::string_view>()(SourceId(c)) : LoadLittle<uint64_t>(c.agent_id);
+  return content * 0x9e3779b97f4a7c15;
+}
+
+bool SameVoice(const Candidate& a, const Candidate& b) {
+  if (a.anonymous != b.anonymous) return false;
+  return a.anonymous ? SourceId(a) == SourceId(b) : std::memcmp(a.agent_id, b.agent_id, sizeof(model::AgentId)) == 0;
+}
+
+Candidate FromRow(const store::Row& row, const Weighing& weighing) {
+  const model::ClaimView& claim = row.claim;
+  const auto tier = static_cast<size_t>(claim.source_class());
+  const std::string_view value = claim.value_text(), source = claim.source_id(), epoch = claim.epoch();
+  Candidate c;
+  c.confidence = claim.confidence();
+  c.effective_confidence =
+      weighing.decays ? script::EffectiveConfidence(c.confidence, weighing.now_ms - claim.timestamp_ms(),
+                                                    weighing.half_life_days[tier])
+                      : c.confidence;
+  c.weight = c.effective_confidence * weighing.class_multipliers[tier];
+  c.number = claim.number();
+  c.timestamp_ms = claim.timestamp_ms();
+  c.valid_from_ms = claim.valid_from_ms();
+  c.valid_to_ms = claim.valid_to_ms();
+  c.sequence = row.sequence;
+  c.value_text = value.data();
+  c.source_id = source.data();
+  c.epoch = epoch.data();
+  c.id = claim.id();
+  c.agent_id = claim.agent_id();
+  c.value_text_size = static_cast<uint32_t>(value.size());
+  c.source_id_size = static_cast<uint32_t>(source.size());
+  c.epoch_size = static_cast<uint32_t>(epoch.size());
+  c.value_index = 0;
+  c.voice_index = 0;
+  c.value_kind = static_cast<uint8_t>(claim.value_kind());
+  c.tier = static_cast<uint8_t>(tier);
+  c.lifecycle = static_cast<uint8_t>(claim.lifecycle());
+  c.anonymous = claim.anonymous() ? 1 : 0;
+  return c;
+}
+
+}  // namespace
+
+template <typename Hash, typename Same>
+uint32_t CandidateSet::Number(uint32_t script::Candidate::* index, Hash hash, Same same) {
+  slots_.assign(std::bit_ceil(candidates_.size() * 2 + 1), 0);
+  const size_t mask = slots_.size() - 1;
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < candidates_.size(); ++i) {
+    Candidate& candidate = candidates_[i];
+    size_t at = hash(candidate) >> 20;
+    while (slots_[at & mask] != 0 && !same(candidates_[slots_[at & mask] - 1], candidate)) ++at;
+    uint32_t& slot = slots_[at & mask];
+    if (slot == 0) {
+      slot = i + 1;
+      candidate.*index = count++;
+    } else {
+      candidate.*index = candidates_[slot - 1].*index;
+    }
+  }
+  return count;
+}
+
+void CandidateSet::Build(std::span<const store::Row> rows, const Weighing& weighing) {
+  candidates_.clear();
+  // Claims mostly arrive in the order of their timestamps: read backwards, the rows are often in order already.
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) candidates_.push_back(FromRow(*row, weighing));
+  if (!std::is_sorted(candidates_.begin(), candidates_.end(), InCanonicalOrder)) {
+    std::sort(candidates_.begin(), candidates_.end(), InCanonicalOrder);
+  }
+  values_count_ = Number(&Candidate::value_index, HashOfValue, SameValue);
+  voices_count_ = Number(&Candidate::voice_index, HashOfVoice, SameVoice);
+}
+
+}  // namespace stemedb::query

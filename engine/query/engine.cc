@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "query/engine.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/json_writer.h"
+#include "query/candidates.h"
+#include "query/cursor.h"
+#include "query/lens_list_json.h"
+#include "query/plan.h"
+#include "query/resolution_json.h"
+#include "telemetry/stopwatch.h"
+
+namespace stemedb::query {
+namespace {
+
+// Lets the reader's snapshot go when the answer is written, however that ends.
+class Release {
+ public:
+  explicit Release(store::Reader& reader) : reader_(reader) {}
+  ~Release() { reader_.Release(); }
+  Release(const Release&) = delete;
+  Release& operator=(const Release&) = delete;
+
+ private:
+  store::Reader& reader_;
+};
+
+// A lens with the parameters of one question.
+struct BoundLens {
+  int script = -1;
+  script::Params params;
+};
+
+// Calls visit(rows of one pair) for each (concept path, predicate) in order, until it fails.
+template <typename Visit>
+Status ForEachPair(std::span<const store::Row> rows, Visit visit) {
+  for (size_t from = 0, to = 0; from < rows.size(); from = to) {
+    while (to < rows.size() && rows[to].predicate == rows[from].predicate &&
+           rows[to].concept_path == rows[from].concept_path) {
+      ++to;
+    }
+    STEMEDB_RETURN_IF_ERROR(visit(rows.subspan(from, to - from)));
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+struct Engine::Impl {
+  std::unique_ptr<store::Reader> reader;
+  script::LensRunner lenses;
+  EngineOptions options;
+  std::vector<telemetry::Histogram*> lens_seconds;  // by script
+  telemetry::Histogram* lookup_seconds = nullptr;
+
+  // Reused between questions.
+  std::vector<store::Row> rows;
+  std::vector<uint64_t> newest;
+  CandidateSet set;
+
+  Result<BoundLens> Bind(const std::string& name, const Question& question) const;
+  Result<Viewpoint> Collect(const Question& question);
+  Result<script::Outcome> Resolve(const BoundLens& lens, std::span<const store::Row> pair, const Viewpoint& viewpoint,
+                                  uint64_t& left_out);
+  Status WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint, const BoundLens& lens);
+  Status WriteAssertions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint, std::string& out,
+                         std::string& next_cursor);
+  void WriteLens(JsonWriter& json, int script) const;
+};
+
+Engine::Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const script::ScriptSet> scripts, EngineOptions options)
+    : impl_(new Impl{std::move(reader), {scripts, {}}, options, {}, nullptr, {}, {}, {}}) {
+  for (const script::ScriptInfo& script : scripts->scripts()) {
+    impl_->lens_seconds.push_back(&options.metrics->Lens(script.name));
+  }
+  impl_->lookup_seconds = &options.metrics->IndexLookup("claims");
+}
+
+Engine::~Engine() = default;
+
+Result<BoundLens> Engine::Impl::Bind(const std::string& name, const Question& question) const {
+  const script::ScriptSet& scripts = lenses.scripts();
+  BoundLens lens{scripts.Find(name), {}};
+  if (lens.script < 0) {
+    std::string known;
+    for (const script::ScriptInfo& script : scripts.scripts()) known += (known.empty() ? "" : ", ") + script.name;
+    return Status(Code::kNotFound, "unknown_lens", "there is no lens '" + name + "'; there are " + known);
+  }
+  auto params = script::CheckParams(scripts.scripts()[static_cast<size_t>(lens.script)], question.params);
+  if (!params) return params.error();
+  lens.params = std::move(*params);
+  return lens;
+}
+
+Result<Viewpoint> Engine::Impl::Collect(const Question& question) {
+  const telemetry::ScopedTimer timer(*lookup_seconds);
+  rows.clear();
+  STEMEDB_RETURN_IF_ERROR(reader->Refresh());
+  auto viewpoint = ViewpointOf(question, *reader, options.clock->NowMs());
+  if (!viewpoint) return viewpoint.error();
+  STEMEDB_RETURN_IF_ERROR(CollectRows(question, *viewpoint, options.rows_max, *reader, rows));
+  return viewpoint;
+}
+
+Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<const store::Row> pair,
+                                              const Viewpoint& viewpoint, uint64_t& left_out) {
+  left_out = pair.size() > options.candidates_max ? pair.size() - options.candidates_max : 0;
+  set.Build(pair.subspan(left_out), viewpoint.weighing);
+  script::LensCall call;
+  call.candidates = set.candidates();
+  call.values_count = set.values_count();
+  call.voices_count = set.voices_count();
+  call.now_ms = viewpoint.weighing.now_ms;
+  call.params = &lens.params;
+  const telemetry::ScopedTimer timer(*lens_seconds[static_cast<size_t>(lens.script)]);
+  return lenses.Resolve(lens.script, call);
+}
+
+Status Engine::Impl::WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
+                                      const BoundLens& lens) {
+  size_t pairs = 0;
+  json.Key("resolutions");
+  json.BeginArray();
+  STEMEDB_RETURN_IF_ERROR(ForEachPair(rows, [&](std::span<const store::Row> pair) -> Status {
+    if (++pairs > options.resolutions_max) {
+      return Status(Code::kOutOfRange, "too_many_pairs",
+                    "the question covers more than " + std::to_string(options.resolutions_max) +
+                        " (concept, predicate) pairs; ask for a narrower concept path or name a predicate");
+    }
+    uint64_t left_out = 0;
+    auto outcome = Resolve(lens, pair, viewpoint, left_out);
+    if (!outcome) return outcome.error();
+    WriteResolution(json, {.concept_path = pair.front().concept_path, .predicate = pair.front().predicate, .set = &set,
+                           .outcome = &*outcome, .weighing = &viewpoint.weighing, .candidates_left_out = left_out,
+                           .include_candidates = question.include_candidates, .include_explain = question.include_explain});
+    return Status::Ok();
+  }));
+  json.EndArray();
+  return Status::Ok();
+}
+
+Status Engine::Impl::WriteAssertions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint, std::string& out,
+                                     std::string& next_cursor) {
+  newest.clear();
+  const uint64_t before = question.before_sequence.value_or(UINT64_MAX);
+  for (const store::Row& row : rows) {
+    if (row.sequence < before) newest.push_back(row.sequence);
+  }
+  const size_t shown = std::min(question.limit, newest.size());
+  std::partial_sort(newest.begin(), newest.begin() + static_cast<ptrdiff_t>(shown), newest.end(), std::greater<>());
+  if (shown < newest.size() && shown > 0) next_cursor = EncodeCursor({newest[shown - 1], viewpoint.sequence_max});
+  json.Key("assertions");
+  json.BeginArray();
+  for (size_t i = 0; i < shown; ++i) {
+    auto record = reader->Get(newest[i]);
+    if (!record) return record.error();
+    json.Raw({});  // the comma; the claim is spliced in behind it
+    model::AppendClaimJson(out, record->claim, record->sequence, record->recorded_at_ms, "active");
+  }
+  json.EndArray();
+  return Status::Ok();
+}
+
+void Engine::Impl::WriteLens(JsonWriter& json, int script) const {
+  const script::ScriptSet& scripts = lenses.scripts();
+  const script::ScriptInfo& info = scripts.scripts()[static_cast<size_t>(script)];
+  json.BeginObject();
+  json.Field("name", info.name);
+  json.Field("version", info.version);
+  json.Field("sha256", ToHex(info.sha256));
+  json.Key("generation");
+  json.Unsigned(scripts.generation());
+  json.EndObject();
+}
+
+namespace {
+
+void WriteSubject(JsonWriter& json, const Question& question) {
+  std::string path = question.concept_path;
+  if (question.subtree) path += path.empty() ? "*" : path.ends_with("://") ? "*" : "/*";
+  json.Field("concept_path", path);
+  if (!question.predicate.empty()) json.Field("predicate", question.predicate);
+}
+
+void WriteAsOf(JsonWriter& json, const Viewpoint& viewpoint) {
+  json.Key("as_of");
+  json.BeginObject();
+  json.Key("sequence");
+  json.Unsigned(viewpoint.sequence_max);
+  json.Key("time");
+  json.Time(viewpoint.weighing.now_ms);
+  json.EndObject();
+}
+
+}  // namespace
+
+Status Engine::Answer(const Question& question, std::string& out) {
+  BoundLens lens;
+  if (!question.lens.empty()) {
+    auto bound = impl_->Bind(question.lens, question);
+    if (!bound) return bound.error();
+    lens = std::move(*bound);
+  }
+  const Release release(*impl_->reader);
+  auto viewpoint = impl_->Collect(question);
+  if (!viewpoint) return viewpoint.error();
+
+  JsonWriter json(out);
+  std::string next_cursor;
+  json.BeginObject();
+  WriteSubject(json, question);
+  json.Key("lens");
+  if (lens.script >= 0) {
+    impl_->WriteLens(json, lens.script);
+  } else {
+    json.Null();
+  }
+  STEMEDB_RETURN_IF_ERROR(impl_->WriteAssertions(json, question, *viewpoint, out, next_cursor));
+  if (lens.script >= 0) {
+    STEMEDB_RETURN_IF_ERROR(impl_->WriteResolutions(json, question, *viewpoint, lens));
+  } else {
+    json.Key("resolutions");
+    json.Raw("[]");
+  }
+  WriteAsOf(json, *viewpoint);
+  if (!next_cursor.empty()) json.Field("next_cursor", next_cursor);
+  json.EndObject();
+  return Status::Ok();
+}
+
+Status Engine::Compare(const Question& question, std::span<const std::string> lenses, std::string& out) {
+  std::vector<BoundLens> bound;
+  for (const std::string& name : lenses) {
+    auto lens = impl_->Bind(name, question);
+    if (!lens) return lens.error();
+    bound.push_back(std::move(*lens));
+  }
+  const Release release(*impl_->reader);
+  auto viewpoint = impl_->Collect(question);
+  if (!viewpoint) return viewpoint.error();
+
+  JsonWriter json(out);
+  json.BeginObject();
+  WriteSubject(json, question);
+  json.Key("results");
+  json.BeginArray();
+  std::string one;
+  for (const BoundLens& lens : bound) {
+    json.BeginObject();
+    json.Key("lens");
+    impl_->WriteLens(json, lens.script);
+    one.clear();
+    JsonWriter resolutions(one);
+    const Status status = impl_->WriteResolutions(resolutions, question, *viewpoint, lens);
+    if (status.ok()) {
+      json.Raw(one);
+    } else if (status.reason() == "lens_failed") {
+      json.Key("error");
+      json.BeginObject();
+      json.Field("code", status.reason());
+      json.Field("detail", status.message());
+      json.EndObject();
+    } else {
+      return status;
+    }
+    json.EndObject();
+  }
+  json.EndArray();
+  WriteAsOf(json, *viewpoint);
+  json.EndObject();
+  return Status::Ok();
+}
+
+Status Engine::Assertion(const Hash256& id, std::string& out) {
+  const Release release(*impl_->reader);
+  STEMEDB_RETURN_IF_ERROR(impl_->reader->Refresh());
+  auto sequence = impl_->reader->Find(id);
+  if (!sequence) return sequence.error();
+  if (!sequence->has_value()) {
+    return Status(Code::kNotFound, "unknown_assertion", "there is no assertion with the id " + ToHex(id));
+  }
+  auto record = impl_->reader->Get(**sequence);
+  if (!record) return record.error();
+  model::AppendClaimJson(out, record->claim, record->sequence, record->recorded_at_ms, "active");
+  return Status::Ok();
+}
+
+Status Engine::Concepts(std::string_view prefix, std::string_view after, size_t limit, std::string& out) {
+  const Release release(*impl_->reader);
+  STEMEDB_RETURN_IF_ERROR(impl_->reader->Refresh());
+  auto children = impl_->reader->Children(prefix, after, limit + 1);
+  if (!children) return children.error();
+  JsonWriter json(out);
+  json.BeginObject();
+  json.Field("prefix", prefix);
+  json.Key("concepts");
+  json.BeginArray();
+  for (size_t i = 0; i < children->size() && i < limit; ++i) {
+    const store::ConceptCount& child = (*children)[i];
+    json.BeginObject();
+    json.Field("concept_path", child.path);
+    json.Key("assertion_count");
+    json.Unsigned(child.assertions);
+    json.Key("assertion_count_below");
+    json.Unsigned(child.assertions_below);
+    json.EndObject();
+  }
+  json.EndArray();
+  if (children->size() > limit && limit > 0) json.Field("next_after", (*children)[limit - 1].path);
+  json.EndObject();
+  return Status::Ok();
+}
+
+void Engine::Lenses(std::string& out) const { AppendLensList(out, impl_->lenses.scripts()); }
+
+uint64_t Engine::assertion_count() {
+  const Release release(*impl_->reader);
+  return impl_->reader->Refresh().ok() ? impl_->reader->assertion_count() : 0;
+}
+
+}  // namespace stemedb::query

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "query/plan.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/time.h"
+#include "script/weights.h"
+
+namespace stemedb::query {
+namespace {
+
+Status InFuture(const std::string& newest) {
+  return Status(Code::kOutOfRange, "as_of_in_future", "as_of lies in the future: an answer about it could not be repeated. The newest "
+                "moment is " + newest);
+}
+
+Result<uint64_t> SequenceOf(const Moment& moment, store::Reader& reader) {
+  return moment.sequence ? Result<uint64_t>(*moment.sequence) : reader.SequenceAt(*moment.time_ms);
+}
+
+bool Wanted(const Question& question, const model::ClaimView& claim) {
+  if (claim.confidence() < question.min_confidence) return false;
+  if (question.valid_at_ms &&
+      (*question.valid_at_ms < claim.valid_from_ms() || *question.valid_at_ms >= claim.valid_to_ms())) {
+    return false;
+  }
+  if (question.lifecycle && claim.lifecycle() != *question.lifecycle) return false;
+  if (question.source_class && claim.source_class() != *question.source_class) return false;
+  if (question.agent_id && std::memcmp(claim.agent_id(), question.agent_id->data(), question.agent_id->size()) != 0) {
+    return false;
+  }
+  return question.epoch.empty() || claim.epoch() == question.epoch;
+}
+
+}  // namespace
+
+Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, int64_t clock_now_ms) {
+  Viewpoint viewpoint;
+  viewpoint.sequence_max = reader.sequence();
+  viewpoint.weighing.now_ms = clock_now_ms;
+  if (question.as_of) {
+    if (question.as_of->sequence.value_or(0) > reader.sequence()) {
+      return InFuture("sequence " + std::to_string(reader.sequence()));
+    }
+    if (question.as_of->time_ms.value_or(kTimeMin) > clock_now_ms) return InFuture(FormatTime(clock_now_ms));
+    auto sequence = SequenceOf(*question.as_of, reader);
+    if (!sequence) return sequence.error();
+    viewpoint.sequence_max = *sequence;
+    if (question.as_of->time_ms) {
+      viewpoint.weighing.now_ms = *question.as_of->time_ms;
+    } else if (*sequence > 0) {
+      auto record = reader.Get(*sequence);
+      if (!record) return record.error();
+      viewpoint.weighing.now_ms = record->recorded_at_ms;
+    }
+  }
+  if (question.since) {
+    auto sequence = SequenceOf(*question.since, reader);
+    if (!sequence) return sequence.error();
+    viewpoint.sequence_min = *sequence + 1;
+  }
+  viewpoint.weighing.decays = question.decay.has_value();
+  if (question.decay) viewpoint.weighing.half_life_days = *question.decay;
+  viewpoint.weighing.class_multipliers = question.class_multipliers.value_or(script::kClassMultipliers);
+  return viewpoint;
+}
+
+Status CollectRows(const Question& question, const Viewpoint& viewpoint, size_t rows_max, store::Reader& reader,
+                   std::vector<store::Row>& rows) {
+  const store::Scope scope{.concept_path = question.concept_path, .subtree = question.subtree,
+                           .predicate = question.predicate, .sequence_min = viewpoint.sequence_min,
+                           .sequence_max = viewpoint.sequence_max};
+  auto more = reader.Scan(scope, rows_max, rows);
+  if (!more) return more.error();
+  if (*more) {
+    return Status(Code::kOutOfRange, "too_many_rows",
+                  "the question covers more than " + std::to_string(rows_max) +
+                      " claims; ask for a narrower concept path or name a predicate");
+  }
+  std::erase_if(rows, [&](const store::Row& row) { return !Wanted(question, row.claim); });
+  return Status::Ok();
+}
+
+}  // namespace stemedb::query

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "query/resolution_json.h"
+
+#include <cmath>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace stemedb::query {
+namespace {
+
+using script::Candidate;
+
+std::string_view NameOf(script::Agreement agreement) {
+  switch (agreement) {
+    case script::Agreement::kUnanimous: return "unanimous";
+    case script::Agreement::kAgreed: return "agreed";
+    case script::Agreement::kContested: return "contested";
+    case script::Agreement::kNone: break;
+  }
+  return "none";
+}
+
+void WriteHex(JsonWriter& json, const uint8_t* bytes) {
+  json.String(ToHex({bytes, sizeof(Hash256)}));
+}
+
+void WriteValue(JsonWriter& json, const Candidate& candidate) {
+  const std::string_view text(candidate.value_text, candidate.value_text_size);
+  switch (static_cast<model::Value::Kind>(candidate.value_kind)) {
+    case model::Value::Kind::kText: json.String(text); break;
+    case model::Value::Kind::kNumber: json.Number(candidate.number); break;
+    case model::Value::Kind::kBoolean: json.Bool(candidate.number != 0); break;
+    case model::Value::Kind::kReference:
+      json.BeginObject();
+      json.Field("ref", text);
+      json.EndObject();
+      break;
+  }
+}
+
+// For each distinct value, where its candidates are: a linked list through `next`, in canonical order.
+struct ByValue {
+  explicit ByValue(const CandidateSet& set)
+      : first(set.values_count(), kEnd), last(set.values_count(), kEnd), count(set.values_count(), 0),
+        next(set.candidates().size(), kEnd) {
+    const auto candidates = set.candidates();
+    for (uint32_t i = 0; i < candidates.size(); ++i) {
+      const uint32_t value = candidates[i].value_index;
+      (first[value] == kEnd ? first[value] : next[last[value]]) = i;
+      last[value] = i;
+      ++count[value];
+    }
+  }
+  static constexpr uint32_t kEnd = UINT32_MAX;
+  std::vector<uint32_t> first, last, count, next;
+};
+
+// `tier` below 0: of all candidates.
+void WriteClaims(JsonWriter& json, const script::Judgement& judgement, const CandidateSet& set, const ByValue& by_value,
+                 int tier) {
+  const auto candidates = set.candidates();
+  json.Key("claims");
+  json.BeginArray();
+  for (const script::ValueWeight& value : judgement.values) {
+    json.BeginObject();
+    json.Key("value");
+    WriteValue(json, candidates[by_value.first[value.value_index]]);
+    json.Key("weight");
+    json.Number(value.weight);
+    json.Key("share");
+    json.Number(value.share);
+    json.Key("assertion_ids");
+    json.BeginArray();
+    uint64_t count = 0;
+    for (uint32_t i = by_value.first[value.value_index]; i != ByValue::kEnd; i = by_value.next[i]) {
+      if (tier >= 0 && candidates[i].tier != tier) continue;
+      if (count++ < kAssertionIdsMax) WriteHex(json, candidates[i].id);
+    }
+    json.EndArray();
+    json.Key("assertions_count");
+    json.Unsigned(count);
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+void WriteJudgement(JsonWriter& json, const script::Judgement& judgement, const CandidateSet& set,
+                    const ByValue& by_value, int tier) {
+  json.Key("winner");
+  if (judgement.winner) {
+    const Candidate& winner = set.candidates()[*judgement.winner];
+    WriteHex(json, winner.id);
+    json.Key("value");
+    WriteValue(json, winner);
+  } else {
+    json.Null();
+    json.Key("value");
+    json.Null();
+  }
+  json.Key("confidence");
+  json.Number(judgement.confidence);
+  json.Key("conflict_score");
+  json.Number(judgement.conflict_score);
+  json.Field("status", NameOf(judgement.agreement));
+  json.Key("candidates_count");
+  json.Unsigned(judgement.candidates_count);
+  WriteClaims(json, judgement, set, by_value, tier);
+}
+
+void WriteCandidate(JsonWriter& json, const Candidate& candidate, const ResolutionText& text) {
+  const auto source_class = static_cast<model::SourceClass>(candidate.tier);
+  json.BeginObject();
+  json.Key("id");
+  WriteHex(json, candidate.id);
+  json.Key("value");
+  WriteValue(json, candidate);
+  json.Key("confidence");
+  json.Number(candidate.confidence);
+  json.Key("timestamp");
+  json.Time(candidate.timestamp_ms);
+  json.Field("source_class", model::NameOf(source_class));
+  if (candidate.source_id_size > 0) json.Field("source_id", {candidate.source_id, candidate.source_id_size});
+  if (!candidate.anonymous) {
+    json.Key("agent_id");
+    WriteHex(json, candidate.agent_id);
+  }
+  json.Field("lifecycle", model::NameOf(static_cast<model::Lifecycle>(candidate.lifecycle)));
+  json.Key("sequence");
+  json.Unsigned(candidate.sequence);
+  if (text.include_explain) {
+    json.Key("effective_confidence");
+    json.Number(candidate.effective_confidence);
+    json.Key("class_multiplier");
+    json.Number(text.weighing->class_multipliers[candidate.tier]);
+    json.Key("weight");
+    json.Number(candidate.weight);
+    json.Key("voice");
+    json.Unsigned(candidate.voice_index);
+  }
+  json.EndObject();
+}
+
+// What the weights were made of, so that they can be made again.
+void WriteWeighing(JsonWriter& json, const Weighing& weighing) {
+  json.Key("weighing");
+  json.BeginObject();
+  json.Key("now");
+  json.Time(weighing.now_ms);
+  const auto by_class = [&](std::string_view name, const std::array<double, model::kSourceClassCount>& numbers) {
+    json.Key(name);
+    json.BeginObject();
+    for (size_t tier = 0; tier < numbers.size(); ++tier) {
+      json.Key(model::NameOf(static_cast<model::SourceClass>(tier)));
+      if (std::isfinite(numbers[tier])) {
+        json.Number(numbers[tier]);
+      } else {
+        json.Null();  // never halves
+      }
+    }
+    json.EndObject();
+  };
+  by_class("class_multipliers", weighing.class_multipliers);
+  if (weighing.decays) by_class("half_life_days", weighing.half_life_days);
+  json.EndObject();
+}
+
+}  // namespace
+
+void WriteResolution(JsonWriter& json, const ResolutionText& text) {
+  const script::Outcome& outcome = *text.outcome;
+  const ByValue by_value(*text.set);
+  json.BeginObject();
+  json.Field("concept_path", text.concept_path);
+  json.Field("predicate", text.predicate);
+  WriteJudgement(json, outcome.overall, *text.set, by_value, -1);
+  json.Field("explain", outcome.explain);
+  if (!outcome.layers.empty()) {
+    json.Key("layers");
+    json.BeginArray();
+    for (const script::Layer& layer : outcome.layers) {
+      json.BeginObject();
+      json.Key("tier");
+      json.Unsigned(layer.tier);
+      json.Field("source_class", model::NameOf(static_cast<model::SourceClass>(layer.tier)));
+      WriteJudgement(json, layer.judgement, *text.set, by_value, layer.tier);
+      json.EndObject();
+    }
+    json.EndArray();
+  }
+  if (!outcome.details_json.empty()) {
+    json.Key("details");
+    json.Raw(outcome.details_json);
+  }
+  if (text.candidates_left_out > 0) {
+    json.Key("candidates_left_out");
+    json.Unsigned(text.candidates_left_out);
+  }
+  if (text.include_explain) WriteWeighing(json, *text.weighing);
+  if (text.include_candidates || text.include_explain) {
+    json.Key("candidates");
+    json.BeginArray();
+    for (const Candidate& candidate : text.set->candidates()) WriteCandidate(json, candidate, text);
+    json.EndArray();
+  }
+  json.EndObject();
+}
+
+}  // namespace stemedb::query

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Resolutions as clients see them.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/json_writer.h"
+#include "query/candidates.h"
+#include "query/question.h"
+#include "script/outcome.h"
+
+namespace stemedb::query {
+
+// Ids are listed for each claim up to this many; `assertions_count` says how many there are.
+inline constexpr size_t kAssertionIdsMax = 100;
+
+struct ResolutionText {
+  std::string_view concept_path;
+  std::string_view predicate;
+  const CandidateSet* set = nullptr;
+  const script::Outcome* outcome = nullptr;
+  const Weighing* weighing = nullptr;
+  uint64_t candidates_left_out = 0;  // the bound on candidates bit: so many older ones were not looked at
+  bool include_candidates = false;
+  bool include_explain = false;
+};
+
+// Writes one resolution object. Claims are listed in the outcome's order, ids in the candidates'.
+void WriteResolution(JsonWriter& json, const ResolutionText& text);
+
+}  // namespace stemedb::query
