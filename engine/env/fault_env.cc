@@ -38,7 +38,6 @@ class FaultFile final : public File {
 
   Status Sync() override {
     STEMEDB_RETURN_IF_ERROR(env_->StrikeOr(Operation::kSync, "fdatasync", path()));
-    STEMEDB_RETURN_IF_ERROR(base_->Sync());
     std::lock_guard lock(env_->mutex_);
     env_->files_[path()].size = size();
     return Status::Ok();
@@ -175,7 +174,6 @@ Status FaultInjectingEnv::MakeDirs(const std::string& dir) { return base_->MakeD
 
 Status FaultInjectingEnv::SyncDir(const std::string& dir) {
   STEMEDB_RETURN_IF_ERROR(StrikeOr(Operation::kSyncDir, "fsync directory", dir));
-  STEMEDB_RETURN_IF_ERROR(base_->SyncDir(dir));
   std::lock_guard lock(mutex_);
   for (auto& [path, durable] : files_) durable.name_is_durable |= DirOf(path) == dir;
   return Status::Ok();
