@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 --- Consensus: the value with most voices wins. A voice is an agent, or a source where the agent is anonymous; it counts
 --- once for each value that it supports, so repeating oneself adds nothing. A tie goes to the smaller id.
 return {

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 --- Recency: the newest claim wins. The smaller the gap to the newest claim with another value, the less sure it is.
 local DAY, HOUR, MINUTE = 86400000, 3600000, 60000
 

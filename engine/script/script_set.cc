@@ -9,6 +9,7 @@
 #include "crypto/sha256.h"
 #include "script/describe.h"
 #include "script/lens.h"
+#include "script/spec.h"
 #include "script/state.h"
 
 namespace stemedb::script {
@@ -35,6 +36,30 @@ Result<std::string> ReadScript(const std::filesystem::path& path) {
                   path.string() + ": larger than 256 KiB: is it a script?");
   }
   return text;
+}
+
+Result<std::vector<ScriptFile>> ReadFiles(const std::string& directory, bool (*wanted)(const std::string&)) {
+  std::error_code error;
+  std::filesystem::directory_iterator entries(directory, error);
+  std::vector<ScriptFile> files;
+  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+    const auto& path = entries->path();
+    const std::string name = path.filename().string();
+    if (path.extension() != ".lua" || name.front() == '.' || !wanted(name)) continue;
+    if (files.size() == kScriptsMax) {
+      return Status(Code::kTooLarge, "script_invalid", directory + ": more than 256 scripts");
+    }
+    auto text = ReadScript(path);
+    if (!text) return text.error();
+    files.push_back({name, std::move(text).value()});
+  }
+  if (error) {
+    return Status(Code::kIoError, "scripts_unreadable",
+                  directory + ": " + error.message() + ": give the directory with the lenses");
+  }
+  std::sort(files.begin(), files.end(),
+            [](const ScriptFile& a, const ScriptFile& b) { return a.name < b.name; });
+  return files;
 }
 
 }  // namespace
@@ -65,27 +90,11 @@ Result<std::shared_ptr<const ScriptSet>> ScriptSet::Build(const std::vector<Scri
 }
 
 Result<std::vector<ScriptFile>> ReadScripts(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::directory_iterator entries(directory, error);
-  std::vector<ScriptFile> files;
-  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
-    const auto& path = entries->path();
-    const std::string name = path.filename().string();
-    if (path.extension() != ".lua" || name.front() == '.' || IsSpec(name)) continue;
-    if (files.size() == kScriptsMax) {
-      return Status(Code::kTooLarge, "script_invalid", directory + ": more than 256 scripts");
-    }
-    auto text = ReadScript(path);
-    if (!text) return text.error();
-    files.push_back({name, std::move(text).value()});
-  }
-  if (error) {
-    return Status(Code::kIoError, "scripts_unreadable",
-                  directory + ": " + error.message() + ": give the directory with the lenses");
-  }
-  std::sort(files.begin(), files.end(),
-            [](const ScriptFile& a, const ScriptFile& b) { return a.name < b.name; });
-  return files;
+  return ReadFiles(directory, [](const std::string& name) { return !IsSpec(name); });
+}
+
+Result<std::vector<ScriptFile>> ReadSpecs(const std::string& directory) {
+  return ReadFiles(directory, IsSpec);
 }
 
 Result<std::shared_ptr<const ScriptSet>> ScriptSet::Load(const std::string& directory, uint64_t generation) {

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs cases and says in words how an answer differs from what was expected.
+#include "script/spec.h"
+
+#include <cmath>
+#include <lua.hpp>
+
+#include "base/json_writer.h"
+#include "script/spec_case.h"
+#include "script/state.h"
+
+namespace stemedb::script {
+namespace {
+
+constexpr double kTolerance = 1e-9;
+constexpr size_t kSpecMemoryMax = 64u << 20;
+
+std::string Show(double number) {
+  std::string text;
+  AppendJsonNumber(text, number);
+  return text;
+}
+
+std::string Show(const ParamValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return "'" + *text + "'";
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  return Show(std::get<double>(value));
+}
+
+std::string_view StatusName(Agreement agreement) {
+  switch (agreement) {
+    case Agreement::kNone:
+      return "none";
+    case Agreement::kUnanimous:
+      return "unanimous";
+    case Agreement::kAgreed:
+      return "agreed";
+    case Agreement::kContested:
+      return "contested";
+  }
+  return "";
+}
+
+// Compares one case's answer; collects what differs.
+class Comparison {
+ public:
+  Comparison(const SpecCase& spec, const PreparedClaims& claims) : spec_(spec), claims_(claims) {}
+
+  void Outcomes(const Outcome& outcome);
+  std::string TakeFailure() { return std::move(failure_); }
+
+ private:
+  void Judgements(const std::string& place, const ExpectedJudgement& expected, const Judgement& got);
+  void Shares(const std::string& place, const ExpectedJudgement& expected, const Judgement& got);
+  void Differs(const std::string& what, const std::string& expected, const std::string& got) {
+    if (!failure_.empty()) failure_ += "; ";
+    failure_ += what + ": expected " + expected + ", got " + got;
+  }
+  void Number(const std::string& what, std::optional<double> expected, double got) {
+    if (expected && !(std::abs(*expected - got) <= kTolerance)) Differs(what, Show(*expected), Show(got));
+  }
+  ParamValue ValueOfRow(uint32_t row) const {
+    return spec_.given[static_cast<size_t>(claims_.numbers[row]) - 1].value;
+  }
+
+  const SpecCase& spec_;
+  const PreparedClaims& claims_;
+  std::string failure_;
+};
+
+void Comparison::Shares(const std::string& place, const ExpectedJudgement& expected, const Judgement& got) {
+  if (!expected.shares) return;
+  std::string wanted, found;
+  bool same = expected.shares->size() == got.values.size();
+  for (const auto& [value, share] : *expected.shares) wanted += Show(value) + " " + Show(share) + " ";
+  for (size_t i = 0; i < got.values.size(); ++i) {
+    uint32_t row = 0;
+    while (claims_.rows[row].value_index != got.values[i].value_index) ++row;
+    const ParamValue value = ValueOfRow(row);
+    found += Show(value) + " " + Show(got.values[i].share) + " ";
+    same = same && (*expected.shares)[i].first == value &&
+           std::abs((*expected.shares)[i].second - got.values[i].share) <= kTolerance;
+  }
+  if (!same) Differs(place + "shares", wanted, found);
+}
+
+void Comparison::Judgements(const std::string& place, const ExpectedJudgement& expected,
+                            const Judgement& got) {
+  const int winner = got.winner ? claims_.numbers[*got.winner] : 0;
+  if (expected.winner && *expected.winner != winner) {
+    Differs(place + "winner", "claim " + std::to_string(*expected.winner), "claim " + std::to_string(winner));
+  }
+  if (expected.value && (!got.winner || ValueOfRow(*got.winner) != *expected.value)) {
+    Differs(place + "value", Show(*expected.value), got.winner ? Show(ValueOfRow(*got.winner)) : "no winner");
+  }
+  Number(place + "confidence", expected.confidence, got.confidence);
+  Number(place + "conflict_score", expected.conflict_score, got.conflict_score);
+  if (expected.status && *expected.status != StatusName(got.agreement)) {
+    Differs(place + "status", *expected.status, std::string(StatusName(got.agreement)));
+  }
+  Number(place + "candidates_count", expected.candidates_count, got.candidates_count);
+  Shares(place, expected, got);
+}
+
+void Comparison::Outcomes(const Outcome& outcome) {
+  Judgements("", spec_.expected, outcome.overall);
+  if (spec_.explain && outcome.explain.find(*spec_.explain) == std::string::npos) {
+    Differs("explain", "'" + *spec_.explain + "' in it", "'" + outcome.explain + "'");
+  }
+  if (spec_.details && outcome.details_json != *spec_.details) {
+    Differs("details", *spec_.details, outcome.details_json);
+  }
+  if (!spec_.layers) return;
+  if (spec_.layers->size() != outcome.layers.size()) {
+    return Differs("layers", std::to_string(spec_.layers->size()), std::to_string(outcome.layers.size()));
+  }
+  for (size_t i = 0; i < outcome.layers.size(); ++i) {
+    const std::string place = "layer " + std::to_string(i + 1) + " ";
+    const auto& expected = (*spec_.layers)[i];
+    if (expected.tier != outcome.layers[i].tier) {
+      Differs(place + "tier", std::to_string(expected.tier), std::to_string(outcome.layers[i].tier));
+    }
+    Judgements(place, expected, outcome.layers[i].judgement);
+  }
+}
+
+// What differs; empty when the case holds.
+std::string RunCase(LensRunner& runner, int script, const SpecCase& spec) {
+  if (!spec.error.empty()) return "the case is wrong: " + spec.error;
+  const auto params = CheckParams(runner.scripts().scripts()[static_cast<size_t>(script)], spec.params);
+  if (!params) return std::string(params.error().message());
+  const PreparedClaims claims = Prepare(spec.given);
+  const LensCall call{claims.rows, claims.values_count, claims.voices_count, kSpecNow, &*params};
+  const auto outcome = runner.Resolve(script, call);
+  if (!outcome) {
+    const std::string message(outcome.error().message());
+    return spec.fails && message.find(*spec.fails) != std::string::npos ? "" : message;
+  }
+  if (spec.fails) return "expected a failure with '" + *spec.fails + "', got an answer";
+  Comparison comparison(spec, claims);
+  comparison.Outcomes(*outcome);
+  return comparison.TakeFailure();
+}
+
+}  // namespace
+
+Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec) {
+  constexpr size_t kEnding = sizeof("_spec.lua") - 1;
+  const std::string lens = spec.name.substr(0, spec.name.size() - std::min(kEnding, spec.name.size()));
+  const int script = runner.scripts().Find(lens);
+  if (script < 0) {
+    return Status(Code::kNotFound, "spec_invalid",
+                  spec.name + ": there is no lens '" + lens + "' for this spec");
+  }
+  auto state = State::Open(spec.name, spec.text, kSpecMemoryMax);
+  if (!state) return state.error();
+  (*state)->LiftCap(1 << 20);
+  const auto cases = ReadCases((*state)->lua(), State::kScriptTable);
+  if (cases.empty()) {
+    return Status(Code::kInvalidArgument, "spec_invalid",
+                  spec.name + ": no cases in it: return a list of them");
+  }
+  std::vector<SpecResult> results;
+  for (const auto& one : cases) results.push_back({one.claim, RunCase(runner, script, one)});
+  return results;
+}
+
+}  // namespace stemedb::script

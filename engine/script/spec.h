@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Specs: a lens's known answers, written beside it (recency_spec.lua) as data: claims that are given and what
+// the lens is to say of them. They are run here exactly as questions are: same sandbox, same LensRunner, same
+// default rules.
+//
+//   return {
+//     { claim = "the newest claim wins",
+//       given = { { value = "old", age_s = 90000 }, { value = "new" } },
+//       expect = { winner = 2, confidence = 0.95 } },
+//   }
+//
+// docs/lua-api.md lists all fields. A field that isn't known fails its case: a slip of the pen must not pass.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "script/lens.h"
+
+namespace stemedb::script {
+
+struct SpecResult {
+  std::string claim;    // the case, in words
+  std::string failure;  // empty: it holds
+};
+
+// The specs of a directory (*_spec.lua), sorted by name.
+Result<std::vector<ScriptFile>> ReadSpecs(const std::string& directory);
+
+// Runs "<name>_spec.lua" against the lens <name> of the runner's set. Fails when there is no such lens, or
+// when the spec is no list of cases.
+Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec);
+
+}  // namespace stemedb::script

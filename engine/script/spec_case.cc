@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading cases: every field has one reader in a table, so that an unknown field can be told from a known
+// one.
+#include "script/spec_case.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <lua.hpp>
+
+#include "script/weights.h"
+
+namespace stemedb::script {
+namespace {
+
+// Reads one field; the value is on top of the Lua stack. Gives what is wrong with it, or nothing.
+using FieldReader = std::function<std::string(lua_State*)>;
+using Fields = std::map<std::string, FieldReader>;
+
+std::string_view TopText(lua_State* lua, int index = -1) {
+  size_t size = 0;
+  const char* bytes = lua_tolstring(lua, index, &size);
+  return {bytes, size};
+}
+
+FieldReader Text(std::function<void(std::string)> set) {
+  return [set](lua_State* lua) -> std::string {
+    if (lua_type(lua, -1) != LUA_TSTRING) return "must be a text";
+    set(std::string(TopText(lua)));
+    return "";
+  };
+}
+
+FieldReader Number(std::function<void(double)> set) {
+  return [set](lua_State* lua) -> std::string {
+    if (lua_type(lua, -1) != LUA_TNUMBER) return "must be a number";
+    set(lua_tonumber(lua, -1));
+    return "";
+  };
+}
+
+FieldReader Scalar(std::function<void(ParamValue)> set) {
+  return [set](lua_State* lua) -> std::string {
+    switch (lua_type(lua, -1)) {
+      case LUA_TSTRING:
+        set(std::string(TopText(lua)));
+        return "";
+      case LUA_TNUMBER:
+        set(static_cast<double>(lua_tonumber(lua, -1)));
+        return "";
+      case LUA_TBOOLEAN:
+        set(lua_toboolean(lua, -1) != 0);
+        return "";
+      default:
+        return "must be a text, a number or a boolean";
+    }
+  };
+}
+
+// All fields of the table on top of the stack.
+std::string ReadFields(lua_State* lua, const Fields& fields) {
+  if (lua_type(lua, -1) != LUA_TTABLE) return "must be a table";
+  const int table = lua_gettop(lua);
+  lua_pushnil(lua);
+  std::string error;
+  while (error.empty() && lua_next(lua, table) != 0) {
+    const std::string name =
+        lua_type(lua, -2) == LUA_TSTRING ? std::string(TopText(lua, -2)) : "[list entry]";
+    const auto found = fields.find(name);
+    error = found == fields.end() ? "is no known field" : found->second(lua);
+    if (!error.empty()) error = name + (error.front() == '.' || error.front() == '[' ? "" : " ") + error;
+    lua_pop(lua, 1);
+  }
+  lua_settop(lua, table);
+  return error;
+}
+
+// Every entry of the list on top of the stack.
+FieldReader List(std::function<std::string(lua_State*)> read) {
+  return [read](lua_State* lua) -> std::string {
+    if (lua_type(lua, -1) != LUA_TTABLE) return "must be a list";
+    const int table = lua_gettop(lua);
+    const auto size = static_cast<int>(std::min<size_t>(lua_objlen(lua, table), 100000));
+    for (int i = 1; i <= size; ++i) {
+      lua_rawgeti(lua, table, i);
+      const std::string error = read(lua);
+      lua_pop(lua, 1);
+      if (!error.empty()) return "[" + std::to_string(i) + "]." + error;
+    }
+    return "";
+  };
+}
+
+void Name(std::array<uint8_t, 32>& id, std::string_view text) {
+  std::memcpy(id.data(), text.data(), std::min(text.size(), id.size()));
+}
+
+std::string ReadGiven(lua_State* lua, std::vector<GivenClaim>& given) {
+  GivenClaim claim;
+  bool has_value = false;
+  std::optional<double> effective, weight;
+  std::string id;
+  const Fields fields = {
+      {"value", Scalar([&](ParamValue v) { claim.value = std::move(v), has_value = true; })},
+      {"confidence", Number([&](double v) { claim.confidence = v; })},
+      {"effective_confidence", Number([&](double v) { effective = v; })},
+      {"weight", Number([&](double v) { weight = v; })},
+      {"tier", Number([&](double v) { claim.tier = v >= 0 && v <= 5 ? static_cast<int>(v) : -1; })},
+      {"age_s", Number([&](double v) { claim.age_s = v; })},
+      {"agent", Text([&](std::string v) { claim.agent = std::move(v); })},
+      {"source", Text([&](std::string v) { claim.source = std::move(v); })},
+      {"id", Text([&](std::string v) { id = std::move(v); })},
+  };
+  if (std::string error = ReadFields(lua, fields); !error.empty()) return error;
+  if (!has_value) return "value is missing";
+  if (claim.tier < 0) return "tier must be within 0 and 5";
+  claim.effective_confidence = effective.value_or(claim.confidence);
+  claim.weight =
+      weight.value_or(claim.effective_confidence * kClassMultipliers[static_cast<size_t>(claim.tier)]);
+  const auto number = given.size() + 1;
+  claim.id[0] = static_cast<uint8_t>(number >> 8);  // ids ascend with the list unless the case gives one
+  claim.id[1] = static_cast<uint8_t>(number);
+  if (!id.empty()) claim.id.fill(0), Name(claim.id, id);
+  Name(claim.agent_id, claim.agent);
+  given.push_back(std::move(claim));
+  return "";
+}
+
+FieldReader Winner(ExpectedJudgement& expected) {
+  return [&expected](lua_State* lua) -> std::string {
+    if (lua_type(lua, -1) == LUA_TNUMBER) {
+      expected.winner = static_cast<int>(lua_tonumber(lua, -1));
+      return "";
+    }
+    if (lua_type(lua, -1) != LUA_TBOOLEAN || lua_toboolean(lua, -1) != 0) {
+      return "must be the number of a given claim, or false for none";
+    }
+    expected.winner = 0;
+    return "";
+  };
+}
+
+FieldReader Shares(ExpectedJudgement& expected) {
+  return [&expected](lua_State* lua) -> std::string {
+    expected.shares.emplace();
+    return List([&expected](lua_State* state) -> std::string {
+      std::pair<ParamValue, double> share;
+      if (lua_type(state, -1) != LUA_TTABLE) return "must be { value, share }";
+      const int table = lua_gettop(state);
+      lua_rawgeti(state, table, 1);
+      std::string error = Scalar([&](ParamValue v) { share.first = std::move(v); })(state);
+      lua_rawgeti(state, table, 2);
+      if (error.empty()) error = Number([&](double v) { share.second = v; })(state);
+      lua_settop(state, table);
+      expected.shares->push_back(std::move(share));
+      return error;
+    })(lua);
+  };
+}
+
+Fields JudgementFields(ExpectedJudgement& expected) {
+  return {
+      {"winner", Winner(expected)},
+      {"value", Scalar([&](ParamValue v) { expected.value = std::move(v); })},
+      {"confidence", Number([&](double v) { expected.confidence = v; })},
+      {"conflict_score", Number([&](double v) { expected.conflict_score = v; })},
+      {"status", Text([&](std::string v) { expected.status = std::move(v); })},
+      {"candidates_count", Number([&](double v) { expected.candidates_count = static_cast<int>(v); })},
+      {"shares", Shares(expected)},
+  };
+}
+
+std::string ReadLayer(lua_State* lua, SpecCase& spec) {
+  ExpectedJudgement expected;
+  Fields fields = JudgementFields(expected);
+  fields["tier"] = Number([&](double v) { expected.tier = static_cast<int>(v); });
+  std::string error = ReadFields(lua, fields);
+  spec.layers->push_back(std::move(expected));
+  return error;
+}
+
+std::string ReadExpected(lua_State* lua, SpecCase& spec) {
+  Fields fields = JudgementFields(spec.expected);
+  fields["explain"] = Text([&](std::string v) { spec.explain = std::move(v); });
+  fields["details"] = Text([&](std::string v) { spec.details = std::move(v); });
+  fields["fails"] = Text([&](std::string v) { spec.fails = std::move(v); });
+  fields["layers"] = [&](lua_State* state) {
+    spec.layers.emplace();
+    return List([&](lua_State* entry) { return ReadLayer(entry, spec); })(state);
+  };
+  return ReadFields(lua, fields);
+}
+
+std::string ReadParams(lua_State* lua, std::map<std::string, ParamValue>& params) {
+  if (lua_type(lua, -1) != LUA_TTABLE) return "must be a table";
+  const int table = lua_gettop(lua);
+  std::string error;
+  lua_pushnil(lua);
+  while (error.empty() && lua_next(lua, table) != 0) {
+    if (lua_type(lua, -2) != LUA_TSTRING) {
+      error = "must have names as keys";
+    } else {
+      const std::string name(TopText(lua, -2));
+      error = Scalar([&](ParamValue v) { params[name] = std::move(v); })(lua);
+    }
+    lua_pop(lua, 1);
+  }
+  lua_settop(lua, table);
+  return error;
+}
+
+// Values by their canonical form; the prefix keeps the text "1" apart from the number 1.
+std::string ValueKey(const ParamValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return "t" + *text;
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "b1" : "b0";
+  const double number = std::get<double>(value) + 0.0;  // -0 is 0
+  std::string key("n");
+  return key.append(reinterpret_cast<const char*>(&number), sizeof number);
+}
+
+Candidate Row(const GivenClaim& claim) {
+  Candidate row{};
+  row.confidence = claim.confidence;
+  row.effective_confidence = claim.effective_confidence;
+  row.weight = claim.weight;
+  row.timestamp_ms = kSpecNow - std::llround(claim.age_s * 1000);
+  row.valid_from_ms = INT64_MIN;
+  row.valid_to_ms = INT64_MAX;
+  if (const auto* text = std::get_if<std::string>(&claim.value)) {
+    row.value_text = text->data();
+    row.value_text_size = static_cast<uint32_t>(text->size());
+  } else if (const auto* flag = std::get_if<bool>(&claim.value)) {
+    row.value_kind = 2;
+    row.number = *flag ? 1 : 0;
+  } else {
+    row.value_kind = 1;
+    row.number = std::get<double>(claim.value);
+  }
+  row.source_id = claim.source.data();
+  row.source_id_size = static_cast<uint32_t>(claim.source.size());
+  row.epoch = "";
+  row.id = claim.id.data();
+  row.agent_id = claim.agent_id.data();
+  row.tier = static_cast<uint8_t>(claim.tier);
+  row.anonymous = claim.agent.empty() ? 1 : 0;
+  return row;
+}
+
+}  // namespace
+
+std::vector<SpecCase> ReadCases(lua_State* lua, int index) {
+  std::vector<SpecCase> cases;
+  const auto size = static_cast<int>(std::min<size_t>(lua_objlen(lua, index), 10000));
+  for (int i = 1; i <= size; ++i) {
+    SpecCase& spec = cases.emplace_back();
+    const Fields fields = {{"claim", Text([&](std::string v) { spec.claim = std::move(v); })},
+                           {"given", List([&](lua_State* entry) { return ReadGiven(entry, spec.given); })},
+                           {"params", [&](lua_State* state) { return ReadParams(state, spec.params); }},
+                           {"expect", [&](lua_State* state) {
+                              const std::string error = ReadExpected(state, spec);
+                              return error.empty() ? error : "." + error;
+                            }}};
+    lua_rawgeti(lua, index, i);
+    spec.error = ReadFields(lua, fields);
+    lua_pop(lua, 1);
+    if (spec.claim.empty()) {
+      spec.claim = "case " + std::to_string(i);
+      if (spec.error.empty()) spec.error = "claim is missing: say in words what holds";
+    }
+  }
+  return cases;
+}
+
+PreparedClaims Prepare(const std::vector<GivenClaim>& given) {
+  PreparedClaims prepared;
+  for (size_t i = 0; i < given.size(); ++i) prepared.numbers.push_back(static_cast<int>(i) + 1);
+  const auto claim = [&](int number) -> const GivenClaim& { return given[static_cast<size_t>(number) - 1]; };
+  std::sort(prepared.numbers.begin(), prepared.numbers.end(), [&](int a, int b) {
+    if (claim(a).age_s != claim(b).age_s) return claim(a).age_s < claim(b).age_s;
+    return claim(a).id < claim(b).id;
+  });
+  std::map<std::string, uint32_t> values, voices;
+  for (int number : prepared.numbers) {
+    const GivenClaim& from = claim(number);
+    Candidate row = Row(from);
+    const std::string voice = from.agent.empty() ? "s" + from.source : "a" + from.agent;
+    row.value_index = values.emplace(ValueKey(from.value), values.size()).first->second;
+    row.voice_index = voices.emplace(voice, voices.size()).first->second;
+    row.sequence = static_cast<uint64_t>(number);
+    prepared.rows.push_back(row);
+  }
+  prepared.values_count = static_cast<uint32_t>(values.size());
+  prepared.voices_count = static_cast<uint32_t>(voices.size());
+  return prepared;
+}
+
+}  // namespace stemedb::script
