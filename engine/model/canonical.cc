@@ -8,7 +8,7 @@
 #include "crypto/ed25519.h"
 #include "crypto/sha256.h"
 #include "model/json_form.h"
-#include "model/json_scan.h"
+#include "model/json_parse.h"
 
 namespace stemedb::model {
 namespace {
@@ -109,12 +109,8 @@ Status VerifySignatures(const Assertion& assertion, std::string_view canonical_j
 Result<std::string> CanonicalizeJson(std::string_view json, int depth_max) {
   static thread_local simdjson::dom::parser parser;
   simdjson::dom::element root;
-  const auto error = parser.parse(json.data(), json.size()).get(root);
-  if (error != simdjson::SUCCESS) {
-    const std::optional<JsonProblem> problem = FindJsonProblem(json);
-    return Status(Code::kInvalidArgument, "invalid_json",
-                  problem ? "byte " + std::to_string(problem->offset) + ": " + problem->detail
-                          : std::string(simdjson::error_message(error)));
+  if (const auto problem = ParseJson(parser, json, json.size(), root)) {
+    return Status(Code::kInvalidArgument, "invalid_json", "byte " + std::to_string(problem->offset) + ": " + problem->detail);
   }
   std::string out;
   out.reserve(json.size());

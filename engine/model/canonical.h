@@ -26,7 +26,7 @@ Hash256 IdOf(std::string_view canonical_json);
 Status VerifySignatures(const Assertion& assertion, std::string_view canonical_json);
 
 // RFC 8785 form of any JSON text. kInvalidArgument on malformed JSON, a duplicate key, a lone surrogate, a number
-// that a double can't hold, or nesting deeper than `depth_max`.
+// that does not survive as a double, or nesting deeper than `depth_max`.
 Result<std::string> CanonicalizeJson(std::string_view json, int depth_max = 32);
 
 }  // namespace stemedb::model

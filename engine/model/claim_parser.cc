@@ -6,28 +6,31 @@
 #include <simdjson.h>
 
 #include "model/claim_reader.h"
-#include "model/json_scan.h"
+#include "model/json_parse.h"
 
 namespace stemedb::model {
 namespace {
 
-// Buffers of a thread that once read a huge batch are given back.
-constexpr size_t kBufferKeptMax = 4 * 1024 * 1024;
+Status NotJson(std::string_view json, const JsonProblem& problem) {
+  return Status(Code::kInvalidArgument, "invalid_json",
+                json.empty() ? "the body is empty; JSON is expected"
+                             : "the body is not JSON: byte " + std::to_string(problem.offset) + ": " + problem.detail);
+}
 
-ParsedClaim Unreadable(std::string_view json, std::string_view pointer, simdjson::error_code error) {
+ParsedClaim Unreadable(std::string_view json, std::string_view pointer, const JsonProblem& problem) {
   ParsedClaim parsed;
-  const std::optional<JsonProblem> problem = FindJsonProblem(json);
-  if (problem && problem->readable) {
-    const std::string at = std::string(pointer) + problem->pointer;
-    parsed.status = Status(Code::kInvalidArgument, "invalid_request", at + " " + problem->detail);
-    parsed.errors.push_back({at, problem->detail});
+  if (!problem.readable) {
+    parsed.status = NotJson(json, problem);
     return parsed;
   }
-  std::string message = "the body is not JSON: ";
-  message += problem ? "byte " + std::to_string(problem->offset) + ": " + problem->detail : simdjson::error_message(error);
-  if (json.empty()) message = "the body is empty; a JSON object is expected";
-  parsed.status = Status(Code::kInvalidArgument, "invalid_json", std::move(message));
+  const std::string at = std::string(pointer) + problem.pointer;
+  parsed.status = Status(Code::kInvalidArgument, "invalid_request", at + " " + problem.detail);
+  parsed.errors.push_back({at, problem.detail});
   return parsed;
+}
+
+Status NotAnArray() {
+  return Status(Code::kInvalidArgument, "invalid_request", "a batch is a JSON array of claims, or one claim on each line");
 }
 
 Status BatchTooLarge(size_t items_max) {
@@ -38,12 +41,6 @@ Status BatchTooLarge(size_t items_max) {
 }  // namespace
 
 struct ClaimParser::Impl {
-  simdjson::error_code Parse(std::string_view json, size_t capacity, simdjson::dom::element& root) {
-    if (parser.capacity() > kBufferKeptMax && json.size() <= kBufferKeptMax) parser = simdjson::dom::parser();
-    const bool is_padded = capacity >= json.size() + simdjson::SIMDJSON_PADDING;
-    return parser.parse(json.data(), json.size(), !is_padded).get(root);
-  }
-
   // The way for an array of which some item can't be kept: each item is read by itself.
   Result<std::vector<ParsedClaim>> ParseItems(std::string_view json, size_t items_max);
 
@@ -55,18 +52,18 @@ ClaimParser::~ClaimParser() = default;
 
 ParsedClaim ClaimParser::ParseClaim(std::string_view json, size_t capacity, const HeaderSignature& header) {
   simdjson::dom::element root;
-  const auto error = impl_->Parse(json, capacity, root);
-  if (error != simdjson::SUCCESS) return Unreadable(json, "", error);
+  if (const auto problem = ParseJson(impl_->parser, json, capacity, root)) return Unreadable(json, "", *problem);
   return ClaimReader("").Read(root, header);
 }
 
 Result<std::vector<ParsedClaim>> ClaimParser::ParseArray(std::string_view json, size_t capacity, size_t items_max) {
   simdjson::dom::element root;
-  const auto error = impl_->Parse(json, capacity, root);
-  if (error != simdjson::SUCCESS) return impl_->ParseItems(json, items_max);
+  if (const auto problem = ParseJson(impl_->parser, json, capacity, root)) {
+    return problem->readable ? impl_->ParseItems(json, items_max) : NotJson(json, *problem);
+  }
   simdjson::dom::array array;
   if (root.get(array) != simdjson::SUCCESS) {
-    return Status(Code::kInvalidArgument, "invalid_request", "a batch is a JSON array of claims, or one claim on each line");
+    return NotAnArray();
   }
   std::vector<ParsedClaim> items;
   for (simdjson::dom::element element : array) {
@@ -78,14 +75,14 @@ Result<std::vector<ParsedClaim>> ClaimParser::ParseArray(std::string_view json, 
 
 Result<std::vector<ParsedClaim>> ClaimParser::Impl::ParseItems(std::string_view json, size_t items_max) {
   const auto slices = SplitJsonArray(json, items_max);
-  if (!slices) return Unreadable(json, "", simdjson::TAPE_ERROR).status;
+  if (!slices) return NotAnArray();
   if (slices->size() > items_max) return BatchTooLarge(items_max);
   std::vector<ParsedClaim> items;
   for (std::string_view slice : *slices) {
     const std::string pointer = "/" + std::to_string(items.size());
     simdjson::dom::element root;
-    const auto error = Parse(slice, slice.size(), root);
-    items.push_back(error != simdjson::SUCCESS ? Unreadable(slice, pointer, error) : ClaimReader(pointer).Read(root, {}));
+    const auto problem = ParseJson(parser, slice, slice.size(), root);
+    items.push_back(problem ? Unreadable(slice, pointer, *problem) : ClaimReader(pointer).Read(root, {}));
   }
   return items;
 }

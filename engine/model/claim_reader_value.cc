@@ -74,7 +74,7 @@ std::optional<Value> ClaimReader::ValueOfType(Name name, std::string_view type, 
     if (!element.is_number()) {
       Complain(name, "must be a number");
     } else if (!ReadNumber(element, value.number)) {
-      Complain(name, "an integer beyond 2^53 " + std::string(kNumberHint));
+      Complain(name, "this integer beyond 2^53 " + std::string(kNumberHint));
     } else {
       return value;
     }

@@ -8,7 +8,11 @@
 namespace stemedb::model {
 namespace {
 
-constexpr int64_t kIntegerMax = int64_t{1} << 53;
+bool KeepsItsDigits(double value, const std::string& digits) {
+  std::string text;
+  AppendJsonNumber(text, value);
+  return text == digits;
+}
 
 }  // namespace
 
@@ -43,10 +47,15 @@ bool ReadNumber(simdjson::dom::element element, double& out) {
     if (out == 0) out = 0;  // drops the sign of -0
     return true;
   }
-  if (element.type() != element_type::INT64) return false;  // an unsigned one is beyond 2^63
+  if (element.type() == element_type::UINT64) {
+    const uint64_t integer = element.get_uint64().value_unsafe();
+    out = static_cast<double>(integer);
+    return KeepsItsDigits(out, std::to_string(integer));
+  }
   const int64_t integer = element.get_int64().value_unsafe();
   out = static_cast<double>(integer);
-  return integer >= -kIntegerMax && integer <= kIntegerMax;
+  if (integer >= -kSafeIntegerMax && integer <= kSafeIntegerMax) return true;
+  return KeepsItsDigits(out, std::to_string(integer));
 }
 
 bool JsonForm::Fail(std::string detail) {
@@ -65,7 +74,7 @@ bool JsonForm::Append(simdjson::dom::element element, int depth) {
     default: break;
   }
   double number = 0;
-  if (!ReadNumber(element, number)) return Fail("an integer beyond 2^53 " + std::string(kNumberHint));
+  if (!ReadNumber(element, number)) return Fail("this integer beyond 2^53 " + std::string(kNumberHint));
   AppendJsonNumber(out_, number);
   return true;
 }

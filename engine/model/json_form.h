@@ -16,13 +16,18 @@ inline constexpr int kJsonDepthMax = 32;
 
 inline constexpr std::string_view kNumberHint = "does not survive as an IEEE double; send it as a string";
 
+// Every integer up to here in magnitude is a double: 2^53.
+inline constexpr int64_t kSafeIntegerMax = int64_t{1} << 53;
+
 // Whether `a` comes before `b` when both are compared as UTF-16 code units. Both must be valid UTF-8.
 bool Utf16Less(std::string_view a, std::string_view b);
 
 // Appends "/" and `key` as RFC 6901 writes it (~0 for '~', ~1 for '/').
 void AppendPointer(std::string& pointer, std::string_view key);
 
-// The value of a JSON number; false when it is an integer beyond 2^53 in magnitude. -0 becomes 0.
+// The value of a JSON number; -0 becomes 0. False when it is an integer that does not survive: beyond 2^53 in
+// magnitude, and written back as other digits than it came (9007199254740993 would come back as …992). What survives
+// is taken, or the canonical text of 1e17, which is 100000000000000000, could not be sent.
 [[nodiscard]] bool ReadNumber(simdjson::dom::element element, double& out);
 
 // Appends canonical text. One object for each document: it gathers where and why it failed.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "base/json_writer.h"
 #include "model/json_form.h"
 
 namespace stemedb::model {
@@ -27,6 +28,7 @@ class Scanner {
   bool End();
 
   const std::optional<JsonProblem>& problem() const { return problem_; }
+  const std::vector<size_t>& wide_integer_ends() const { return wide_integer_ends_; }
 
  private:
   char Peek() const { return at_ < json_.size() ? json_[at_] : '\0'; }
@@ -37,6 +39,7 @@ class Scanner {
   bool Escape();
   bool Hex4(unsigned& out);
   bool Number();
+  void CheckNumber(size_t from, bool is_integer);
   bool Digits();
   bool Literal(std::string_view word);
   bool Fail(std::string detail);
@@ -46,6 +49,7 @@ class Scanner {
   size_t at_ = 0;
   std::string pointer_;
   std::optional<JsonProblem> problem_;
+  std::vector<size_t> wide_integer_ends_;
 };
 
 bool Scanner::Fail(std::string detail) {
@@ -195,13 +199,22 @@ bool Scanner::Number() {
     if (Peek() == '+' || Peek() == '-') ++at_;
     if (!Digits()) return false;
   }
+  CheckNumber(from, integer_end == at_);
+  return true;
+}
+
+// The same rule as ReadNumber's, for any number of digits.
+void Scanner::CheckNumber(size_t from, bool is_integer) {
   const std::string text(json_.substr(from, at_ - from));
   const double value = std::strtod(text.c_str(), nullptr);
-  const bool is_integer = integer_end == at_;
-  if (std::isinf(value) || (is_integer && std::fabs(value) > 9007199254740992.0)) {
-    Note(from, "the number " + text.substr(0, 40) + " " + std::string(kNumberHint));
+  bool survives = std::isfinite(value);
+  if (survives && is_integer && std::fabs(value) > static_cast<double>(kSafeIntegerMax)) {
+    std::string canonical;
+    AppendJsonNumber(canonical, value);
+    survives = canonical == text;
+    if (survives && std::fabs(value) >= 0x1p63) wide_integer_ends_.push_back(at_);
   }
-  return true;
+  if (!survives) Note(from, "the number " + text.substr(0, 40) + " " + std::string(kNumberHint));
 }
 
 bool Scanner::Literal(std::string_view word) {
@@ -212,10 +225,10 @@ bool Scanner::Literal(std::string_view word) {
 
 }  // namespace
 
-std::optional<JsonProblem> FindJsonProblem(std::string_view json) {
+JsonScan ScanJson(std::string_view json) {
   Scanner scanner(json);
-  if (!scanner.Value(0) || !scanner.End()) return scanner.problem();
-  // Kept for last: simdjson says whether, the scan of bytes says nothing about UTF-8.
+  if (!scanner.Value(0) || !scanner.End()) return {scanner.problem(), {}};
+  // The walk doesn't look at UTF-8; simdjson says whether, but not where.
   if (!simdjson::validate_utf8(json.data(), json.size())) {
     size_t good = 0, bad = json.size();  // the longest valid front ends in [good, bad)
     while (bad - good > 1) {
@@ -224,9 +237,9 @@ std::optional<JsonProblem> FindJsonProblem(std::string_view json) {
       while (cut > good && middle - cut < 4 && (static_cast<unsigned char>(json[cut]) & 0xC0) == 0x80) --cut;
       (simdjson::validate_utf8(json.data(), cut) ? good : bad) = middle;
     }
-    return JsonProblem{false, good, "", "the text is not valid UTF-8"};
+    return {JsonProblem{false, good, "", "the text is not valid UTF-8"}, {}};
   }
-  return scanner.problem();
+  return {scanner.problem(), scanner.wide_integer_ends()};
 }
 
 std::optional<std::vector<std::string_view>> SplitJsonArray(std::string_view json, size_t items_max) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A slow, strict walk over JSON text (RFC 8259) for the documents that the fast parser has refused: it says where and
-// why, which simdjson's document parser doesn't, and cuts an array into its items so that one bad item doesn't spoil
-// the rest. Internal to the room.
+// A slow, strict walk over JSON text (RFC 8259) for the documents that simdjson has refused: it says where and why,
+// which simdjson's document parser doesn't; it finds the integers beyond 64 bits that a double holds all the same; and
+// it cuts an array into its items so that one bad item doesn't spoil the rest. Internal to the room.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,13 @@ struct JsonProblem {
   std::string detail;
 };
 
-// The first syntax error, else the first value that can't be kept, else nothing.
-std::optional<JsonProblem> FindJsonProblem(std::string_view json);
+struct JsonScan {
+  // The first syntax error, else the first value that can't be kept, else nothing.
+  std::optional<JsonProblem> problem;
+  // Where the integers end that survive as doubles but are beyond 64 bits, in order.
+  std::vector<size_t> wide_integer_ends;
+};
+JsonScan ScanJson(std::string_view json);
 
 // The items of an array as slices of `json`, at most `items_max` + 1 of them. Nothing when it is not an array of
 // well-formed items.

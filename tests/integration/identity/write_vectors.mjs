@@ -51,7 +51,7 @@ plain('subject for concept_path', {}, JSON.stringify({ ...base, concept_path: un
 plain('timestamp in Unix seconds', {}, JSON.stringify({ ...base, timestamp: Date.parse(time) / 1000 }));
 plain('timestamp with an offset', {}, JSON.stringify({ ...base, timestamp: '2026-02-11T12:30:00+02:30' }));
 for (const text of ['0', '-0', '-0.0', '1', '1.0', '-1', '100', '1e2', '0.1', '1E-6', '1e-7', '123456789.125', '1e20', '1e21', '9007199254740992',
-  '-9007199254740992', '1e17', '4.35', '333333333.33333329', '5e-324', '1.7976931348623157e308', '0.000001', '2.2250738585072014e-308', '1e-999']) {
+  '-9007199254740992', '1e17', '100000000000000000', '100000000000000000000', '-9223372036854776000', '4.35', '333333333.33333329', '5e-324', '1.7976931348623157e308', '0.000001', '2.2250738585072014e-308', '1e-999']) {
   plain(`number ${text}`, { value: JSON.parse(text) }, JSON.stringify({ ...base, value: 'NUMBER' }).replace('"NUMBER"', text));
 }
 
@@ -65,5 +65,19 @@ signed('signatures, agent_id from the first signer', { metadata: { b: 1, a: 2 } 
   return JSON.stringify({ ...claim, agent_id: undefined, signatures });
 });
 
+// What has no canonical form, or is no claim: the input, and the reason slug that the server answers with.
+const refused = [
+  ['integer beyond 2^53', '"value":1', '"value":9007199254740993'], ['integer that would lose digits', '"value":1', '"value":1152921504606846976'],
+  ['number beyond a double', '"value":1', '"value":1e999'], ['lone surrogate', '"value":1', '"value":"\\ud800"'],
+  ['reversed surrogates', '"value":1', '"value":"\\ude00\\ud83d"'], ['duplicate key', '"value":1', '"value":1,"value":1'],
+  ['duplicate key in metadata', '"value":1', '"value":1,"metadata":{"a":1,"\\u0061":1}'], ['null', '"value":1', '"value":1,"epoch":null'],
+  ['unknown field', '"value":1', '"value":1,"valeu":1'], ['value and object differ', '"value":1', '"value":1,"object":{"Number":2}'],
+].map(([name, from, to]) => ({ name, input: JSON.stringify({ ...base, value: 1 }).replace(from, to), reason: 'invalid_request' }));
+refused.push({ name: 'agent without a signature', input: JSON.stringify({ ...base, agent_id: id('a') }), reason: 'missing_signature' });
+refused.push({ name: 'signed, with a timestamp in another form', reason: 'invalid_request',
+  input: JSON.stringify({ ...base, timestamp: '2026-02-11T10:00:00Z', agent_id: id('a'), signature: id('b') + id('b') }) });
+refused.push({ name: 'signature over another claim', reason: 'invalid_signature',
+  input: vectors.find((v) => v.name === 'signature in the body').input.replace('"confidence":0.85', '"confidence":0.86') });
+
 for (const vector of vectors) vector.id = idOf(vector.canonical);
-process.stdout.write(JSON.stringify({ domain: 'stemedb/assertion/v1\n', vectors }, null, 1) + '\n');
+process.stdout.write(JSON.stringify({ domain: 'stemedb/assertion/v1\n', vectors, refused }, null, 1) + '\n');
