@@ -105,6 +105,7 @@ Status FaultInjectingEnv::LoseUnsynced(Loss loss, uint64_t seed) {
   std::mt19937_64 random(seed);
   std::lock_guard lock(mutex_);
   for (const auto& [path, durable] : files_) {
+    if (!base_->FileSize(path)) continue;  // removed behind this Env's back
     if (!durable.name_is_durable) {
       STEMEDB_RETURN_IF_ERROR(base_->Remove(path));
       continue;

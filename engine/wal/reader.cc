@@ -47,9 +47,8 @@ Result<bool> Reader::Next(Record& record) {
     record_offset_ = scanner_.offset();
     if (scanner_.Next(record)) {
       if (record.sequence < options_.from_sequence) continue;
-      if (record.sequence <= options_.to_sequence) return true;
-      done_ = true;
-      break;
+      done_ = record.sequence >= options_.to_sequence;
+      return record.sequence <= options_.to_sequence;
     }
     const auto more = EndOfSegment();
     done_ = !more || !*more;
