@@ -51,8 +51,8 @@ typedef struct steme_frame {
   steme_judgement judgements[7];
 } steme_frame;
 
-typedef struct { const uint32_t _row; const uint32_t _call; } steme_candidate;
-typedef struct { const uint32_t _candidates; } steme_candidates;
+typedef struct candidate { const uint32_t _row; const uint32_t _call; } steme_candidate;
+typedef struct candidates { const uint32_t _candidates; } steme_candidates;
 ]]
 local frame = ffi.cast("steme_frame *", address)
 
@@ -117,8 +117,9 @@ local FIELDS = {
   end,
 }
 
-local function stale() error("this candidate belongs to an earlier call: keep its fields, not the candidate", 3) end
-local function unknown_field(key) error("a candidate has no field '" .. tostring(key) .. "'", 3) end
+-- Tail-called, so that level 2 is the script.
+local function stale() error("this candidate belongs to an earlier call: keep its fields, not the candidate", 2) end
+local function unknown_field(key) error("a candidate has no field '" .. tostring(key) .. "'", 2) end
 
 local Candidate = ffi.metatype("steme_candidate", {
   __index = function(candidate, key)

@@ -21,6 +21,9 @@ constexpr int kAnchor = 4;  // registry only: the ffi library
 // Where OpenProtected leaves them for Open: far from what luaL_ref hands out.
 constexpr int kRegistry = 1000;
 
+// The text of Lua's own memory error, as it looks when it was caught and thrown again.
+constexpr std::string_view kLuaOutOfMemory = "not enough memory";
+
 constexpr int kExplainBytesMax = 1024;
 constexpr size_t kDetailsBytesMax = 16 << 10;
 
@@ -30,6 +33,16 @@ std::string Megabytes(size_t bytes) {
 
 void LoadTrusted(lua_State* lua, std::string_view source, const char* name) {
   if (luaL_loadbufferx(lua, source.data(), source.size(), name, "t") != 0) lua_error(lua);
+}
+
+// "prelude:12: text" without the place, which is of no use to who wrote the script.
+std::string_view WithoutOurPlace(std::string_view text) {
+  for (const std::string_view ours : {"prelude:", "steme:"}) {
+    if (!text.starts_with(ours)) continue;
+    const size_t end = text.find(": ", ours.size());
+    if (end != std::string_view::npos) return text.substr(end + 2);
+  }
+  return text;
 }
 
 }  // namespace
@@ -127,11 +140,13 @@ int State::Describe(lua_State* lua) {
                     luaL_typename(lua, 1));
     lua_replace(lua, 1);
   }
-  const std::string_view text(lua_tostring(lua, 1), lua_objlen(lua, 1));
-  if (text.substr(0, state->file_.size()) == state->file_) {
+  const std::string_view text = WithoutOurPlace({lua_tostring(lua, 1), lua_objlen(lua, 1)});
+  if (text.starts_with(state->file_)) {
     lua_settop(lua, 1);
     return 1;
   }
+  lua_pushlstring(lua, text.data(), text.size());
+  lua_replace(lua, 1);
   lua_Debug place;
   for (int level = 1; lua_getstack(lua, level, &place) != 0; ++level) {
     lua_getinfo(lua, "Sl", &place);
@@ -146,7 +161,8 @@ int State::Describe(lua_State* lua) {
 
 std::string State::TakeError(int code) {
   std::string text;
-  if (code == LUA_ERRMEM) {
+  const bool text_says_so = lua_type(lua_, -1) == LUA_TSTRING && lua_tostring(lua_, -1) == kLuaOutOfMemory;
+  if (code == LUA_ERRMEM || (memory_.refused && text_says_so)) {
     text = "out of memory (cap " + Megabytes(memory_.max) + ")";
   } else if (lua_type(lua_, -1) == LUA_TSTRING) {
     size_t size = 0;
@@ -182,6 +198,9 @@ void State::SetParams(int table) {
 
 int State::RunProtected(lua_State* lua) {
   auto* state = static_cast<State*>(lua_touserdata(lua, lua_upvalueindex(1)));
+  // LuaJIT doesn't collect when the allocator refuses, it gives up: so what earlier calls left is swept while
+  // there is room. Lenses that keep little never get here.
+  if (state->memory_.used > state->memory_.max / 4) lua_gc(lua, LUA_GCCOLLECT, 0);
   lua_pushvalue(lua, lua_upvalueindex(3));
   state->SetParams(1);
   lua_pushvalue(lua, lua_upvalueindex(2));

@@ -1,0 +1,20 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Lenses see the sandbox and nothing else; the room's own Lua and the tests run in plain LuaJIT.
+std = "luajit"
+max_line_length = 120
+exclude_files = { "build", "build/**", "data", "data/**" }
+
+local sandbox = {
+  read_globals = {
+    "assert", "error", "ipairs", "next", "pairs", "pcall", "select", "tonumber", "tostring", "type", "unpack", "xpcall",
+    "bit", math = { other_fields = true },
+    string = { fields = { "byte", "char", "find", "format", "len", "lower", "rep", "reverse", "sub", "upper" } },
+    table = { fields = { "concat", "insert", "remove", "sort" } },
+    steme = {
+      fields = {
+        "by_value", "conflict", "decay", "leader", "smaller_id", "tier_name", "total", "voices", "weights",
+      },
+    },
+  },
+}
+files["lenses"] = { std = sandbox }

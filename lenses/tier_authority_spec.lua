@@ -1,0 +1,28 @@
+-- SPDX-License-Identifier: Apache-2.0
+local function against_one_regulatory(count)
+  local claims = { { value = "label", tier = 0, confidence = 1, age_s = 1e7, agent = "regulator" } }
+  for i = 1, count do
+    claims[i + 1] = { value = "rumour", tier = 5, confidence = 0.8, agent = "user " .. i }
+  end
+  return claims
+end
+
+return {
+  { claim = "volume never beats authority: 100 anecdotes at 0.8 against one regulatory claim at 1.0",
+    given = against_one_regulatory(100),
+    expect = { winner = 1, value = "label", confidence = 1, candidates_count = 101,
+      shares = { { "label", 1 }, { "rumour", 0 } }, explain = "1 regulatory" } },
+  { claim = "not even a weak regulatory claim is outvoted",
+    given = { { value = "a", tier = 0, confidence = 0.01 }, { value = "b", tier = 1, confidence = 1 } },
+    expect = { winner = 1 } },
+  { claim = "within the tier the strongest single claim wins",
+    given = { { value = "a", tier = 2, confidence = 0.6 }, { value = "a", tier = 2, confidence = 0.6 },
+      { value = "b", tier = 2, confidence = 0.7 }, { value = "c", tier = 3, confidence = 1 } },
+    expect = { winner = 3, confidence = 0.7 / 1.9 } },
+  { claim = "two clinical claims at 0.85 that contradict: conflict 1, contested, nothing averaged",
+    given = { { value = 10, tier = 1, confidence = 0.85 }, { value = 20, tier = 1, confidence = 0.85 } },
+    expect = { winner = 1, confidence = 0.5, conflict_score = 1, status = "contested", shares = { { 10, 0.5 }, { 20, 0.5 } } } },
+  { claim = "a tie goes to the smaller id",
+    given = { { value = "a", tier = 1, id = "zz" }, { value = "b", tier = 1, id = "aa", age_s = 50 } },
+    expect = { winner = 2 } },
+}

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hostile scripts against the sandbox. Each line is one attempt; it either ends in a clean failure that names
+// the script, or in an answer that shows that there was nothing to get hold of. None may crash or leak.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "claims.h"
+
+namespace stemedb::script::testing {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const Claims& TwoClaims() {
+  static const Claims claims({{"a", 0.8, 5, 0, "x"}, {"b", 0.5, 1, kDay, "y"}});
+  return claims;
+}
+
+Result<Outcome> RunBody(const std::string& body, const std::string& head = "", size_t memory = 32u << 20) {
+  auto set = ScriptSet::Build({Lens(body, head)}, 1);
+  if (!set) return set.error();
+  LensRunner::Options options;
+  options.memory_bytes_max = memory;
+  return LensRunner(*set, options).Resolve(0, TwoClaims().Call());
+}
+
+std::string Failure(const std::string& body, const std::string& head = "") {
+  const auto outcome = RunBody(body, head);
+  return outcome ? "answered: " + outcome->explain : std::string(outcome.error().message());
+}
+
+std::string Explain(const std::string& expression) {
+  const auto outcome = RunBody("return { explain = tostring(" + expression + ") }");
+  return outcome ? outcome->explain : std::string(outcome.error().message());
+}
+
+TEST(Sandbox, HasNoWayToTheOutside) {
+  for (const char* name : {"ffi",
+                           "os",
+                           "io",
+                           "debug",
+                           "jit",
+                           "package",
+                           "require",
+                           "load",
+                           "loadstring",
+                           "loadfile",
+                           "dofile",
+                           "module",
+                           "getfenv",
+                           "setfenv",
+                           "rawset",
+                           "rawget",
+                           "rawequal",
+                           "rawlen",
+                           "newproxy",
+                           "collectgarbage",
+                           "coroutine",
+                           "print",
+                           "getmetatable",
+                           "setmetatable",
+                           "gcinfo",
+                           "_G",
+                           "_VERSION",
+                           "arg",
+                           "string.dump",
+                           "string.gsub",
+                           "string.match",
+                           "string.gmatch",
+                           "math.random",
+                           "math.randomseed",
+                           "table.foreach",
+                           "table.getn",
+                           "table.move",
+                           "table.new"}) {
+    EXPECT_EQ(Explain(name), "nil") << name;
+  }
+  for (const char* method : {"gsub", "match", "gmatch", "dump"}) {
+    EXPECT_THAT(Failure("return ('x'):" + std::string(method) + "('a', 'b')"), HasSubstr("probe.lua:1: "))
+        << method;
+  }
+}
+
+TEST(Sandbox, KeepsArgumentsAndGlobalsReadOnly) {
+  for (const char* change :
+       {"ctx.now = 1", "ctx.params = {}", "ctx.params.x = 1", "candidates[1] = nil", "candidates[3] = {}",
+        "candidates.n = 1", "candidates[1].confidence = 1", "candidates[1]._row = 1",
+        "candidates[1]._call = 1", "candidates._candidates = 1", "steme.leader = nil", "steme.x = 1",
+        "math.floor = nil", "table.insert = nil", "string.rep = nil", "bit.band = nil", "math = nil",
+        "leak = 1", "tostring = nil"}) {
+    // Writing to a const field of a struct fails in the FFI itself, with words of its own.
+    EXPECT_THAT(Failure(change), ContainsRegex("probe.lua:1: .*(read-only|constant)")) << change;
+  }
+  EXPECT_THAT(Failure("table.insert(string, 1)"), HasSubstr("wants a table"));
+  EXPECT_THAT(Failure("table.sort(candidates)"), HasSubstr("probe.lua:1: "));
+  EXPECT_THAT(Failure("local s = 'x' s.y = 1"), HasSubstr("probe.lua:1: "));
+}
+
+TEST(Sandbox, RefusesCandidatesOfAnEarlierCall) {
+  auto set = ScriptSet::Build({Lens("local old = kept.c kept.c = candidates[2] "
+                                    "return { explain = old and old.value or 'first' }",
+                                    "local kept = {}")},
+                              1);
+  ASSERT_TRUE(set) << set.error().message();
+  LensRunner runner(*set, {});
+  ASSERT_EQ(runner.Resolve(0, TwoClaims().Call())->explain, "first");
+  const auto second = runner.Resolve(0, TwoClaims().Call());
+  ASSERT_FALSE(second);
+  EXPECT_THAT(std::string(second.error().message()),
+              HasSubstr("probe.lua:1: this candidate belongs to an earlier call"));
+  EXPECT_EQ(runner.Resolve(0, TwoClaims().Call())->explain, "first") << "the state is made anew";
+}
+
+TEST(Sandbox, RefusesForgedCandidates) {
+  EXPECT_THAT(Failure("return steme.smaller_id({_row = -1, _call = candidates[1]._call}, candidates[1])"),
+              HasSubstr("wants two candidates"));
+  EXPECT_THAT(Failure("return steme.smaller_id(1LL, 2LL)"), HasSubstr("wants two candidates"));
+  EXPECT_THAT(Failure("local x = candidates[1]()"), HasSubstr("probe.lua:1: "));
+  EXPECT_THAT(Failure("return candidates[1] + 1"), HasSubstr("probe.lua:1: "));
+  EXPECT_THAT(Failure("return candidates + 1"), HasSubstr("probe.lua:1: "));
+  EXPECT_THAT(Failure("return candidates[1] < candidates[2]"), HasSubstr("probe.lua:1: "));
+  EXPECT_THAT(Failure("return candidates[1] .. ''"), HasSubstr("probe.lua:1: "));
+  EXPECT_THAT(Failure("return candidates[1][1]"), HasSubstr("has no field"));
+  EXPECT_THAT(Failure("return candidates[1].nothing"),
+              HasSubstr("probe.lua:1: a candidate has no field 'nothing'"));
+  EXPECT_THAT(Failure("return #candidates[1]"), HasSubstr("probe.lua:1: "));
+  EXPECT_THAT(Failure("local x = bit.band(candidates[1], 1)"), HasSubstr("probe.lua:1: "));
+  EXPECT_THAT(Failure("local x = math.floor(candidates[1])"), HasSubstr("probe.lua:1: "));
+  EXPECT_THAT(Failure("local x = steme.decay(candidates[1], 1, 1)"), HasSubstr("probe.lua:1: "));
+  EXPECT_EQ(Explain("candidates[1] == candidates[1]"), "true");
+  EXPECT_EQ(Explain("candidates[1] == candidates[2]"), "false");
+  EXPECT_EQ(Explain("candidates[1] == 1"), "false");
+  EXPECT_EQ(Explain("tonumber(candidates[1])"), "nil");
+  EXPECT_EQ(Explain("candidates[1LL]"), "nil");
+  EXPECT_EQ(Explain("candidates[0/0]"), "nil");
+  EXPECT_EQ(Explain("candidates[-1]"), "nil");
+  EXPECT_EQ(Explain("candidates[4294967297]"), "nil");
+  EXPECT_EQ(Explain("candidates.rows"), "nil");
+}
+
+TEST(Sandbox, LeaksNoAddresses) {
+  for (const char* thing : {"{}", "function() end", "tostring", "candidates", "candidates[1]", "ctx", "math",
+                            "steme", "steme.voices", "ipairs(candidates)", "pairs({})", "1LL", "1i"}) {
+    EXPECT_THAT(Explain(thing), Not(HasSubstr("0x"))) << thing;
+    EXPECT_THAT(Failure("error(" + std::string(thing) + ")"), Not(HasSubstr("0x"))) << thing;
+    for (const char* form : {"%s", "%p", "%q", "%d", "%5p", "%-3.2p", "%%%p"}) {
+      const std::string body =
+          std::string("return { explain = string.format('") + form + "', " + thing + ") }";
+      EXPECT_THAT(Failure(body), Not(HasSubstr("0x"))) << form << thing;
+    }
+  }
+  EXPECT_THAT(Failure("return { explain = string.format('%p', 'text') }"),
+              HasSubstr("no such conversion '%p'"));
+  EXPECT_THAT(Failure("return { explain = table.concat({{}}) }"), Not(HasSubstr("0x")));
+  EXPECT_EQ(Failure("return { explain = string.format('%5.2f|%-3d|%%|%s', 1.234, 7, 'x') }"),
+            "answered:  1.23|7  |%|x");
+}
+
+TEST(Sandbox, BoundsMemory) {
+  const char* eaters[] = {"local t = {} for i = 1, 1e9 do t[i] = i end",
+                          "local t = {} for i = 1, 1e9 do t[i] = {} end",
+                          "local t = {} for i = 1, 1e9 do t['k' .. i] = 'v' .. i end",
+                          "local s = 'x' for i = 1, 100 do s = s .. s end",
+                          "local t = {} for i = 1, 1e9 do t[i] = candidates[1] end",
+                          "local t = {} for i = 1, 1e9 do t[i] = function() return i end end",
+                          "local t, b = {}, string.rep('x', 1048576) for i = 1, 1000 do t[i] = b end return "
+                          "{ explain = table.concat(t) }",
+                          "return { explain = string.char(unpack({}, 1, 1e7)) }",
+                          "local t = {} for i = 1, 1e9 do t[i] = tostring(i) .. candidates[1].id end"};
+  for (const char* body : eaters) {
+    EXPECT_THAT(Failure(body), ContainsRegex("probe.lua: out of memory \\(cap 32 MiB\\)|too many results"))
+        << body;
+  }
+  EXPECT_THAT(Failure("return 1", "local t = {} for i = 1, 1e9 do t[i] = {} end"),
+              HasSubstr("out of memory"));
+  EXPECT_THAT(Failure("local ok, e = pcall(function() local t = {} for i = 1, 1e9 do t[i] = {} end end) "
+                      "return { explain = tostring(ok) .. e }"),
+              HasSubstr("memory"));
+}
+
+TEST(Sandbox, SweepsWhatEarlierCallsLeft) {
+  auto set = ScriptSet::Build({Lens("local t = {} for i = 1, 1000000 do t[i] = i end return {}")}, 1);
+  ASSERT_TRUE(set) << set.error().message();
+  LensRunner runner(*set, {});
+  for (int i = 0; i < 10; ++i) {
+    const auto outcome = runner.Resolve(0, TwoClaims().Call());
+    ASSERT_TRUE(outcome) << "call " << i << ": " << outcome.error().message();
+  }
+}
+
+// Every byte count at which memory can run out, while traces are recorded, compiled and left.
+TEST(Sandbox, SurvivesAnyMemoryCap) {
+  const std::string body =
+      "local t = {} for i = 1, 3000 do t[#t + 1] = { candidates[i % 2 + 1].value .. i, candidates[1].id } "
+      "if i % 7 == 0 then t[i] = steme.voices(candidates) end end return { winner = 1, explain = t[1][1] }";
+  int answered = 0, failed = 0;
+  for (size_t cap = 64 << 10; cap < (2 << 20); cap += 4999) {
+    auto outcome = RunBody(body, "", cap);
+    (outcome ? answered : failed) += 1;
+  }
+  EXPECT_GT(answered, 0);
+  EXPECT_GT(failed, 0);
+}
+
+TEST(Sandbox, BoundsWhatMakesText) {
+  EXPECT_THAT(Failure("return { explain = string.rep('x', 1e9) }"),
+              HasSubstr("probe.lua:1: string.rep: the text"));
+  EXPECT_THAT(Failure("return { explain = ('x'):rep(2^53) }"), HasSubstr("longer than 1 MiB"));
+  EXPECT_THAT(Failure("return { explain = string.rep('', 1e15) }"), HasSubstr("longer than 1 MiB"));
+  EXPECT_THAT(Failure("return { explain = string.rep('x', 0/0) }"), HasSubstr("longer than 1 MiB"));
+  EXPECT_THAT(Failure("return { explain = string.rep('', 1e6, 'xx') }"), HasSubstr("longer than 1 MiB"));
+  EXPECT_THAT(Failure("return { explain = string.format('%999999d', 1) }"), HasSubstr("probe.lua:1: "));
+  EXPECT_THAT(Failure("return { explain = string.format(string.rep('%99d', 2000), 1) }"),
+              HasSubstr("4096 bytes"));
+  EXPECT_THAT(Failure("table.insert({}, -2^31, 1)"), HasSubstr("position must be within"));
+  EXPECT_THAT(Failure("table.insert({}, 2^31, 1)"), HasSubstr("position must be within"));
+  EXPECT_THAT(Failure("return { explain = table.concat({}, '', 1, 1e9) }"), HasSubstr("probe.lua:1: "));
+  EXPECT_EQ(Explain("string.find('a(b', '(')"), "2") << "plain, not a pattern";
+  EXPECT_EQ(Explain("string.find(string.rep('a', 1000), '.-.-.-.-b')"), "nil");
+}
+
+TEST(Sandbox, EndsRecursion) {
+  EXPECT_THAT(Failure("local function f() return 1 + f() end return f()"), HasSubstr("stack overflow"));
+  EXPECT_THAT(Failure("local function f() local ok, e = pcall(f) error(e) end f()"), HasSubstr("probe.lua"));
+  EXPECT_THAT(Failure("local function f(x) return xpcall(f, f, x) end f() error('out')"),
+              HasSubstr("probe.lua"));
+  EXPECT_THAT(Failure("local function f() table.sort({1, 2, 3}, function() f() return false end) end f()"),
+              HasSubstr("probe.lua"));
+  EXPECT_THAT(Failure("error(setmetatable)"), HasSubstr("the script threw a nil; throw text"));
+  EXPECT_THAT(Failure("error({})"), HasSubstr("probe.lua:1: the script threw a table"));
+  EXPECT_THAT(Failure("error(1LL)"), HasSubstr("the script threw a cdata"));
+  EXPECT_THAT(Failure("error('plain', 0)"), HasSubstr("probe.lua:1: plain"));
+  EXPECT_THAT(Failure("error('\\255\\0\\254')"), HasSubstr("\xEF\xBF\xBD"));
+  EXPECT_THAT(Failure("table.sort({3, 1, 2, 5, 4}, function() return true end) return {}"),
+              HasSubstr("probe.lua:1: "));
+}
+
+TEST(Sandbox, ChecksWhatAScriptReturns) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"return 5", "something that is not a table"},
+      {"return ctx", "something that is not a table"},
+      {"return candidates[1]", "something that is not a table"},
+      {"return nil, {}", "nil and a reason that is not a string"},
+      {"return { winner = 0 }", "a winner that is not the number of a candidate (1 to 2), got 0"},
+      {"return { winner = 3 }", "got 3"},
+      {"return { winner = 1.5 }", "got 1.5"},
+      {"return { winner = 0/0 }", "a winner"},
+      {"return { winner = '1' }", "got 1"},
+      {"return { winner = candidates[1] }", "got cdata"},
+      {"return { winner = 1LL }", "got cdata"},
+      {"return { confidence = 1.01 }", "a confidence that is not a number within 0 and 1, got 1.01"},
+      {"return { confidence = -0.1 }", "a confidence"},
+      {"return { confidence = 0/0 }", "a confidence"},
+      {"return { confidence = 1/0 }", "a confidence"},
+      {"return { conflict_score = 2 }", "a conflict_score"},
+      {"return { status = 'sure' }", "a status that is not none, unanimous, agreed or contested, got sure"},
+      {"return { weights = 1 }", "weights that are not a table"},
+      {"return { weights = { 0/0 } }", "a weight for value 1"},
+      {"return { weights = { 1, -1 } }", "a weight for value 2"},
+      {"return { weights = { 1, 1/0 } }", "a weight for value 2"},
+      {"return { weights = { 1, 1, 1 } }", "more weights than the 2 values"},
+      {"return { weights = { 1, 'x' } }", "a weight for value 2"},
+      {"return { weights = candidates }", "weights that are not a table"},
+      {"return { layers = 1 }", "layers that are not a table"},
+      {"return { layers = { 1 } }", "a layer that is not a table"},
+      {"return { layers = { {} } }", "layer 1 with a tier that is not within 0 and 5"},
+      {"return { layers = { { tier = 5 }, { tier = 5 } } }", "layer 2 with a tier"},
+      {"return { layers = { { tier = 0/0 } } }", "layer 1 with a tier"},
+      {"return { layers = { { tier = 5, winner = 2 } } }", "a winner of another tier"},
+      {"return { layers = { {}, {}, {}, {}, {}, {}, {} } }", "more than 6 layers"},
+      {"return { explain = 5 }", "an explain that is not a string"},
+      {"return { details = 5 }", "details that are not a table"},
+      {"return { details = { 0/0 } }", "details with a key that is not a string"},
+      {"return { details = { x = 0/0 } }", "details with a number that is not finite"},
+      {"return { details = { x = print or pcall } }", "details with a function in them"},
+      {"return { details = { x = candidates } }", "details with a cdata in them"},
+      {"local t = {} t.t = t return { details = t }", "details deeper than 8 tables"},
+      {"return { details = { x = string.rep('y', 20000) } }", "details of more than 16 KiB"},
+      {"local t = {} for i = 1, 20000 do t['k' .. i] = i end return { details = t }",
+       "details of more than 16 KiB"},
+  };
+  for (const auto& [body, message] : cases) {
+    EXPECT_THAT(Failure(body), HasSubstr(message)) << body;
+    EXPECT_THAT(Failure(body), HasSubstr("probe.lua")) << body;
+  }
+}
+
+TEST(Sandbox, MendsText) {
+  const auto huge = RunBody("return { explain = string.rep('\\195\\164', 5000) }");
+  ASSERT_TRUE(huge) << huge.error().message();
+  EXPECT_LE(huge->explain.size(), 1024u);
+  EXPECT_TRUE(huge->explain.ends_with("ä…"));
+  EXPECT_EQ(Failure("return { explain = 'a\\255b\\237\\160\\128' }"),
+            "answered: a\xEF\xBF\xBD"
+            "b\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+  const auto details = RunBody("return { details = { b = { 1, 'x\\255', true }, a = { c = {} } } }");
+  ASSERT_TRUE(details) << details.error().message();
+  EXPECT_EQ(details->details_json, "{\"a\":{\"c\":{}},\"b\":[1,\"x\xEF\xBF\xBD\",true]}");
+}
+
+TEST(Sandbox, TakesOnlyText) {
+  const auto load = [](const std::string& text) {
+    const auto set = ScriptSet::Build({{"probe.lua", text}}, 1);
+    return set ? std::string() : std::string(set.error().message());
+  };
+  EXPECT_THAT(load("\x1bLJ\x02\x02"), HasSubstr("probe.lua: this is not Lua text"));
+  EXPECT_THAT(load(std::string("return {}\0", 10)), HasSubstr("probe.lua: this is not Lua text"));
+  EXPECT_THAT(load(""), HasSubstr("probe.lua: a script must return a table, got nil"));
+  EXPECT_THAT(load("return {\n  x = = 1 }"), HasSubstr("probe.lua:2: "));
+  EXPECT_THAT(load("error('at load')"), HasSubstr("probe.lua:1: at load"));
+}
+
+TEST(Sandbox, GivesTablesOneOrder) {
+  EXPECT_EQ(
+      Failure("local s = '' for k, v in pairs({ b = 1, a = 2, [3] = 3, [true] = 4, [1.5] = 5, 'x' }) do "
+              "s = s .. tostring(k) .. '=' .. v .. ' ' end return { explain = s }"),
+      "answered: 1=x 1.5=5 3=3 a=2 b=1 true=4 ");
+  EXPECT_EQ(Explain("next({ b = 1, a = 2 })"), "a");
+  EXPECT_EQ(Explain("next({ b = 1, a = 2 }, 'a')"), "b");
+  EXPECT_EQ(Explain("next({})"), "nil");
+  EXPECT_THAT(Failure("for _ in pairs({ [{}] = 1 }) do end"),
+              HasSubstr("probe.lua:1: pairs: a table as a key"));
+  EXPECT_THAT(Failure("for _ in pairs(candidates) do end"), HasSubstr("pairs wants a table"));
+  EXPECT_EQ(
+      Failure(
+          "local s = '' for i, c in ipairs(candidates) do s = s .. i .. c.value end return { explain = s }"),
+      "answered: 1a2b");
+}
+
+TEST(Sandbox, KeepsScriptsApart) {
+  auto other = Lens("return { explain = tostring(shared) }");
+  other.name = "other.lua";
+  other.text.replace(other.text.find("name = 'probe'"), 14, "name = 'other'");
+  auto set = ScriptSet::Build({Lens("pcall(function() shared = 1 end) return {}"), other}, 1);
+  ASSERT_TRUE(set) << set.error().message();
+  LensRunner runner(*set, {});
+  ASSERT_TRUE(runner.Resolve((*set)->Find("probe"), TwoClaims().Call()));
+  EXPECT_EQ(runner.Resolve((*set)->Find("other"), TwoClaims().Call())->explain, "nil");
+}
+
+}  // namespace
+}  // namespace stemedb::script::testing
