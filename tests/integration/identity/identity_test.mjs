@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Holds the engine's identity of claims against Node's: the published vectors, random JSON, random doubles, random
-// claims and signatures in both directions. Usage: identity_test.mjs <claim tool> <vectors file> [seed]
+// claims and signatures in both directions, and the example that docs/identity.md shows.
+// Usage: identity_test.mjs <claim tool> <source tree> [seed]
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { canonicalize, domain, idOf, keyOfSeed, signWith, verifyWith } from './jcs.mjs';
 
-const [tool, vectorsFile, seedText] = process.argv.slice(2);
+const [tool, tree, seedText] = process.argv.slice(2);
 const seed = Number(seedText ?? Date.now() % 2 ** 31);
 console.log(`random seed ${seed}`);
 
@@ -88,7 +89,7 @@ const spell = (value) => {
 };
 
 function checkVectors() {
-  const file = JSON.parse(readFileSync(vectorsFile, 'utf8'));
+  const file = JSON.parse(readFileSync(`${tree}/tests/vectors/identity.json`, 'utf8'));
   expect('domain', file.domain, domain);
   const answers = ask(file.vectors.map((v) => `claim ${oneLine(v.input)}`));
   file.vectors.forEach((v, i) => {
@@ -168,6 +169,17 @@ function checkSignatures(count) {
   });
 }
 
+function checkDocument() {
+  const page = readFileSync(`${tree}/docs/identity.md`, 'utf8');
+  const example = page.match(/```sh\n([\s\S]*?)```/)[1];
+  const shown = page.match(/```text\n([\s\S]*?)```/)[1];
+  const run = spawnSync('bash', ['-c', example], { encoding: 'utf8' });
+  expect('the example in docs/identity.md', run.stdout, shown);
+  const [canonical, id, signature] = shown.split('\n').map((line) => line.replace(/^(id|signature) +/, ''));
+  expect('its claim, sent to the engine', ask([`claim ${canonical.slice(0, -1)},"signature":"${signature}"}`])[0], `ok ${id} ${canonical}`);
+}
+
+checkDocument();
 const vectors = checkVectors();
 checkNumbers(200000);
 checkJson(20000);
