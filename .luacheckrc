@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Lenses see the sandbox and nothing else; the room's own Lua and the tests run in plain LuaJIT.
 std = "luajit"
-max_line_length = 120
+max_line_length = 132
 exclude_files = { "build", "build/**", "data", "data/**" }
 
 local sandbox = {

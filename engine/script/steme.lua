@@ -97,8 +97,8 @@ end
 
 -- confidence × 2^(−age / half-life); a claim from the future, or a half-life of 0, does not decay.
 function steme.decay(confidence, age_ms, half_life_days)
-  if age_ms <= 0 or not (half_life_days > 0) then return confidence end
-  return confidence * 2 ^ (-age_ms / (half_life_days * 86400000))
+  if age_ms > 0 and half_life_days > 0 then return confidence * 2 ^ (-age_ms / (half_life_days * 86400000)) end
+  return confidence
 end
 
 return steme
