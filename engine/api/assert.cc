@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// POST /v1/assert and /v1/assertions: one claim. The loop parses, verifies and encodes; the commit thread makes it
+// durable and calls back; the answer is written on the loop again.
+#include "api/claim_intake.h"
+#include "api/routes.h"
+#include "http/loop.h"
+
+namespace stemedb::api {
+namespace {
+
+constexpr size_t kClaimBodyMax = 1024 * 1024;  // value 64 KiB and metadata 4 KiB, at six bytes for each escaped one
+
+http::Response StoredResponse(const Hash256& id, const store::ItemResult& item) {
+  http::Response response;
+  response.status = item.duplicate ? 200 : 201;
+  if (!item.duplicate) response.headers.emplace_back("Location", "/v1/assertions/" + ToHex(id));
+  AppendStored(response.body, std::nullopt, id, item);
+  return response;
+}
+
+void Commit(LoopContext& context, http::ExchangePtr exchange, store::PreparedClaim claim) {
+  const Hash256 id = claim.id;
+  store::Submission submission;
+  submission.claims.push_back(std::move(claim));
+  submission.done = [&context, exchange, id](store::CommitResult&& result) {
+    // When the loop has ended nobody waits for the answer any more.
+    exchange->loop().Post([&context, exchange, id, result = std::move(result)] {
+      exchange->Respond(result.status.ok() ? StoredResponse(id, result.items.front())
+                                           : context.Refusal(exchange->request(), result.status));
+    });
+  };
+  const Status queued = context.backend().store->Submit(std::move(submission));
+  if (!queued.ok()) exchange->Respond(context.Refusal(exchange->request(), queued));
+}
+
+void Assert(LoopContext& context, http::ExchangePtr exchange) {
+  const http::Request& request = exchange->request();
+  const model::HeaderSignature header{request.header("x-agent-id"), request.header("x-agent-signature")};
+  Intake intake = Admit(
+      context.claim_parser().ParseClaim(request.body, request.body.size() + http::kBodyPadding, header),
+      UnsignedClaimsFault(context.backend(), request), context.backend().clock->NowMs());
+  if (!intake.status.ok()) return exchange->Respond(context.Refusal(request, intake.status, intake.errors));
+  Commit(context, std::move(exchange), std::move(intake.claim));
+}
+
+}  // namespace
+
+void AddAssertRoutes(http::Router& router, LoopContext& context) {
+  for (const char* path : {"/v1/assert", "/v1/assertions"}) {
+    router.Add({.path = path,
+                .methods = {http::Method::kPost},
+                .handler = [&context](http::ExchangePtr exchange) { Assert(context, std::move(exchange)); },
+                .max_body_bytes = kClaimBodyMax,
+                .param_names = {}});
+  }
+}
+
+}  // namespace stemedb::api

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Backend: what every loop's handlers share. The server room fills it in once, before the loops start, and it outlives
+// them; afterwards only `state` changes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "env/clock.h"
+#include "script/lens.h"
+#include "store/store.h"
+#include "telemetry/metrics.h"
+
+namespace stemedb::api {
+
+enum class Phase : uint8_t { kStarting, kServing, kDraining };
+
+// Which claims are taken without a signature.
+enum class UnsignedClaims : uint8_t { kFromLoopback, kRefused };
+
+struct Backend {
+  store::Store* store = nullptr;
+  std::shared_ptr<const script::ScriptSet> scripts;
+  env::Clock* clock = nullptr;
+  telemetry::Metrics* metrics = nullptr;
+  UnsignedClaims unsigned_claims = UnsignedClaims::kFromLoopback;
+  std::vector<std::string> allowed_origins;  // web pages that may write unsigned claims
+  int64_t started_ns = 0;                    // clock->MonotonicNs() at start
+  std::atomic<Phase> phase{Phase::kStarting};
+};
+
+}  // namespace stemedb::api

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// POST /v1/assert/batch. Checking ten thousand signatures takes most of a second, so a batch is worked off in slices:
+// between two of them the loop serves everybody else. All that passed is then one submission: one place in the log's
+// order, and with ?atomic=true all of it or nothing, also across a crash.
+#include <algorithm>
+#include <utility>
+
+#include "api/batch_items.h"
+#include "api/claim_intake.h"
+#include "api/errors.h"
+#include "api/routes.h"
+#include "base/json_writer.h"
+#include "http/loop.h"
+
+namespace stemedb::api {
+namespace {
+
+constexpr size_t kSliceItems = 128;         // some 5 ms of signatures
+constexpr size_t kBatchesInFlightMax = 16;  // for each loop; every one holds its body
+constexpr size_t kBatchBodyMax = 16 * 1024 * 1024;
+constexpr size_t kErrorsShownMax = 100;     // of an atomic batch
+
+// What became of one item: its claim is the next one of the submission, or it was refused.
+struct Item {
+  Status status;
+  std::vector<http::FieldError> errors;
+  Hash256 id{};
+};
+
+class BatchJob : public std::enable_shared_from_this<BatchJob> {
+ public:
+  BatchJob(LoopContext& context, http::ExchangePtr exchange, BatchItems source, store::Atomicity atomicity)
+      : context_(context), exchange_(std::move(exchange)), source_(std::move(source)), atomicity_(atomicity),
+        unsigned_fault_(UnsignedClaimsFault(context.backend(), exchange_->request())),
+        now_ms_(context.backend().clock->NowMs()) {
+    items_.reserve(source_.count());
+    ++context_.batches_in_flight;
+  }
+  ~BatchJob() = default;
+
+  // One slice; posts itself for the next one.
+  void Run();
+
+ private:
+  void Take(model::ParsedClaim&& parsed);
+  void Commit();
+  void Finish(store::CommitResult&& result);
+  void Respond(http::Response&& response);
+  http::Response RefuseWhole();
+  http::Response Results(const std::vector<store::ItemResult>& stored);
+  void AppendRefused(std::string& out, size_t index, const Item& item);
+
+  LoopContext& context_;
+  http::ExchangePtr exchange_;
+  BatchItems source_;
+  const store::Atomicity atomicity_;
+  const Status unsigned_fault_;
+  const int64_t now_ms_;
+  std::vector<Item> items_;
+  store::Submission submission_;
+};
+
+void BatchJob::Run() {
+  if (!exchange_->peer_waits()) {  // nothing is stored yet
+    --context_.batches_in_flight;
+    return;
+  }
+  for (size_t i = 0; i < kSliceItems; ++i) {
+    std::optional<model::ParsedClaim> parsed = source_.Next();
+    if (!parsed) return Commit();
+    Take(std::move(*parsed));
+  }
+  exchange_->loop().Post([self = shared_from_this()] { self->Run(); });
+}
+
+void BatchJob::Take(model::ParsedClaim&& parsed) {
+  Intake intake = Admit(std::move(parsed), unsigned_fault_, now_ms_);
+  Item& item = items_.emplace_back();
+  item.status = std::move(intake.status);
+  item.errors = std::move(intake.errors);
+  if (!item.status.ok()) return context_.CountError(item.status);
+  item.id = intake.claim.id;
+  submission_.claims.push_back(std::move(intake.claim));
+}
+
+void BatchJob::Commit() {
+  const bool has_refused = submission_.claims.size() < items_.size();
+  if (has_refused && atomicity_ == store::Atomicity::kAllOrNothing) return Respond(RefuseWhole());
+  if (submission_.claims.empty()) return Respond(Results({}));
+  submission_.atomicity = atomicity_;
+  submission_.done = [self = shared_from_this()](store::CommitResult&& result) {
+    self->exchange_->loop().Post([self, result = std::move(result)]() mutable { self->Finish(std::move(result)); });
+  };
+  const Status queued = context_.backend().store->Submit(std::move(submission_));
+  if (!queued.ok()) Respond(context_.Refusal(exchange_->request(), queued));
+}
+
+void BatchJob::Finish(store::CommitResult&& result) {
+  Respond(result.status.ok() ? Results(result.items) : context_.Refusal(exchange_->request(), result.status));
+}
+
+void BatchJob::Respond(http::Response&& response) {
+  --context_.batches_in_flight;
+  exchange_->Respond(std::move(response));
+}
+
+http::Response BatchJob::RefuseWhole() {
+  std::vector<http::FieldError> errors;
+  const Item* first = nullptr;
+  size_t refused = 0;
+  for (size_t i = 0; i < items_.size(); ++i) {
+    const Item& item = items_[i];
+    if (item.status.ok()) continue;
+    if (refused++ == 0) first = &item;
+    if (item.errors.empty()) errors.push_back({"/" + std::to_string(i), std::string(item.status.message())});
+    errors.insert(errors.end(), item.errors.begin(), item.errors.end());
+    if (errors.size() >= kErrorsShownMax) errors.resize(kErrorsShownMax);
+  }
+  const Status whole(first->status.code(), first->status.reason(),
+                     "nothing was stored: " + std::to_string(refused) + " of " + std::to_string(items_.size()) +
+                         " claims were refused; see errors");
+  return ProblemOf(whole, errors);
+}
+
+http::Response BatchJob::Results(const std::vector<store::ItemResult>& stored) {
+  http::Response response;
+  std::string& out = response.body;
+  out.reserve(items_.size() * 240 + 128);
+  size_t duplicates = 0;
+  size_t next = 0;
+  out += "{\"results\":[";
+  for (size_t i = 0; i < items_.size(); ++i) {
+    if (i > 0) out += ',';
+    if (!items_[i].status.ok()) {
+      AppendRefused(out, i, items_[i]);
+      continue;
+    }
+    duplicates += stored[next].duplicate ? 1 : 0;
+    AppendStored(out, i, items_[i].id, stored[next++]);
+  }
+  const size_t created = next - duplicates;
+  out += "],\"created\":" + std::to_string(created) + ",\"duplicates\":" + std::to_string(duplicates) +
+         ",\"errors\":" + std::to_string(items_.size() - next) + "}";
+  response.status = created > 0 ? 201 : 200;
+  return response;
+}
+
+void BatchJob::AppendRefused(std::string& out, size_t index, const Item& item) {
+  JsonWriter json(out);
+  json.BeginObject();
+  json.Key("index");
+  json.Unsigned(index);
+  json.Field("status", "error");
+  json.Field("code", Classify(item.status).reason);
+  json.Field("detail", item.status.message());
+  if (!item.errors.empty()) {
+    json.Key("errors");
+    json.BeginArray();
+    for (const http::FieldError& error : item.errors) {
+      json.BeginObject();
+      json.Field("pointer", error.pointer);
+      json.Field("detail", error.detail);
+      json.EndObject();
+    }
+    json.EndArray();
+  }
+  json.EndObject();
+}
+
+Result<store::Atomicity> AtomicityOf(std::string_view query) {
+  auto params = http::ParseQuery(query);
+  if (!params) return params.error();
+  store::Atomicity atomicity = store::Atomicity::kEachItem;
+  for (const auto& [name, value] : *params) {
+    if (name != "atomic" || (value != "true" && value != "false")) {
+      return Status(Code::kInvalidArgument, "invalid_request",
+                    "the only query parameter is atomic, and it is true or false");
+    }
+    atomicity = value == "true" ? store::Atomicity::kAllOrNothing : store::Atomicity::kEachItem;
+  }
+  return atomicity;
+}
+
+Status HeaderFault(const http::Request& request) {
+  if (!request.has_header("x-agent-signature")) return Status::Ok();
+  return Status(Code::kInvalidArgument, "invalid_request",
+                "the header X-Agent-Signature signs a single claim; in a batch each claim carries its own signature");
+}
+
+void AssertBatch(LoopContext& context, http::ExchangePtr exchange) {
+  const http::Request& request = exchange->request();
+  const auto refuse = [&](const Status& status) { exchange->Respond(context.Refusal(request, status)); };
+  if (context.batches_in_flight >= kBatchesInFlightMax) {
+    return refuse(Status(Code::kResourceExhausted, "overloaded", "too many batches at once; send it again later"));
+  }
+  const Status header_fault = HeaderFault(request);
+  if (!header_fault.ok()) return refuse(header_fault);
+  const auto atomicity = AtomicityOf(request.query);
+  if (!atomicity) return refuse(atomicity.error());
+  auto items = BatchItems::Open(context.claim_parser(), request.body);
+  if (!items) return refuse(items.error());
+  std::make_shared<BatchJob>(context, std::move(exchange), std::move(*items), *atomicity)->Run();
+}
+
+}  // namespace
+
+void AddBatchRoutes(http::Router& router, LoopContext& context) {
+  router.Add({.path = "/v1/assert/batch",
+              .methods = {http::Method::kPost},
+              .handler = [&context](http::ExchangePtr exchange) { AssertBatch(context, std::move(exchange)); },
+              .max_body_bytes = kBatchBodyMax,
+              .param_names = {}});
+}
+
+}  // namespace stemedb::api

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// A signature that is present and wrong is refused before anything else is looked at: an unsigned claim may be taken,
+// a forged one never.
+#include "api/claim_intake.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/json_writer.h"
+#include "model/canonical.h"
+#include "model/claim_record.h"
+
+namespace stemedb::api {
+namespace {
+
+bool CameThroughProxy(const http::Request& request) {
+  return request.has_header("forwarded") || request.has_header("x-forwarded-for");
+}
+
+// Browsers let any page post to this machine and name the page's origin: without this check a web page could write.
+bool CameFromForeignPage(const Backend& backend, const http::Request& request) {
+  if (!request.has_header("origin")) return false;
+  const auto& allowed = backend.allowed_origins;
+  return std::find(allowed.begin(), allowed.end(), request.header("origin")) == allowed.end();
+}
+
+}  // namespace
+
+Status UnsignedClaimsFault(const Backend& backend, const http::Request& request) {
+  if (backend.unsigned_claims == UnsignedClaims::kRefused) {
+    return Status(Code::kUnauthenticated, "signature_required",
+                  "this server takes signed claims only; sign the claim with an Ed25519 key and send agent_id and "
+                  "signature");
+  }
+  if (!request.peer_is_loopback || CameThroughProxy(request)) {
+    return Status(Code::kPermissionDenied, "unsigned_not_allowed",
+                  "unsigned claims are taken from the server's own machine only, and not through a proxy; sign the "
+                  "claim");
+  }
+  if (CameFromForeignPage(backend, request)) {
+    return Status(Code::kPermissionDenied, "unsigned_not_allowed",
+                  "unsigned claims are not taken from web pages of this origin; sign the claim, or name the origin in "
+                  "STEMEDB_ALLOWED_ORIGINS");
+  }
+  return Status::Ok();
+}
+
+Intake Admit(model::ParsedClaim&& parsed, const Status& unsigned_fault, int64_t now_ms) {
+  Intake intake;
+  intake.status = std::move(parsed.status);
+  for (model::FieldError& error : parsed.errors) {
+    intake.errors.push_back({std::move(error.pointer), std::move(error.detail)});
+  }
+  if (!intake.status.ok()) return intake;
+  model::Assertion& assertion = parsed.assertion;
+  const bool is_signed = !assertion.signatures.empty();
+  if (!is_signed && !unsigned_fault.ok()) {
+    intake.status = unsigned_fault;
+    return intake;
+  }
+  if (!assertion.timestamp_ms) assertion.timestamp_ms = now_ms;
+  std::string canonical;
+  model::AppendCanonicalJson(canonical, assertion);
+  if (is_signed) intake.status = model::VerifySignatures(assertion, canonical);
+  if (!intake.status.ok()) return intake;
+  intake.claim.id = model::IdOf(canonical);
+  intake.claim.record = model::EncodeClaim(assertion, canonical, intake.claim.id);
+  return intake;
+}
+
+void AppendStored(std::string& out, std::optional<size_t> index, const Hash256& id, const store::ItemResult& item) {
+  const std::string hex = ToHex(id);
+  JsonWriter json(out);
+  json.BeginObject();
+  if (index) {
+    json.Key("index");
+    json.Unsigned(*index);
+  }
+  json.Field("status", item.duplicate ? "duplicate" : "created");
+  json.Field("id", hex);
+  json.Field("hash", hex);
+  json.Key("sequence");
+  json.Unsigned(item.sequence);
+  json.Key("recorded_at");
+  json.Time(item.recorded_at_ms);
+  json.EndObject();
+}
+
+}  // namespace stemedb::api

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// GET /v1/lenses: what there is. POST /v1/lenses/compare: one question through several lenses.
+#include "api/question_reader.h"
+#include "api/routes.h"
+#include "telemetry/stopwatch.h"
+
+namespace stemedb::api {
+namespace {
+
+constexpr size_t kCompareBodyMax = 64 * 1024;
+
+http::Response Lenses(LoopContext& context) {
+  http::Response response;
+  context.engine().Lenses(response.body);
+  return response;
+}
+
+http::Response Compare(LoopContext& context, const http::Request& request) {
+  const ReadQuestion read =
+      ReadQuestionJson(context.json_parser(), request.body, {.lens_field = LensField::kList, .fixed_lens = {}});
+  if (!read.status.ok()) return context.Refusal(request, read.status, read.errors);
+  telemetry::QuerySeries& series = context.Queries("compare");
+  const telemetry::ScopedTimer timer(series.latency_seconds);
+  series.queries.Increment();
+  http::Response response;
+  const Status compared = context.engine().Compare(read.question, read.lenses, response.body);
+  return compared.ok() ? std::move(response) : context.Refusal(request, compared);
+}
+
+}  // namespace
+
+void AddLensesRoutes(http::Router& router, LoopContext& context) {
+  router.Add({.path = "/v1/lenses",
+              .methods = {http::Method::kGet},
+              .handler = [&context](http::ExchangePtr exchange) { exchange->Respond(Lenses(context)); },
+              .param_names = {}});
+  router.Add({.path = "/v1/lenses/compare",
+              .methods = {http::Method::kPost},
+              .handler =
+                  [&context](http::ExchangePtr exchange) {
+                    exchange->Respond(Compare(context, exchange->request()));
+                  },
+              .max_body_bytes = kCompareBodyMax,
+              .param_names = {}});
+}
+
+}  // namespace stemedb::api

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Metric series are looked up once for each loop and kept: a lookup costs a lock that all loops share.
+#include "api/loop_context.h"
+
+#include "api/errors.h"
+#include "telemetry/log.h"
+
+namespace stemedb::api {
+
+LoopContext::LoopContext(Backend& backend, Role role) : backend_(&backend) {
+  if (role == Role::kOperations) return;
+  query::EngineOptions options;
+  options.clock = backend.clock;
+  options.metrics = backend.metrics;
+  engine_ = std::make_unique<query::Engine>(backend.store->NewReader(), backend.scripts, options);
+}
+
+telemetry::QuerySeries& LoopContext::Queries(std::string_view endpoint) {
+  auto found = queries_.find(endpoint);
+  if (found == queries_.end()) {
+    found = queries_.emplace(std::string(endpoint), backend_->metrics->Query(endpoint)).first;
+  }
+  return found->second;
+}
+
+void LoopContext::CountError(const Status& status) {
+  const ErrorClass error = Classify(status);
+  telemetry::Counter*& counter = errors_[{std::string(error.reason), error.layer}];
+  if (counter == nullptr) counter = &backend_->metrics->Error(error.reason, error.layer);
+  counter->Increment();
+}
+
+http::Response LoopContext::Refusal(const http::Request& request, const Status& status,
+                                    std::span<const http::FieldError> errors) {
+  CountError(status);
+  http::Response response = ProblemOf(status, errors);
+  // A 503 is a state that the store has logged already; one line for each refused request would flood the log.
+  if (response.status >= 500 && response.status != 503) {
+    telemetry::LogError("api", "request failed",
+                        {{"code", status.reason()},
+                         {"cause", status.message()},
+                         {"route", request.route != nullptr ? std::string_view(request.route->path) : ""},
+                         {"request_id", request.request_id}});
+  }
+  return response;
+}
+
+}  // namespace stemedb::api

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// LoopContext: what one loop's handlers share: its query engine, its parsers, its series. Made on the loop's thread and
+// used there alone, so nothing in it has a lock.
+#pragma once
+
+#include <simdjson.h>
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "api/backend.h"
+#include "base/status.h"
+#include "http/exchange.h"
+#include "http/problem.h"
+#include "http/router.h"
+#include "model/claim_parser.h"
+#include "query/engine.h"
+
+namespace stemedb::api {
+
+class LoopContext {
+ public:
+  // `backend` outlives it. The operations loop answers no questions and has no engine.
+  enum class Role : uint8_t { kClients, kOperations };
+  LoopContext(Backend& backend, Role role);
+  // For a list of routes that is never served.
+  LoopContext() = default;
+  LoopContext(const LoopContext&) = delete;
+  LoopContext& operator=(const LoopContext&) = delete;
+
+  Backend& backend() const { return *backend_; }
+  query::Engine& engine() { return *engine_; }  // kClients only
+  model::ClaimParser& claim_parser() { return claim_parser_; }
+  simdjson::dom::parser& json_parser() { return json_parser_; }
+  telemetry::QuerySeries& Queries(std::string_view endpoint);
+  // How many batches this loop is working on: they are bounded, as each holds its body.
+  size_t batches_in_flight = 0;
+
+  // Counts the failure, logs it when it is the server's own fault, and makes the answer.
+  http::Response Refusal(const http::Request& request, const Status& status,
+                         std::span<const http::FieldError> errors = {});
+  void CountError(const Status& status);
+
+ private:
+  Backend* backend_ = nullptr;
+  std::unique_ptr<query::Engine> engine_;
+  model::ClaimParser claim_parser_;
+  simdjson::dom::parser json_parser_;
+  std::map<std::string, telemetry::QuerySeries, std::less<>> queries_;
+  std::map<std::pair<std::string, std::string_view>, telemetry::Counter*> errors_;  // by code and layer
+};
+
+}  // namespace stemedb::api

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// GET and POST /v1/query, and the lenses that have a path of their own. A question is answered on the loop that got it.
+#include "api/question_reader.h"
+#include "api/routes.h"
+#include "telemetry/stopwatch.h"
+
+namespace stemedb::api {
+namespace {
+
+constexpr size_t kQuestionBodyMax = 64 * 1024;
+
+http::Response AnswerTo(LoopContext& context, const http::Request& request, const ReadQuestion& read,
+                        std::string_view endpoint) {
+  if (!read.status.ok()) return context.Refusal(request, read.status, read.errors);
+  telemetry::QuerySeries& series = context.Queries(endpoint);
+  const telemetry::ScopedTimer timer(series.latency_seconds);
+  series.queries.Increment();
+  http::Response response;
+  const Status answered = context.engine().Answer(read.question, response.body);
+  if (answered.ok()) return response;
+  if (answered.code() == Code::kDeadlineExceeded) context.backend().metrics->domain().query_timeout_total.Increment();
+  return context.Refusal(request, answered);
+}
+
+void Query(LoopContext& context, http::ExchangePtr exchange) {
+  const http::Request& request = exchange->request();
+  const QuestionForm form;
+  const ReadQuestion read = request.method == http::Method::kPost
+                                ? ReadQuestionJson(context.json_parser(), request.body, form)
+                                : ReadQuestionString(context.json_parser(), request.query, form);
+  exchange->Respond(AnswerTo(context, request, read, "query"));
+}
+
+void AddLensPath(http::Router& router, LoopContext& context, std::string_view lens) {
+  const QuestionForm form{LensField::kFixed, lens};
+  router.Add({.path = "/v1/" + std::string(lens),
+              .methods = {http::Method::kGet},
+              .handler =
+                  [&context, form](http::ExchangePtr exchange) {
+                    const http::Request& request = exchange->request();
+                    const ReadQuestion read = ReadQuestionString(context.json_parser(), request.query, form);
+                    exchange->Respond(AnswerTo(context, request, read, form.fixed_lens));
+                  },
+              .param_names = {}});
+}
+
+}  // namespace
+
+void AddQueryRoutes(http::Router& router, LoopContext& context) {
+  router.Add({.path = "/v1/query",
+              .methods = {http::Method::kGet, http::Method::kPost},
+              .handler = [&context](http::ExchangePtr exchange) { Query(context, std::move(exchange)); },
+              .max_body_bytes = kQuestionBodyMax,
+              .param_names = {}});
+  AddLensPath(router, context, "skeptic");
+  AddLensPath(router, context, "layered");
+}
+
+}  // namespace stemedb::api

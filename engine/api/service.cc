@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// A service is its context, its router and its observer: the routes are the resources' business.
+#include "api/service.h"
+
+#include <algorithm>
+
+#include "api/request_observer.h"
+#include "api/routes.h"
+
+namespace stemedb::api {
+namespace {
+
+void AddOperationsRoutes(http::Router& router, LoopContext& context) {
+  AddHealthRoutes(router, context);
+  AddMetricsRoutes(router, context);
+  AddDescriptionRoutes(router, context);
+}
+
+void AddClientRoutes(http::Router& router, LoopContext& context) {
+  AddAssertRoutes(router, context);
+  AddBatchRoutes(router, context);
+  AddAssertionsRoutes(router, context);
+  AddQueryRoutes(router, context);
+  AddLensesRoutes(router, context);
+  AddConceptsRoutes(router, context);
+  AddOperationsRoutes(router, context);
+}
+
+class LoopService final : public http::Service {
+ public:
+  LoopService(Backend& backend, LoopContext::Role role) : context_(backend, role), observer_(*backend.metrics) {
+    if (role == LoopContext::Role::kClients) {
+      AddClientRoutes(router_, context_);
+    } else {
+      AddOperationsRoutes(router_, context_);
+    }
+  }
+
+  const http::Router& router() const override { return router_; }
+  http::Observer* observer() override { return &observer_; }
+
+ private:
+  LoopContext context_;
+  http::Router router_;
+  RequestObserver observer_;
+};
+
+http::ServiceFactory Services(Backend& backend, LoopContext::Role role) {
+  return [&backend, role](http::Loop&) -> Result<std::unique_ptr<http::Service>> {
+    return std::unique_ptr<http::Service>(std::make_unique<LoopService>(backend, role));
+  };
+}
+
+}  // namespace
+
+http::ServiceFactory ClientServices(Backend& backend) { return Services(backend, LoopContext::Role::kClients); }
+http::ServiceFactory OperationsServices(Backend& backend) {
+  return Services(backend, LoopContext::Role::kOperations);
+}
+
+std::vector<std::string> ListRoutes() {
+  LoopContext context;
+  http::Router router;
+  AddClientRoutes(router, context);
+  std::vector<std::string> list;
+  for (const http::Route& route : router.routes()) {
+    for (http::Method method : route.methods) list.push_back(std::string(http::MethodName(method)) + " " + route.path);
+  }
+  std::sort(list.begin(), list.end());
+  return list;
+}
+
+}  // namespace stemedb::api

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// A new file takes the old one's name only when it is whole and on disk, so a reader never sees half of one.
+#include "server/metadata.h"
+
+#include <array>
+#include <charconv>
+
+#include "base/bytes.h"
+#include "base/json_writer.h"
+
+namespace stemedb::server {
+namespace {
+
+constexpr size_t kBytesMax = 4096;
+constexpr std::string_view kStartsKey = "\"starts\":";
+
+std::string DirOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string Text(const Metadata& metadata, int64_t now_ms) {
+  std::string out;
+  JsonWriter json(out);
+  json.BeginObject();
+  json.Field("version", STEMEDB_VERSION);
+  json.Key("timestamp");
+  json.Time(now_ms);
+  json.Key("assertion_count");
+  json.Unsigned(metadata.assertion_count);
+  json.Key("sequence");
+  json.Unsigned(metadata.sequence);
+  json.Key("wal_segment_count");
+  json.Unsigned(metadata.wal_segment_count);
+  json.Key("starts");
+  json.Unsigned(metadata.starts);
+  json.EndObject();
+  out += '\n';
+  return out;
+}
+
+}  // namespace
+
+std::string MetadataPath(const std::string& wal_dir) { return DirOf(wal_dir) + "/metadata.json"; }
+
+uint64_t ReadStarts(env::Env& env, const std::string& path) {
+  auto file = env.OpenRead(path);
+  if (!file) return 0;
+  std::array<uint8_t, kBytesMax> bytes;
+  const auto count = (*file)->ReadAt(0, bytes);
+  if (!count) return 0;
+  const std::string_view text = AsView(std::span(bytes).first(*count));
+  size_t at = text.find(kStartsKey);
+  if (at == std::string_view::npos) return 0;
+  at = text.find_first_not_of(' ', at + kStartsKey.size());
+  uint64_t starts = 0;
+  if (at != std::string_view::npos) std::from_chars(text.data() + at, text.data() + text.size(), starts);
+  return starts;
+}
+
+Status WriteMetadata(env::Env& env, const std::string& path, const Metadata& metadata) {
+  const std::string temporary = path + ".new";
+  auto file = env.OpenAppend(temporary);
+  if (!file) return file.error();
+  STEMEDB_RETURN_IF_ERROR((*file)->Truncate(0));
+  STEMEDB_RETURN_IF_ERROR((*file)->Append(Text(metadata, env.clock()->NowMs())));
+  STEMEDB_RETURN_IF_ERROR((*file)->Sync());
+  STEMEDB_RETURN_IF_ERROR(env.Rename(temporary, path));
+  return env.SyncDir(DirOf(path));
+}
+
+}  // namespace stemedb::server

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// Members stand in the order of their start, so that destruction is the stop's order as well: the servers go before the
+// store, whose readers they hold, and the store before the metrics that it counts in.
+#include "server/process.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+
+#include "api/service.h"
+#include "env/env.h"
+#include "http/server.h"
+#include "server/metadata.h"
+#include "server/signals.h"
+#include "server/startup_log.h"
+#include "telemetry/metrics.h"
+
+namespace stemedb::server {
+namespace {
+
+constexpr uint64_t kDrainMs = 3'000;            // of requests in flight, so that a stop takes under 5 s
+constexpr uint64_t kOperationsDrainMs = 300;
+constexpr uint64_t kScriptGeneration = 1;       // of the set that the server starts with
+
+class Process {
+ public:
+  explicit Process(const Invocation& invocation) : config_(invocation.config), port_file_(invocation.port_file) {}
+
+  int Run();
+
+ private:
+  int Start();
+  Status CheckDirectories();
+  Status OpenStore();
+  Status LoadScripts();
+  Status Bind();
+  Status WritePortFile();
+  Status SaveMetadata();
+  int Stop();
+
+  http::Options ClientOptions() const;
+  http::Options OperationsOptions() const;
+
+  const Config& config_;
+  const std::string& port_file_;
+  env::Env* const env_ = env::Env::Posix();
+  StartupLog log_;
+  StopSignal stop_signal_;
+  telemetry::Metrics metrics_;
+  api::Backend backend_;
+  uint64_t starts_ = 0;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<http::Server> clients_;
+  std::unique_ptr<http::Server> operations_;
+};
+
+Status Process::CheckDirectories() {
+  for (const std::string& dir : {config_.wal_dir, config_.db_dir}) {
+    STEMEDB_RETURN_IF_ERROR(env_->MakeDirs(dir));
+    if (access(dir.c_str(), R_OK | W_OK | X_OK) != 0) return env::StatusFromErrno(errno, "open", dir, "rwx");
+  }
+  return Status::Ok();
+}
+
+Status Process::OpenStore() {
+  store::Options options;
+  options.env = env_;
+  options.clock = env_->clock();
+  options.metrics = &metrics_;
+  options.wal_dir = config_.wal_dir;
+  options.db_dir = config_.db_dir;
+  options.segment_bytes_max = config_.wal_segment_bytes;
+  options.salvage_wal = config_.salvage_wal;
+  auto opened = store::Store::Open(options);
+  if (!opened) return opened.error();
+  store_ = std::move(*opened);
+  const store::Stats stats = store_->stats();
+  log_.Done(Step::kWal, "log is open", {{"dir", config_.wal_dir}, {"segments", stats.wal_segments},
+                                        {"bytes", stats.wal_bytes}});
+  log_.Done(Step::kStore, "records and indexes are open", {{"dir", config_.db_dir}, {"assertions", stats.assertions}});
+  log_.Done(Step::kIndexWorker, "running", {{"checkpoint", stats.checkpoint}, {"sequence", stats.sequence}});
+  return Status::Ok();
+}
+
+Status Process::LoadScripts() {
+  auto scripts = script::ScriptSet::Load(config_.lenses_dir, kScriptGeneration);
+  if (!scripts) return scripts.error().Annotate("STEMEDB_LENSES_DIR");
+  backend_.scripts = std::move(*scripts);
+  backend_.store = store_.get();
+  backend_.clock = env_->clock();
+  backend_.metrics = &metrics_;
+  backend_.unsigned_claims =
+      config_.require_signatures ? api::UnsignedClaims::kRefused : api::UnsignedClaims::kFromLoopback;
+  backend_.allowed_origins = config_.allowed_origins;
+  metrics_.domain().script_generation.Set(static_cast<double>(backend_.scripts->generation()));
+  return Status::Ok();
+}
+
+http::Options Process::ClientOptions() const {
+  http::Options options;
+  options.address = config_.bind.host;
+  options.port = config_.bind.port;
+  options.loops = config_.loops;
+  options.timeouts.drain_ms = kDrainMs;
+  options.allowed_origins = config_.allowed_origins;
+  return options;
+}
+
+http::Options Process::OperationsOptions() const {
+  http::Options options;
+  options.address = config_.dashboard.host;
+  options.port = config_.dashboard.port;
+  options.thread_name = "operations";
+  options.timeouts.drain_ms = kOperationsDrainMs;
+  options.allowed_origins = config_.allowed_origins;
+  return options;
+}
+
+Status Process::Bind() {
+  if (config_.has_dashboard) {
+    auto operations = http::Server::Start(OperationsOptions(), api::OperationsServices(backend_));
+    if (!operations) return operations.error().Annotate("STEMEDB_DASHBOARD_ADDR");
+    operations_ = std::move(*operations);
+  }
+  auto clients = http::Server::Start(ClientOptions(), api::ClientServices(backend_));
+  if (!clients) return clients.error().Annotate("STEMEDB_BIND_ADDR");
+  clients_ = std::move(*clients);
+  return WritePortFile();
+}
+
+// Lines of "api HOST:PORT" and "operations HOST:PORT"; complete as soon as it is there.
+Status Process::WritePortFile() {
+  if (port_file_.empty()) return Status::Ok();
+  std::string text = "api " + FormatAddress({config_.bind.host, clients_->port()}) + "\n";
+  if (operations_) text += "operations " + FormatAddress({config_.dashboard.host, operations_->port()}) + "\n";
+  const std::string temporary = port_file_ + ".new";
+  auto file = env_->OpenAppend(temporary);
+  if (!file) return file.error();
+  STEMEDB_RETURN_IF_ERROR((*file)->Truncate(0));
+  STEMEDB_RETURN_IF_ERROR((*file)->Append(text));
+  return env_->Rename(temporary, port_file_);
+}
+
+Status Process::SaveMetadata() {
+  const store::Stats stats = store_->stats();
+  return WriteMetadata(*env_, MetadataPath(config_.wal_dir),
+                       {.assertion_count = stats.assertions, .sequence = stats.sequence,
+                        .wal_segment_count = stats.wal_segments, .starts = starts_});
+}
+
+int Process::Start() {
+  backend_.started_ns = env_->clock()->MonotonicNs();
+  log_.Done(Step::kLogging, "log is set up");
+  log_.Done(Step::kMetrics, "every family is registered");
+  log_.Done(Step::kConfiguration, "settings are read", {{"loops", config_.loops}, {"version", STEMEDB_VERSION}});
+  if (Status status = CheckDirectories(); !status.ok()) return log_.Failed(Step::kDirectories, status);
+  log_.Done(Step::kDirectories, "usable", {{"wal", config_.wal_dir}, {"db", config_.db_dir}});
+  if (Status status = OpenStore(); !status.ok()) return log_.Failed(StepOfStoreFailure(status), status);
+  starts_ = ReadStarts(*env_, MetadataPath(config_.wal_dir)) + 1;
+  metrics_.domain().restarts_total.Increment(static_cast<double>(starts_ - 1));
+  if (Status status = SaveMetadata(); !status.ok()) return log_.Failed(Step::kDirectories, status);
+  if (Status status = LoadScripts(); !status.ok()) return log_.Failed(Step::kScripts, status);
+  log_.Done(Step::kScripts, "lenses are loaded",
+            {{"dir", config_.lenses_dir}, {"lenses", backend_.scripts->scripts().size()}});
+  backend_.phase = api::Phase::kServing;
+  if (Status status = Bind(); !status.ok()) return log_.Failed(Step::kBind, status);
+  const std::string api_address = FormatAddress({config_.bind.host, clients_->port()});
+  const std::string operations_address =
+      operations_ ? FormatAddress({config_.dashboard.host, operations_->port()}) : "off";
+  log_.Done(Step::kBind, "bound", {{"api", api_address}, {"operations", operations_address}});
+  log_.Done(Step::kAccepting, "accepting connections");
+  log_.Complete();
+  return 0;
+}
+
+int Process::Stop() {
+  const telemetry::Stopwatch stopwatch;
+  backend_.phase = api::Phase::kDraining;
+  clients_->Stop();
+  store_->Close();
+  const Status saved = SaveMetadata();
+  if (!saved.ok()) telemetry::LogError("server", "metadata.json was not written", {{"cause", saved.message()}});
+  if (operations_) operations_->Stop();
+  telemetry::LogInfo("server", "Stopped", {{"ms", static_cast<int64_t>(stopwatch.Seconds() * 1e3)}});
+  return saved.ok() ? 0 : 1;
+}
+
+int Process::Run() {
+  if (const int code = Start(); code != 0) return code;
+  stop_signal_.Arm();
+  const int signal = stop_signal_.Wait();
+  telemetry::LogInfo("server", "Stopping: finishing what is in flight", {{"signal", signal}});
+  return Stop();
+}
+
+}  // namespace
+
+int Serve(const Invocation& invocation) {
+  telemetry::ConfigureLog({.level = invocation.config.log_level, .format = invocation.config.log_format});
+  return Process(invocation).Run();
+}
+
+}  // namespace stemedb::server

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Settings: the one table of what an operator can set. A row is an environment variable, a flag and a default at once;
+// --help, --print-config and docs/configuration.md read it. A flag beats the environment, which beats the default.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "telemetry/log.h"
+
+namespace stemedb::server {
+
+struct Address {
+  std::string host;  // numeric, or "localhost"; without brackets
+  uint16_t port = 0;  // 0: the system chooses
+};
+
+struct Config {
+  Address bind;
+  bool has_dashboard = true;
+  Address dashboard;
+  std::string wal_dir;
+  std::string db_dir;
+  std::string lenses_dir;
+  std::string policies_dir;
+  size_t loops = 1;
+  telemetry::LogFormat log_format = telemetry::LogFormat::kText;
+  telemetry::Level log_level = telemetry::Level::kInfo;
+  bool require_signatures = false;
+  std::vector<std::string> allowed_origins;
+  uint64_t wal_segment_bytes = 0;
+  bool salvage_wal = false;
+};
+
+struct Setting {
+  std::string_view env;
+  std::string_view flag;         // with its dashes
+  std::string_view allowed;      // for people
+  std::string_view description;
+  std::string (*default_value)();
+  // False when the text is none of what is allowed.
+  bool (*apply)(std::string_view text, Config& config);
+};
+
+const std::vector<Setting>& Settings();
+
+// Where a value came from.
+enum class Origin : uint8_t { kDefault, kEnvironment, kFlag };
+std::string_view NameOf(Origin origin);
+
+struct SettingValue {
+  const Setting* setting = nullptr;
+  Origin origin = Origin::kDefault;
+  std::string text;
+};
+
+// The value of every setting, in the table's order. `flags[i]` is the text that was given on the command line for
+// Settings()[i]; `given[i]` says whether it was. An empty environment variable counts as unset.
+std::vector<SettingValue> Resolve(const std::vector<std::string>& flags, const std::vector<bool>& given);
+
+// kInvalidArgument "invalid_setting": names the variable, its value, and what is allowed.
+Result<Config> Apply(const std::vector<SettingValue>& values);
+
+// "127.0.0.1:18180", "[::1]:18180", "localhost:0".
+bool ParseAddress(std::string_view text, Address& address);
+std::string FormatAddress(const Address& address);
+
+}  // namespace stemedb::server

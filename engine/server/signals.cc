@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/signals.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "telemetry/log.h"
+
+namespace stemedb::server {
+namespace {
+
+sigset_t StopSet() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+}  // namespace
+
+StopSignal::StopSignal() {
+  const sigset_t set = StopSet();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  thread_ = std::thread([this] { Run(); });
+}
+
+StopSignal::~StopSignal() {
+  leaving_ = true;
+  pthread_kill(thread_.native_handle(), SIGTERM);  // to this thread alone: it takes the signal and leaves
+  thread_.join();
+}
+
+void StopSignal::Arm() {
+  const std::lock_guard lock(mutex_);
+  armed_ = true;
+}
+
+int StopSignal::Wait() {
+  std::unique_lock lock(mutex_);
+  arrived_.wait(lock, [this] { return signal_ != 0; });
+  return signal_;
+}
+
+void StopSignal::Run() {
+  pthread_setname_np(pthread_self(), "signals");
+  const sigset_t set = StopSet();
+  while (!leaving_) {
+    int number = 0;
+    if (sigwait(&set, &number) != 0 || leaving_) continue;
+    const std::lock_guard lock(mutex_);
+    if (!armed_) {
+      telemetry::LogInfo("server", "Stopped during the start", {{"signal", number}});
+      _exit(0);
+    }
+    if (signal_ == 0) signal_ = number;
+    arrived_.notify_all();
+  }
+}
+
+}  // namespace stemedb::server
