@@ -34,6 +34,9 @@ class File {
   // second Sync proves nothing: give the file up.
   virtual Status Sync() = 0;
   virtual Status Truncate(uint64_t size) = 0;
+  // Allocates disk space up to `bytes` from the file's beginning without changing its size. A help, never a need: false
+  // when the file system won't.
+  virtual bool Reserve(uint64_t bytes) = 0;
   // Reads up to out.size() bytes; fewer only at the end of the file.
   virtual Result<size_t> ReadAt(uint64_t offset, std::span<uint8_t> out) const = 0;
   // Bytes, as this handle knows it: at opening, moved by Append and Truncate.

@@ -52,6 +52,8 @@ class FaultFile final : public File {
     return Status::Ok();
   }
 
+  bool Reserve(uint64_t bytes) override { return base_->Reserve(bytes); }
+
   Result<size_t> ReadAt(uint64_t offset, std::span<uint8_t> out) const override {
     STEMEDB_RETURN_IF_ERROR(env_->StrikeOr(Operation::kRead, "read", path()));
     return base_->ReadAt(offset, out);

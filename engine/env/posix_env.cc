@@ -68,6 +68,10 @@ class PosixFile final : public File {
     return Status::Ok();
   }
 
+  bool Reserve(uint64_t bytes) override {
+    return Retry([&] { return ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)); }) == 0;
+  }
+
   Result<size_t> ReadAt(uint64_t offset, std::span<uint8_t> out) const override {
     size_t done = 0;
     while (done < out.size()) {

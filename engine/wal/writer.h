@@ -27,6 +27,8 @@ struct WriterOptions {
   std::string dir;
   // A segment is closed before the write that would make it larger. A single write may be larger.
   uint64_t segment_bytes_max = 64u << 20;
+  // Disk space is reserved this far ahead, so that fdatasync seldom has to wait for the file system's allocation; 0: not.
+  uint64_t reserve_bytes = 4u << 20;
   // What may be buffered between two Syncs; Append refuses more with "wal_buffer_full".
   uint64_t buffer_bytes_max = 64u << 20;
   std::function<void(std::string_view line)> log;       // may be empty
@@ -77,12 +79,14 @@ class Writer {
   Status WriteBuffer();
   Status TakeBack(const Status& cause);
   Status Poison(const Status& cause);
+  void ReserveAhead();
   void Log(std::string_view line) const;
 
   const WriterOptions options_;
   std::unique_ptr<env::File> file_;
   uint32_t number_ = 0;
   uint64_t durable_size_ = 0;      // of file_
+  uint64_t reserved_size_ = 0;     // of file_: what is allocated, as far as this Writer knows
   bool rotation_is_due_ = false;   // a rotation failed half-way and must be done before anything is written
   Position durable_;
   Position buffered_;

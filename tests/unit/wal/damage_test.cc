@@ -167,6 +167,21 @@ TEST_F(WalDamage, ATornRecordThatCarriesARecordAsItsPayloadIsStillTorn) {
   EXPECT_EQ(replayed_, truth_);
 }
 
+TEST_F(WalDamage, AnEmptiedBlockOfAWriteThatWasSyncedRefuses) {
+  auto recovered = RecoverLog();
+  {
+    auto writer = Writer::Open(Writing(1u << 20), *recovered);
+    ASSERT_TRUE(WriteGroup(**writer, {std::string(2000, 'x')}).ok());
+    ASSERT_TRUE(WriteGroup(**writer, {"later"}).ok());
+  }
+  Files files = ReadFiles();
+  files[LastName()].replace(1024, 512, 512, '\0');
+  RestoreFiles(files);
+  const auto refused = RecoverLog();
+  ASSERT_FALSE(refused.has_value());
+  ExpectOperatorsWords(refused.error(), LastName());
+}
+
 TEST_F(WalDamage, SalvageEndsTheLogBeforeTheDamageAndKeepsTheRest) {
   // In "five": the second segment keeps "four", the third is set aside.
   const size_t five = kSegmentHeaderBytes + kRecordHeaderBytes + 4;

@@ -174,15 +174,17 @@ TEST_F(WalWriter, AFailureInARotationLosesNothingThatWasAcknowledged) {
       RestoreFiles({});
       std::vector<std::string> acknowledged = {"first", "second"};
       {
-        auto writer = OpenWriter(200);
+        auto writer = OpenWriter(260);
         ASSERT_TRUE(WriteGroup(*writer, {"first"}).ok());
         ASSERT_TRUE(WriteGroup(*writer, {"second"}).ok());
+        const std::string full = ReadFile(Path("segment-00001.log"));
         env_.Fail(operation, failure, 0, 1);
-        EXPECT_FALSE(WriteGroup(*writer, {"third"}).ok());
+        EXPECT_FALSE(WriteGroup(*writer, {std::string(100, 'x')}).ok());
         env_.Heal();
         // Small enough for the old segment, which must not be written to any more.
         if (WriteGroup(*writer, {"4"}).ok()) acknowledged.push_back("4");
         else EXPECT_FALSE(writer->failed().ok());
+        EXPECT_EQ(ReadFile(Path("segment-00001.log")), full);
       }
       const auto recovered = RecoverLog();
       ASSERT_TRUE(recovered.has_value()) << recovered.error().message();
