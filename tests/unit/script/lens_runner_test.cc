@@ -59,5 +59,100 @@ TEST(LensRunner, AnswersRecencyAndConsensus) {
   EXPECT_DOUBLE_EQ(consensus->overall.confidence, 2.0 / 3);
 }
 
+TEST(LensRunner, ShowsValuesByTheirKind) {
+  const Claims base({{"a"}});
+  LensCall call = base.Call();
+  std::vector<Candidate> rows = base.rows();
+  call.candidates = rows;
+  auto set = ScriptSet::Build(
+      {Lens("local c = candidates[1] return { explain = c.value_kind .. ' ' .. type(c.value) .. ' ' .. "
+            "tostring(c.value) .. ' ' .. c.epoch .. ' ' .. c.valid_from }")},
+      1);
+  ASSERT_TRUE(set) << set.error().message();
+  LensRunner runner(*set, {});
+  rows[0].epoch = "spring", rows[0].epoch_size = 6, rows[0].valid_from_ms = -5;
+  rows[0].value_kind = 1, rows[0].number = 2.5;
+  EXPECT_EQ(runner.Resolve(0, call)->explain, "number number 2.5 spring -5");
+  rows[0].value_kind = 2, rows[0].number = 0;
+  EXPECT_EQ(runner.Resolve(0, call)->explain, "boolean boolean false spring -5");
+  rows[0].value_kind = 3;
+  EXPECT_EQ(runner.Resolve(0, call)->explain, "reference string a spring -5");
+}
+
+TEST(LensRunner, AnswersNothingToNothing) {
+  LensRunner runner(Shipped(), {});
+  for (size_t script = 0; script < runner.scripts().scripts().size(); ++script) {
+    const auto outcome = runner.Resolve(static_cast<int>(script), Claims({}).Call());
+    ASSERT_TRUE(outcome) << outcome.error().message();
+    EXPECT_FALSE(outcome->overall.winner);
+    EXPECT_EQ(outcome->overall.agreement, Agreement::kNone);
+    EXPECT_EQ(outcome->explain, "no claims");
+  }
+}
+
+TEST(LensRunner, AnswersTheSameWhateverCameBefore) {
+  const auto shipped = Shipped();
+  LensRunner used(shipped, {});
+  for (int round = 0; round < 200; ++round) {  // long enough for every lens to be compiled
+    std::vector<Claim> list;
+    for (int i = 0; i <= round % 23; ++i) {
+      list.push_back({"v" + std::to_string(i * round % 4), 0.3 + i % 5 / 10.0, i % 6, i % 3 * kDay,
+                      "agent" + std::to_string(i % 7)});
+    }
+    const Claims claims(list);
+    LensRunner fresh(shipped, {});
+    for (int script = 0; script < 6; ++script) {
+      const auto a = used.Resolve(script, claims.Call()), b = fresh.Resolve(script, claims.Call());
+      ASSERT_TRUE(a && b);
+      EXPECT_EQ(a->overall.winner, b->overall.winner);
+      EXPECT_EQ(a->overall.confidence, b->overall.confidence);
+      EXPECT_EQ(a->overall.conflict_score, b->overall.conflict_score);
+      EXPECT_EQ(a->explain, b->explain);
+      EXPECT_EQ(a->details_json, b->details_json);
+    }
+  }
+}
+
+TEST(LensRunner, GivesParametersToTheScript) {
+  ScriptFile file =
+      Lens("return { explain = ctx.params.word .. ctx.params.count .. tostring(ctx.params.flag) }");
+  file.text.insert(
+      file.text.find("resolve ="),
+      "params = { word = { type = 'string', default = 'x', choices = { 'x', 'y' }, description = 'd' }, "
+      "count = { type = 'integer', default = 2, min = 1, max = 5, description = 'd' }, "
+      "flag = { type = 'boolean', default = false, description = 'd' } }, ");
+  auto set = ScriptSet::Build({file}, 1);
+  ASSERT_TRUE(set) << set.error().message();
+  const ScriptInfo& info = (*set)->scripts()[0];
+  LensRunner runner(*set, {});
+  const Claims claims({{"a"}});
+  const auto explain = [&](const std::map<std::string, ParamValue>& given) {
+    const auto params = CheckParams(info, given);
+    if (!params) return std::string(params.error().message());
+    return runner.Resolve(0, claims.Call(&*params))->explain;
+  };
+  EXPECT_EQ(explain({}), "x2false");
+  EXPECT_EQ(explain({{"word", "y"}, {"count", 5.0}, {"flag", true}}), "y5true");
+  EXPECT_EQ(explain({}), "x2false");
+  EXPECT_EQ(explain({{"count", 6.0}}), "parameter 'count' of lens 'probe' must be within 1 and 5");
+  EXPECT_EQ(explain({{"count", 1.5}}), "parameter 'count' of lens 'probe' must be a whole number");
+  EXPECT_EQ(explain({{"word", "z"}}), "parameter 'word' of lens 'probe' must be one of x, y");
+  EXPECT_EQ(explain({{"flag", 1.0}}), "parameter 'flag' of lens 'probe' must be true or false");
+  EXPECT_EQ(explain({{"wort", "y"}}), "lens 'probe' has no parameter 'wort'; it has count, flag, word");
+}
+
+TEST(LensRunner, KeepsItsAnswersAfterAFailure) {
+  auto set = ScriptSet::Build({Lens("if #candidates == 1 then error('one') end return { winner = 1 }")}, 1);
+  ASSERT_TRUE(set) << set.error().message();
+  LensRunner runner(*set, {});
+  const Claims one({{"a"}}), two({{"a"}, {"b"}});
+  EXPECT_TRUE(runner.Resolve(0, two.Call()));
+  const auto failed = runner.Resolve(0, one.Call());
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().reason(), "lens_failed");
+  EXPECT_EQ(failed.error().message(), "probe.lua:1: one");
+  EXPECT_TRUE(runner.Resolve(0, two.Call()));
+}
+
 }  // namespace
 }  // namespace stemedb::script::testing
