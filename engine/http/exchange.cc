@@ -34,10 +34,10 @@ void Exchange::DropHandle() {
 }
 
 void Exchange::HandlesGone() {
-  handed_out_ = false;
   if (!responded_ && connection_ != nullptr) {
     Respond(Problem(500, "internal_error", "the request was dropped without an answer"));
   }
+  handed_out_ = false;  // only now, or the connection would have recycled it
   if (connection_ == nullptr) loop_.Recycle(this);
 }
 

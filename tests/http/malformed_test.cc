@@ -19,6 +19,8 @@ struct Case {
   After after = After::kCloses;
 };
 
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name << ": " << testing::PrintToString(c.bytes); }
+
 std::string Get(const std::string& fields) { return "GET /hello HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n"; }
 std::string Post(const std::string& fields, const std::string& body) {
   return "POST /echo HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n" + body;
@@ -197,6 +199,7 @@ std::vector<Case> Codings() {
       {"CR X after the chunk size", Chunked("3\rXabc\r\n0\r\n\r\n"), {400}},
       {"bare LF after the data", Chunked("3\r\nabc\n0\r\n\r\n"), {400}},
       {"data longer than its size", Chunked("3\r\nabcd\r\n0\r\n\r\n"), {400}},
+      {"X LF after the data", Chunked("3\r\nabcX\n0\r\n\r\n"), {400}},
       {"CR X after the data", Chunked("3\r\nabc\rX0\r\n\r\n"), {400}},
       {"control byte in an extension", Chunked("3;a\x01\r\nabc\r\n0\r\n\r\n"), {400}},
       {"bare LF in an extension", Chunked("3;a\nabc\r\n0\r\n\r\n"), {400}},
