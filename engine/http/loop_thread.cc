@@ -200,7 +200,9 @@ void LoopThread::Remove(Connection* connection) {
 Exchange* LoopThread::NewExchange() {
   if (spare_ == nullptr) return new Exchange(*this);
   --spare_count_;
-  return std::exchange(spare_, spare_->next_);
+  Exchange* exchange = std::exchange(spare_, spare_->next_);
+  exchange->next_ = nullptr;  // or the connection's queue would run on into the pool
+  return exchange;
 }
 
 void LoopThread::Recycle(Exchange* exchange) {
