@@ -50,14 +50,15 @@ ParsedCommandLine Decide(const std::vector<SettingValue>& values, const Wishes& 
     for (const std::string& route : api::ListRoutes()) std::printf("%s\n", route.c_str());
     return parsed;
   }
-  auto config = Apply(values);
-  if (!config) {
-    std::fprintf(stderr, "stemedb-api: %s\n", std::string(config.error().message()).c_str());
+  Config config;
+  const Status applied = Apply(values, config);
+  if (!applied.ok()) {
+    std::fprintf(stderr, "stemedb-api: %s\n", std::string(applied.message()).c_str());
     parsed.exit_code = kUsageError;
   } else if (wishes.print_config) {
     PrintConfig(values);
   } else {
-    parsed.invocation = Invocation{std::move(*config), wishes.port_file};
+    parsed.invocation = Invocation{std::move(config), wishes.port_file};
   }
   return parsed;
 }

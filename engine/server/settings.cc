@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <thread>
 
 namespace stemedb::server {
@@ -142,8 +143,7 @@ std::vector<SettingValue> Resolve(const std::vector<std::string>& flags, const s
   return values;
 }
 
-Result<Config> Apply(const std::vector<SettingValue>& values) {
-  Config config;
+Status Apply(const std::vector<SettingValue>& values, Config& config) {
   for (const SettingValue& value : values) {
     if (value.setting->apply(value.text, config)) continue;
     return Status(Code::kInvalidArgument, "invalid_setting",
@@ -151,7 +151,7 @@ Result<Config> Apply(const std::vector<SettingValue>& values) {
                       "', from the " + std::string(NameOf(value.origin)) + "; allowed: " +
                       std::string(value.setting->allowed));
   }
-  return config;
+  return Status::Ok();
 }
 
 bool ParseAddress(std::string_view text, Address& address) {

@@ -61,8 +61,8 @@ struct SettingValue {
 // Settings()[i]; `given[i]` says whether it was. An empty environment variable counts as unset.
 std::vector<SettingValue> Resolve(const std::vector<std::string>& flags, const std::vector<bool>& given);
 
-// kInvalidArgument "invalid_setting": names the variable, its value, and what is allowed.
-Result<Config> Apply(const std::vector<SettingValue>& values);
+// Fills in `config`. kInvalidArgument "invalid_setting": names the variable, its value, and what is allowed.
+Status Apply(const std::vector<SettingValue>& values, Config& config);
 
 // "127.0.0.1:18180", "[::1]:18180", "localhost:0".
 bool ParseAddress(std::string_view text, Address& address);

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Document and server against each other. It runs last: it looks at what all the other tests have seen."""
+
+import subprocess
+import sys
+import unittest
+from urllib.parse import urlencode
+
+from server_process import CONTRACT, PROGRAM, Server
+
+# Statuses that a black-box test can't bring about at will; they are made in other tests.
+OUT_OF_REACH = {
+    ("POST", "/v1/assert", 503), ("POST", "/v1/assertions", 503), ("POST", "/v1/assert/batch", 503),  # a full queue
+    ("POST", "/v1/lenses/compare", 500),  # a failing lens has its error in its place; 500 is left for our own faults
+    ("GET", "/readyz", 503),              # the listener is closed while the server drains
+}
+
+
+def documented_routes():
+    return {f"{method} {template}" for method, template in CONTRACT.operations}
+
+
+class Document(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+
+    def test_every_route_is_documented_and_every_documented_route_is_served(self):
+        listed = subprocess.run([PROGRAM, "--list-routes"], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(set(listed.splitlines()), documented_routes())
+
+    def test_every_documented_body_is_accepted(self):
+        sent = 0
+        for (method, template), operation in CONTRACT.operations.items():
+            content = CONTRACT.resolve(operation["requestBody"])["content"] if "requestBody" in operation else {}
+            for media_type, media in content.items():
+                for name, example in media.get("examples", {}).items():
+                    where = f"{method} {template} {media_type} {name}"
+                    CONTRACT.validate(media["schema"], example["value"], where)
+                    answer = self.server.request(method, template, example["value"])
+                    self.assertIn(answer.status, (200, 201), where)
+                    sent += 1
+        self.assertGreater(sent, 5)
+
+    def test_every_documented_parameter_is_known(self):
+        samples = {"concept_path": "a", "subject": "a", "predicate": "p", "lens": None, "params": "{}", "as_of": "0",
+                   "valid_at": "2026-01-01T00:00:00Z", "since": "0", "lifecycle": "approved", "epoch": "e",
+                   "source_class": "expert", "agent_id": "ab" * 32, "min_confidence": "0.5", "decay": "true",
+                   "class_multipliers": "[1,1,1,1,1,1]", "include": "candidates,explain", "limit": "5", "prefix": "a",
+                   "after": "b", "atomic": "true", "verbose": "", "cursor": None}
+        for (method, template), operation in CONTRACT.operations.items():
+            if method != "GET" or "{" in template:
+                continue
+            parameters = [CONTRACT.resolve(node) for node in operation.get("parameters", [])]
+            names = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
+            self.assertTrue(names <= set(samples), names)
+            query = {name: samples[name] for name in names if samples[name] is not None}
+            answer = self.server.request("GET", template + "?" + urlencode(query))
+            self.assertEqual(answer.status, 200, answer.body)
+
+    def test_every_field_that_the_server_knows_is_documented(self):
+        # An unknown field's problem lists what is allowed.
+        for path, schema in (("/v1/query", "Question"), ("/v1/lenses/compare", "Comparison"), ("/v1/assert", "Claim")):
+            problem = self.server.post(path, {"no_such_field": 1}).json
+            detail = next(e["detail"] for e in problem["errors"] if e["pointer"] == "/no_such_field")
+            allowed = set(detail.split("allowed are ")[1].split(", "))
+            self.assertEqual(allowed, set(CONTRACT.document["components"]["schemas"][schema]["properties"]), path)
+
+
+@unittest.skipUnless("discover" in sys.argv, "needs all the other tests")
+class Coverage(unittest.TestCase):
+    def test_every_documented_status_was_seen(self):
+        documented = {(method, template, int(status)) for (method, template), operation in CONTRACT.operations.items()
+                      for status in operation["responses"]}
+        self.assertEqual(documented - CONTRACT.seen - OUT_OF_REACH, set())
+        self.assertEqual(OUT_OF_REACH - documented, set())
+
+
+if __name__ == "__main__":
+    unittest.main()
