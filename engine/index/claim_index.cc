@@ -37,8 +37,8 @@ Result<ConceptNode> DecodeNode(std::string_view key, std::string_view value) {
 
 }  // namespace
 
-Result<std::unique_ptr<ClaimIndex>> ClaimIndex::Open(const std::string& directory) {
-  auto environment = kv::Environment::Open({.path = directory, .layout = kv::Layout::kDirectory});
+Result<std::unique_ptr<ClaimIndex>> ClaimIndex::Open(const std::string& directory, uint64_t map_bytes) {
+  auto environment = kv::Environment::Open({.path = directory, .layout = kv::Layout::kDirectory, .map_bytes = map_bytes});
   if (!environment) return environment.error();
   std::unique_ptr<ClaimIndex> index(new ClaimIndex);
   index->environment_ = std::move(*environment);
@@ -52,6 +52,10 @@ Result<std::unique_ptr<ClaimIndex>> ClaimIndex::Open(const std::string& director
 }
 
 Status ClaimIndex::Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims, const Checkpoint& after) {
+  auto at = ReadCheckpoint(txn, meta_);
+  if (!at) return at.error();
+  if (after.sequence <= at->sequence) return Status::Ok();
+  claims = Above(claims, at->sequence);
   STEMEDB_RETURN_IF_ERROR(ApplyRows(txn, claims));
   STEMEDB_RETURN_IF_ERROR(ApplyConcepts(txn, claims));
   return WriteCheckpoint(txn, meta_, after);
@@ -108,7 +112,8 @@ Status ClaimIndex::Clear(kv::WriteTxn& txn) {
 Result<std::vector<ConceptNode>> ClaimIndex::Children(kv::Cursor& cursor, std::string_view path, std::string_view after,
                                                       size_t limit) const {
   std::vector<ConceptNode> children;
-  const std::string prefix = SubtreePrefix(path);
+  // Below a path of nearly a key's length, children are told apart by their digests alone.
+  const std::string prefix = SubtreePrefix(path).substr(0, kLongPathKept);
   std::string from = prefix;
   if (!after.empty()) {
     from.clear();
@@ -118,13 +123,13 @@ Result<std::vector<ConceptNode>> ClaimIndex::Children(kv::Cursor& cursor, std::s
   if (from.empty()) from.push_back('\x01');  // LMDB takes no empty key, and no path begins with a control character
   for (Status moved = cursor.Seek(from);; ) {
     if (!moved.ok()) return moved;
-    if (!cursor.valid() || !cursor.key().starts_with(prefix.substr(0, kLongPathKept)) || children.size() >= limit) break;
+    if (!cursor.valid() || !cursor.key().starts_with(prefix) || children.size() >= limit) break;
     auto node = DecodeNode(cursor.key(), cursor.value());
     if (!node) return node.error();
-    if (!std::string_view(node->path).starts_with(prefix) || node->path.size() == prefix.size()) {
+    if (!IsBelow(node->path, path)) {
       moved = cursor.Next();
     } else if (ParentOf(node->path) == path) {
-      if (after.empty() || node->path > after) children.push_back(std::move(*node));
+      children.push_back(std::move(*node));
       moved = cursor.Next();
     } else {
       const std::string below = SubtreePrefix(ChildOn(node->path, path));

@@ -31,11 +31,11 @@ struct ConceptNode {
 // Thread-safe itself; transactions and cursors belong to their threads.
 class ClaimIndex {
  public:
-  static Result<std::unique_ptr<ClaimIndex>> Open(const std::string& directory);
+  static Result<std::unique_ptr<ClaimIndex>> Open(const std::string& directory, uint64_t map_bytes = kMapBytes);
 
   kv::Environment& environment() { return *environment_; }
 
-  // As RecordTable::Apply. Rows are inserted in the order of their keys, which LMDB likes better than the log's.
+  // As RecordTable::Apply, repeats included. Rows are inserted in the order of their keys, which LMDB likes better than the log's.
   Status Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims, const Checkpoint& after);
 
   // Empties everything: the next checkpoint begins at zero. The caller commits.
@@ -44,8 +44,8 @@ class ClaimIndex {
   Result<Checkpoint> checkpoint(const kv::Txn& txn) const { return ReadCheckpoint(txn, meta_); }
   kv::Database claims() const { return claims_; }
 
-  // The children of a path in byte order, after `after` (a child's path, or empty), at most `limit`. Skips from child to
-  // child, so it costs what it returns, not what lies below.
+  // The children of a path in the order of their keys (byte order but for long paths, layout.h), after `after` (a child's
+  // path, or empty), at most `limit`. Skips from child to child, so it costs what it returns, not what lies below.
   Result<std::vector<ConceptNode>> Children(kv::Cursor& concepts_cursor, std::string_view path, std::string_view after,
                                             size_t limit) const;
   kv::Database concepts() const { return concepts_; }

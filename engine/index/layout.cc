@@ -60,6 +60,14 @@ std::string SubtreePrefix(std::string_view concept_path) {
   return prefix;
 }
 
+bool IsBelow(std::string_view path, std::string_view ancestor) {
+  if (ancestor.empty()) return true;
+  if (!path.starts_with(ancestor)) return false;
+  const std::string_view rest = path.substr(ancestor.size());
+  if (ancestor.ends_with("://")) return !rest.empty();
+  return rest.size() > 1 && rest[0] == '/' && rest[1] != '/';
+}
+
 std::string AfterPrefix(std::string prefix) {
   while (!prefix.empty() && static_cast<uint8_t>(prefix.back()) == 0xff) prefix.pop_back();
   if (!prefix.empty()) prefix.back() = static_cast<char>(static_cast<uint8_t>(prefix.back()) + 1);

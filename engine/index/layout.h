@@ -46,6 +46,8 @@ std::string_view ParentOf(std::string_view concept_path);
 std::string_view ChildOn(std::string_view path, std::string_view parent);
 // What every path below this one begins with: drugs → drugs/, fda:// → fda://, "" → "".
 std::string SubtreePrefix(std::string_view concept_path);
+// Whether a path lies below another; everything lies below "". fda://x is not below the path "fda:".
+bool IsBelow(std::string_view path, std::string_view ancestor);
 // The smallest string above every string that begins with `prefix`; empty when there is none.
 std::string AfterPrefix(std::string prefix);
 

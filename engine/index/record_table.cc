@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "index/record_table.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/bytes.h"
@@ -18,8 +19,14 @@ std::string_view View(const std::array<char, 8>& key) { return {key.data(), key.
 
 }  // namespace
 
-Result<std::unique_ptr<RecordTable>> RecordTable::Open(const std::string& path) {
-  auto environment = kv::Environment::Open({.path = path, .layout = kv::Layout::kSingleFile});
+std::span<const LoggedClaim> Above(std::span<const LoggedClaim> claims, uint64_t sequence) {
+  const auto first = std::partition_point(claims.begin(), claims.end(),
+                                          [&](const LoggedClaim& claim) { return claim.sequence <= sequence; });
+  return claims.subspan(static_cast<size_t>(first - claims.begin()));
+}
+
+Result<std::unique_ptr<RecordTable>> RecordTable::Open(const std::string& path, uint64_t map_bytes) {
+  auto environment = kv::Environment::Open({.path = path, .layout = kv::Layout::kSingleFile, .map_bytes = map_bytes});
   if (!environment) return environment.error();
   std::unique_ptr<RecordTable> table(new RecordTable);
   table->environment_ = std::move(*environment);
@@ -33,8 +40,11 @@ Result<std::unique_ptr<RecordTable>> RecordTable::Open(const std::string& path) 
 }
 
 Status RecordTable::Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims, const Checkpoint& after) {
+  auto at = ReadCheckpoint(txn, meta_);
+  if (!at) return at.error();
+  if (after.sequence <= at->sequence) return Status::Ok();
   std::string value;
-  for (const LoggedClaim& logged : claims) {
+  for (const LoggedClaim& logged : Above(claims, at->sequence)) {
     const auto key = SequenceKey(logged.sequence);
     value.resize(sizeof logged.recorded_at_ms);
     StoreLittle(value.data(), logged.recorded_at_ms);

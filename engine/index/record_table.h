@@ -20,12 +20,18 @@
 
 namespace stemedb::index {
 
+// Address space of one environment at first; it grows when it is full.
+inline constexpr uint64_t kMapBytes = uint64_t{1} << 34;
+
 // One record of the log, ready to be applied. `record` must outlive the call it is given to.
 struct LoggedClaim {
   uint64_t sequence = 0;
   int64_t recorded_at_ms = 0;
   model::ClaimView claim;  // a whole record
 };
+
+// The claims above a sequence.
+std::span<const LoggedClaim> Above(std::span<const LoggedClaim> claims, uint64_t sequence);
 
 struct StoredRecord {
   int64_t recorded_at_ms = 0;
@@ -35,12 +41,13 @@ struct StoredRecord {
 // Thread-safe itself; transactions belong to their threads.
 class RecordTable {
  public:
-  static Result<std::unique_ptr<RecordTable>> Open(const std::string& path);
+  static Result<std::unique_ptr<RecordTable>> Open(const std::string& path, uint64_t map_bytes = kMapBytes);
 
   kv::Environment& environment() { return *environment_; }
 
-  // Applies claims in the order of their sequences, all above the checkpoint, and moves the checkpoint. The caller
-  // commits. kResourceExhausted "map_full": abort, grow, do it again.
+  // Applies claims in the order of their sequences, and moves the checkpoint. What the checkpoint covers already is left
+  // alone, so that a commit that failed in doubt may be repeated. The caller commits. kResourceExhausted "map_full":
+  // abort, grow, do it again.
   Status Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims, const Checkpoint& after);
 
   Result<Checkpoint> checkpoint(const kv::Txn& txn) const { return ReadCheckpoint(txn, meta_); }

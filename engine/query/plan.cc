@@ -58,7 +58,7 @@ Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, i
   if (question.since) {
     auto sequence = SequenceOf(*question.since, reader);
     if (!sequence) return sequence.error();
-    viewpoint.sequence_min = *sequence + 1;
+    viewpoint.sequence_min = *sequence == UINT64_MAX ? UINT64_MAX : *sequence + 1;  // nothing has that sequence
   }
   viewpoint.weighing.decays = question.decay.has_value();
   if (question.decay) viewpoint.weighing.half_life_days = *question.decay;

@@ -13,6 +13,9 @@
 
 namespace stemedb::store {
 
+// The type of an assertion's record in the log, docs/wal-format.md.
+inline constexpr uint8_t kTypeAssertion = 1;
+
 struct Entry {
   uint64_t sequence = 0;
   int64_t recorded_at_ms = 0;
@@ -26,6 +29,11 @@ struct Batch {
   index::Checkpoint after;      // how the database stands behind the last entry
   uint64_t first() const { return entries.front().sequence; }
   uint64_t last() const { return entries.back().sequence; }
+  size_t bytes() const {
+    size_t sum = 0;
+    for (const Entry& entry : entries) sum += entry.record.size();
+    return sum;
+  }
 };
 
 // Ids are digests: any eight bytes of them are a good hash.

@@ -15,13 +15,14 @@
 namespace stemedb::store {
 namespace {
 
-constexpr uint8_t kTypeAssertion = 1;  // docs/wal-format.md
-
 size_t BytesOf(const Submission& submission) {
   size_t bytes = 0;
   for (const PreparedClaim& claim : submission.claims) bytes += claim.record.size() + wal::kRecordHeaderBytes;
   return bytes;
 }
+
+// An empty submission takes a place in the queue as well.
+size_t RecordsOf(const Submission& submission) { return std::max<size_t>(submission.claims.size(), 1); }
 
 }  // namespace
 
@@ -43,13 +44,20 @@ Committer::Committer(const Options& options, std::unique_ptr<wal::Writer> writer
 Committer::~Committer() { Stop(); }
 
 Status Committer::Submit(Submission submission) {
-  const size_t records = submission.claims.size(), bytes = BytesOf(submission);
+  const size_t records = RecordsOf(submission), bytes = BytesOf(submission);
+  if (bytes > options_.submission_bytes_max) {
+    return Status(Code::kTooLarge, "batch_too_large",
+                  "one submission of " + std::to_string(bytes) + " bytes is above the limit of " +
+                      std::to_string(options_.submission_bytes_max) + "; send the claims in smaller batches");
+  }
   const std::lock_guard lock(mutex_);
   if (stopping_) return Status(Code::kUnavailable, "shutting_down", "the server is shutting down");
   if (refusal_.reason() == "wal_failed") return refusal_;
   // A submission that is too large for the queue is still taken when it is alone.
   const bool full = queued_records_ + records > options_.queue_records_max || queued_bytes_ + bytes > options_.queue_bytes_max;
-  if ((full && !queue_.empty()) || indexer_->backlog() + queued_records_ > options_.unindexed_records_max) {
+  const bool index_lags = indexer_->backlog() + queued_records_ > options_.unindexed_records_max ||
+                          indexer_->backlog_bytes() + queued_bytes_ > options_.unindexed_bytes_max;
+  if ((full && !queue_.empty()) || index_lags) {
     return Status(Code::kResourceExhausted, "overloaded",
                   "the write queue is full: the disk does not keep up; send more slowly and try again");
   }
@@ -94,7 +102,7 @@ bool Committer::TakeWork(Work& work) {
     if (!work.submissions.empty() && bytes + next > options_.batch_bytes_max) break;
     bytes += next;
     queued_bytes_ -= next;
-    queued_records_ -= queue_.front().claims.size();
+    queued_records_ -= RecordsOf(queue_.front());
     work.submissions.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
@@ -134,7 +142,8 @@ Status Committer::Order(Work& work) {
 
 Status Committer::OrderOne(Submission& submission, CommitResult& result, Batch& batch) {
   // The wall clock may jump back; the log's times never do, so that "as of" a time is a place in the log.
-  const int64_t now_ms = std::max(options_.clock->NowMs(), at_.recorded_at_ms);
+  const int64_t before_ms = batch.entries.empty() ? at_.recorded_at_ms : batch.entries.back().recorded_at_ms;
+  const int64_t now_ms = std::max(options_.clock->NowMs(), before_ms);
   const size_t first_new = batch.entries.size();
   result.items.resize(submission.claims.size());
   for (size_t i = 0; i < submission.claims.size(); ++i) {
@@ -166,7 +175,12 @@ Result<bool> Committer::FindRepeat(const Hash256& id, ItemResult& item) {
   if (!sequence->has_value()) return false;
   auto stored = records_->Get(*read_txn_, **sequence);
   if (!stored) return stored.error();
-  item = {true, **sequence, stored->has_value() ? (*stored)->recorded_at_ms : 0};
+  if (!stored->has_value()) {
+    return Status(Code::kCorruption, "record_missing",
+                  records_->environment().path() + ": there is an id of record " + std::to_string(**sequence) +
+                      ", but no such record");
+  }
+  item = {true, **sequence, (*stored)->recorded_at_ms};
   return true;
 }
 

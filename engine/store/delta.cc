@@ -17,15 +17,19 @@ void Delta::Add(BatchPtr batch) {
 }
 
 void Delta::Prune(uint64_t sequence) {
-  while (!batches_.empty() && batches_.front()->last() <= sequence) {
-    const Batch& batch = *batches_.front();
-    for (const Entry& entry : batch.entries) {
+  const auto kept = std::partition_point(batches_.begin(), batches_.end(),
+                                         [&](const BatchPtr& batch) { return batch->last() <= sequence; });
+  if (kept == batches_.begin()) return;
+  const uint64_t last = (*(kept - 1))->last();
+  while (!batches_.empty() && batches_.front()->last() <= last) {
+    for (const Entry& entry : batches_.front()->entries) {
       by_id_.erase(entry.id);
       const auto at = by_concept_.find(entry.claim().concept_path());
-      if (at == by_concept_.end()) continue;  // an earlier entry of this batch took the whole concept away
+      // The first entry of a concept takes all with it that must go: a concept's vector is moved once, not once a batch.
+      if (at == by_concept_.end() || at->second.front()->sequence > last) continue;
       std::vector<const Entry*>& entries = at->second;
       const auto first_kept = std::partition_point(entries.begin(), entries.end(),
-                                                   [&](const Entry* e) { return e->sequence <= batch.last(); });
+                                                   [&](const Entry* e) { return e->sequence <= last; });
       if (first_kept == entries.end()) {
         by_concept_.erase(at);
       } else {

@@ -51,6 +51,7 @@ void Indexer::Add(BatchPtr batch) {
   queued_records_ += batch->entries.size();
   added_ = batch->last();
   backlog_.fetch_add(batch->entries.size(), std::memory_order_relaxed);
+  backlog_bytes_.fetch_add(batch->bytes(), std::memory_order_relaxed);
   queue_.push_back(std::move(batch));
   if (queue_.size() == 1 || queued_records_ >= options_.index_transaction_records) wake_.notify_one();
 }
@@ -129,12 +130,16 @@ Status Indexer::Move(const std::vector<BatchPtr>& work) {
 
 void Indexer::Done(const std::vector<BatchPtr>& work) {
   const uint64_t sequence = work.back()->last();
-  size_t records = 0;
-  for (const BatchPtr& batch : work) records += batch->entries.size();
+  size_t records = 0, bytes = 0;
+  for (const BatchPtr& batch : work) {
+    records += batch->entries.size();
+    bytes += batch->bytes();
+  }
   publisher_->Trim(sequence);
   const std::lock_guard lock(mutex_);
   checkpoint_.store(sequence, std::memory_order_release);
   backlog_.fetch_sub(records, std::memory_order_relaxed);
+  backlog_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
   failure_ = Status::Ok();
   moved_.notify_all();
 }

@@ -31,6 +31,7 @@ class Indexer {
 
   void Add(BatchPtr batch);                 // commit thread
   size_t backlog() const { return backlog_.load(std::memory_order_relaxed); }  // records; any thread
+  size_t backlog_bytes() const { return backlog_bytes_.load(std::memory_order_relaxed); }  // of those records; any thread
   // Both tables hold everything up to here. Any thread.
   uint64_t checkpoint() const { return checkpoint_.load(std::memory_order_acquire); }
   // The record table alone; a little ahead at times. Any thread.
@@ -63,6 +64,7 @@ class Indexer {
   Status failure_;                  // guarded by mutex_: of the last try
 
   std::atomic<size_t> backlog_{0};
+  std::atomic<size_t> backlog_bytes_{0};
   std::atomic<uint64_t> records_checkpoint_;
   std::atomic<uint64_t> checkpoint_;
 

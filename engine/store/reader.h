@@ -71,7 +71,8 @@ class Reader {
   // The newest record with recorded_at <= time_ms; 0 when there is none.
   virtual Result<uint64_t> SequenceAt(int64_t time_ms) = 0;
 
-  // The children of a path ("" for the roots), in byte order, starting after `after` (a child's path), at most `limit`.
+  // The children of a path ("" for the roots), in byte order (paths over 320 bytes: in the order of their keys), starting
+  // after `after` (a child's path), at most `limit`.
   virtual Result<std::vector<ConceptCount>> Children(std::string_view path, std::string_view after, size_t limit) = 0;
 };
 

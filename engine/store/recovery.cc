@@ -10,6 +10,7 @@
 #include "telemetry/metrics.h"
 #include "telemetry/stopwatch.h"
 #include "wal/reader.h"
+#include "wal/segment_files.h"
 
 namespace stemedb::store {
 namespace {
@@ -83,12 +84,22 @@ Result<wal::Recovered> ReplayLog(const Options& options, index::RecordTable& rec
   wal::RecoverOptions recover{.env = options.env, .dir = options.wal_dir};
   recover.first_needed_sequence = checkpoint + 1;
   recover.damage = options.salvage_wal ? wal::OnDamage::kSalvage : wal::OnDamage::kRefuse;
-  recover.log = [](std::string_view line) { telemetry::LogWarn("wal", line); };
+  recover.log = [](std::string_view line) {
+    // These two are said once, by RecoverState: after an older log was compared the figure is another one.
+    if (line.starts_with("Starting WAL recovery") || line.starts_with("Replayed ")) return;
+    telemetry::LogWarn("wal", line);
+  };
   auto recovered = wal::Recover(recover, [&](const wal::Record& record) -> Status {
     if (record.sequence == checkpoint + 1 &&
         wal::ChainOf(at.chain, record.type, record.flags, record.sequence, record.recorded_at_ms, record.payload) !=
             record.chain) {
       return Diverged(options, record.sequence);
+    }
+    if (record.type != kTypeAssertion) {
+      return Status(Code::kCorruption, "unknown_record_type",
+                    "the log in " + options.wal_dir + " holds a record of type " + std::to_string(record.type) +
+                        " at sequence " + std::to_string(record.sequence) +
+                        ": it was written by a later version of StemeDB; start that one");
     }
     STEMEDB_RETURN_IF_ERROR(chunk.Add(record.sequence, record.recorded_at_ms, record.payload));
     at = {record.sequence, at.assertions + 1, record.recorded_at_ms, record.chain};
@@ -105,7 +116,12 @@ Result<wal::Recovered> ReplayLog(const Options& options, index::RecordTable& rec
 
 // Step 2: an older log must say what the record table says. The number of records compared.
 Result<uint64_t> ReplayOlderLog(const Options& options, index::RecordTable& records) {
-  auto reader = wal::Reader::Open({.env = options.env, .dir = options.wal_dir, .from_sequence = 0});
+  const auto files = wal::ListSegments(options.env, options.wal_dir);
+  if (!files) return files.error();
+  if (files->empty() || files->front().bytes == 0) return 0;  // its first segment was just being made
+  const auto header = wal::ReadSegmentHeader(options.env, files->front());
+  if (!header) return header.error();
+  auto reader = wal::Reader::Open({.env = options.env, .dir = options.wal_dir, .from_sequence = header->start.next_sequence});
   if (!reader) return reader.error();
   auto txn = kv::ReadTxn::Open(&records.environment());
   if (!txn) return txn.error();

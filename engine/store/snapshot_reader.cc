@@ -20,6 +20,12 @@ Row RowOf(const Entry& entry) {
   return {claim.concept_path(), claim.predicate(), entry.sequence, claim};
 }
 
+std::string PathKey(std::string_view path) {
+  std::string key;
+  index::AppendPathKey(key, path);
+  return key;
+}
+
 bool WantsSequence(const Scope& scope, uint64_t sequence) {
   return sequence >= scope.sequence_min && sequence <= scope.sequence_max;
 }
@@ -67,20 +73,19 @@ Status SnapshotReader::Refresh() {
   inbox_->Take(taken_);
   for (BatchPtr& batch : taken_) delta_.Add(std::move(batch));
 
+  STEMEDB_RETURN_IF_ERROR(claim_txn_->Renew());  // the order matters, see the head of the header
   STEMEDB_RETURN_IF_ERROR(record_txn_->Renew());
-  STEMEDB_RETURN_IF_ERROR(claim_txn_->Renew());
   STEMEDB_RETURN_IF_ERROR(RenewCursors());
   auto records_at = records_->checkpoint(*record_txn_);
   if (!records_at) return records_at.error();
   auto claims_at = claims_->checkpoint(*claim_txn_);
   if (!claims_at) return claims_at.error();
-  records_to_ = records_at->sequence;
   claims_to_ = claims_at->sequence;
-  delta_.Prune(std::min(records_to_, claims_to_));
-  STEMEDB_CHECK(delta_.empty() || delta_.first() <= std::min(records_to_, claims_to_) + 1);
+  delta_.Prune(claims_to_);
+  STEMEDB_CHECK(delta_.empty() || delta_.first() <= claims_to_ + 1);
 
-  at_ = *records_at;
-  if (!delta_.empty() && delta_.newest().last() > at_.sequence) at_ = delta_.newest().after;
+  at_ = delta_.empty() ? *claims_at : delta_.newest().after;
+  records_to_ = std::min(records_at->sequence, at_.sequence);
   return Status::Ok();
 }
 
@@ -91,14 +96,16 @@ void SnapshotReader::Release() {
 
 Result<bool> SnapshotReader::Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) {
   const size_t before = rows.size();
-  auto more = ScanIndex(scope, rows_max, rows);
+  bool in_order = true;
+  auto more = ScanIndex(scope, rows_max, rows, in_order);
   if (!more) return more.error();
   const size_t from_index = rows.size();
   ScanDelta(scope, rows);
   // One (concept, predicate) pair is in order already: the delta's sequences are above the index's.
   const bool one_pair = !scope.subtree && !scope.predicate.empty();
-  const bool long_path = from_index > before && rows[from_index - 1].concept_path.size() > index::kPathKeyBytesMax;
-  if (!one_pair && (rows.size() > from_index || long_path)) std::sort(rows.begin() + before, rows.end(), InOrder);
+  if (!one_pair && (rows.size() > from_index || !in_order)) {
+    std::sort(rows.begin() + static_cast<ptrdiff_t>(before), rows.end(), InOrder);
+  }
   if (rows.size() - before > rows_max) {
     rows.resize(before + rows_max);
     *more = true;
@@ -106,11 +113,11 @@ Result<bool> SnapshotReader::Scan(const Scope& scope, size_t rows_max, std::vect
   return *more;
 }
 
-Result<bool> SnapshotReader::ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows) {
-  const std::string subtree_prefix = scope.subtree ? index::SubtreePrefix(scope.concept_path) : std::string();
+// `in_order` becomes false when a path stands in the keys by its digest.
+Result<bool> SnapshotReader::ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows, bool& in_order) {
   key_.clear();
   if (scope.subtree) {
-    key_.append(subtree_prefix, 0, index::kLongPathKept);
+    key_.append(index::SubtreePrefix(scope.concept_path), 0, index::kLongPathKept);
     if (key_.empty()) key_.push_back('\x01');
   } else {
     index::AppendPathKey(key_, scope.concept_path);
@@ -135,11 +142,14 @@ Result<bool> SnapshotReader::ScanIndex(const Scope& scope, size_t rows_max, std:
     Row row{key->path_key, key->predicate, key->sequence, model::ClaimView::Trusted(cursor.value())};
     if (!scope.subtree) {
       row.concept_path = scope.concept_path;
-    } else if (index::IsLongPathKey(key->path_key)) {
-      auto record = Get(key->sequence);
-      if (!record) return record.error();
-      row.concept_path = record->claim.concept_path();
-      if (!row.concept_path.starts_with(subtree_prefix)) continue;
+    } else {
+      if (index::IsLongPathKey(key->path_key)) {
+        auto record = Get(key->sequence);
+        if (!record) return record.error();
+        row.concept_path = record->claim.concept_path();
+        in_order = false;
+      }
+      if (!index::IsBelow(row.concept_path, scope.concept_path)) continue;
     }
     if (left-- == 0) return true;
     rows.push_back(row);
@@ -159,9 +169,8 @@ void SnapshotReader::ScanDelta(const Scope& scope, std::vector<Row>& rows) const
     if (const auto* entries = delta_.OfConcept(scope.concept_path)) take(*entries);
     return;
   }
-  const std::string prefix = index::SubtreePrefix(scope.concept_path);
   delta_.ForEachConcept([&](std::string_view path, const std::vector<const Entry*>& entries) {
-    if (path.starts_with(prefix)) take(entries);
+    if (index::IsBelow(path, scope.concept_path)) take(entries);
   });
 }
 
@@ -179,7 +188,9 @@ Result<Record> SnapshotReader::Get(uint64_t sequence) {
 
 Result<std::optional<uint64_t>> SnapshotReader::Find(const Hash256& id) {
   if (const Entry* entry = delta_.Find(id)) return std::optional<uint64_t>(entry->sequence);
-  return records_->Find(*record_txn_, AsView(id));
+  auto stored = records_->Find(*record_txn_, AsView(id));
+  if (stored && stored->has_value() && **stored > at_.sequence) stored->reset();
+  return stored;
 }
 
 Result<uint64_t> SnapshotReader::SequenceAt(int64_t time_ms) {
@@ -193,22 +204,23 @@ Result<uint64_t> SnapshotReader::SequenceAt(int64_t time_ms) {
 Result<std::vector<ConceptCount>> SnapshotReader::Children(std::string_view path, std::string_view after, size_t limit) {
   auto stored = claims_->Children(*concept_cursor_, path, after, limit);
   if (!stored) return stored.error();
-  std::map<std::string, ConceptCount> merged;
+  std::map<std::string, ConceptCount> merged;  // by key: the order of the index
   for (index::ConceptNode& node : *stored) {
-    merged[node.path] = {node.path, node.assertions, node.assertions_below};
+    merged[PathKey(node.path)] = {node.path, node.assertions, node.assertions_below};
   }
   // Behind the last child that a full page holds, the delta must wait for its page.
   const bool full = stored->size() >= limit && !stored->empty();
-  const std::string last = full ? stored->back().path : std::string();
-  const std::string prefix = index::SubtreePrefix(path);
+  const std::string last = full ? PathKey(stored->back().path) : std::string();
+  const std::string after_key = PathKey(after);
   delta_.ForEachConcept([&](std::string_view concept_path, const std::vector<const Entry*>& entries) {
-    if (!concept_path.starts_with(prefix) || concept_path.size() == prefix.size()) return;
-    const std::string child(index::ChildOn(concept_path, path));
-    if (child <= after || (full && child > last)) return;
+    if (!index::IsBelow(concept_path, path)) return;
+    const std::string_view child = index::ChildOn(concept_path, path);
+    const std::string child_key = PathKey(child);
+    if (child_key <= after_key || (full && child_key > last)) return;
     const auto fresh = static_cast<uint64_t>(std::count_if(
         entries.begin(), entries.end(), [&](const Entry* entry) { return entry->sequence > claims_to_; }));
     if (fresh == 0) return;
-    ConceptCount& count = merged[child];
+    ConceptCount& count = merged[child_key];
     count.path = child;
     (child == concept_path ? count.assertions : count.assertions_below) += fresh;
   });

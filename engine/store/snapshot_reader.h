@@ -2,9 +2,13 @@
 // SnapshotReader: the Reader there is. This is the one place where LMDB's snapshot and the delta are merged.
 //
 // The order in Refresh is what makes it right without locks: (1) empty the inbox into the delta, (2) take the LMDB
-// snapshots and read their checkpoints, (3) forget the delta up to the smaller checkpoint. What was trimmed from the inbox before
-// (1) was committed to LMDB before (2). An entry may then be in both; each lookup asks the delta only for what is above
-// the checkpoint of the table it merges with, so nothing shows twice.
+// snapshots and read their checkpoints, the claim index first, (3) forget the delta up to the claim index's checkpoint. What
+// was trimmed from the inbox before (1) was committed to LMDB before (2). An entry may then be in both; each lookup asks the
+// delta only for what is above the checkpoint of the table it merges with, so nothing shows twice.
+//
+// The index thread writes the record table before the claim index, so of two snapshots taken in the other order the
+// record table is never behind, but may be ahead even of the delta. The view therefore ends (at_) where the claim index
+// and the delta end together, and what the record table holds beyond it is not looked at.
 #pragma once
 
 #include <memory>
@@ -38,7 +42,7 @@ class SnapshotReader final : public Reader {
  private:
   Status OpenTransactions();
   Status RenewCursors();
-  Result<bool> ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows);
+  Result<bool> ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows, bool& in_order);
   void ScanDelta(const Scope& scope, std::vector<Row>& rows) const;
 
   Publisher* const publisher_;
@@ -52,7 +56,7 @@ class SnapshotReader final : public Reader {
   std::unique_ptr<kv::ReadTxn> claim_txn_;
   std::optional<kv::Cursor> claim_cursor_;
   std::optional<kv::Cursor> concept_cursor_;
-  uint64_t records_to_ = 0;   // checkpoint of the record table's snapshot
+  uint64_t records_to_ = 0;   // checkpoint of the record table's snapshot, at most the end of the view
   uint64_t claims_to_ = 0;    // checkpoint of the claim index's snapshot
   index::Checkpoint at_;      // the view as a whole
   std::string key_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/store.h"
 
+#include <algorithm>
+
 #include "store/committer.h"
 #include "store/indexer.h"
 #include "store/recovery.h"
@@ -51,10 +53,10 @@ Status DurableStore::TakeDirectories() {
 
 Status DurableStore::Start() {
   STEMEDB_RETURN_IF_ERROR(TakeDirectories());
-  auto records = index::RecordTable::Open(options_.db_dir + "/assertions.kv");
+  auto records = index::RecordTable::Open(options_.db_dir + "/assertions.kv", options_.map_bytes);
   if (!records) return records.error();
   records_ = std::move(*records);
-  auto claims = index::ClaimIndex::Open(options_.db_dir + "/indexes");
+  auto claims = index::ClaimIndex::Open(options_.db_dir + "/indexes", options_.map_bytes);
   if (!claims) return claims.error();
   claims_ = std::move(*claims);
 
@@ -63,6 +65,7 @@ Status DurableStore::Start() {
   telemetry::Metrics* metrics = options_.metrics;
   wal::WriterOptions writer_options{.env = options_.env, .dir = options_.wal_dir,
                                     .segment_bytes_max = options_.segment_bytes_max};
+  writer_options.buffer_bytes_max = std::max(options_.batch_bytes_max, options_.submission_bytes_max);
   writer_options.log = [](std::string_view line) { telemetry::LogInfo("wal", line); };
   writer_options.on_fsync = [metrics](int64_t ns) {
     metrics->wal().fsync_latency_seconds.Observe(static_cast<double>(ns) * 1e-9);

@@ -32,10 +32,13 @@ struct Options {
   uint64_t segment_bytes_max = 64u << 20;
   size_t queue_records_max = 65'536;             // waiting for the commit thread; beyond: "overloaded"
   size_t queue_bytes_max = 256u << 20;
+  size_t submission_bytes_max = 64u << 20;       // of records with their headers; beyond: "batch_too_large"
   size_t batch_bytes_max = 16u << 20;            // one fsync covers at most this much, but always one submission
   size_t unindexed_records_max = 1u << 20;       // committed, not yet in LMDB; beyond: "overloaded"
+  size_t unindexed_bytes_max = 512u << 20;       // likewise, bytes of records
   size_t index_transaction_records = 16'384;
   int64_t index_interval_ms = 100;               // the index thread waits this long for a larger transaction
+  uint64_t map_bytes = uint64_t{1} << 34;  // of each database file at first; it grows live
   bool salvage_wal = false;                      // cut damage in the middle of the log off instead of refusing
 };
 
@@ -90,7 +93,8 @@ class Store {
   virtual ~Store() = default;
 
   // Queues the submission; `done` is called exactly once if and only if this returns ok. kResourceExhausted
-  // "overloaded" when a queue is full; kUnavailable "wal_failed" or "shutting_down". Any thread.
+  // "overloaded" when a queue is full; kTooLarge "batch_too_large"; kUnavailable "wal_failed" or "shutting_down". Any
+  // thread.
   virtual Status Submit(Submission submission) = 0;
 
   // A reader for one thread. It must be destroyed before the store.
