@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+// What becomes of a submission: repeats, groups, times, full queues, and disks that fail.
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "store_fixture.h"
+
+namespace stemedb::store {
+namespace {
+
+using stemedb::testing::Claim;
+using stemedb::testing::EntriesByMdbStat;
+using stemedb::testing::kTestNow;
+using stemedb::testing::Number;
+using stemedb::testing::Prepare;
+using stemedb::testing::PrepareAll;
+using stemedb::testing::Text;
+using stemedb::testing::Write;
+using ::testing::HasSubstr;
+
+class Commit : public stemedb::testing::StoreTest {
+ protected:
+  // Holds the commit thread in the callback of a first claim until Open is called, so that what follows queues up.
+  class Gate {
+   public:
+    explicit Gate(Store& store) {
+      Submission first{PrepareAll({Claim("gate", "p", Number(0))}), Atomicity::kEachItem, [this](CommitResult&&) {
+                         entered_.set_value();
+                         opened_.get_future().wait();
+                       }};
+      EXPECT_TRUE(store.Submit(std::move(first)).ok());
+      entered_.get_future().wait();
+    }
+    void Open() { opened_.set_value(); }
+
+   private:
+    std::promise<void> entered_, opened_;
+  };
+
+  // Queues one claim; its result appears in the future.
+  std::future<CommitResult> Queue(const model::Assertion& claim, Status* queued = nullptr) {
+    auto promise = std::make_shared<std::promise<CommitResult>>();
+    Submission submission{PrepareAll({claim}), Atomicity::kEachItem, [promise](CommitResult&& r) { promise->set_value(std::move(r)); }};
+    const Status status = store_->Submit(std::move(submission));
+    if (queued != nullptr) *queued = status;
+    return promise->get_future();
+  }
+};
+
+TEST_F(Commit, ARepeatGetsTheFirstSequenceAndTimeWhereverTheFirstIs) {
+  Open();
+  const auto first = Say(Numbered(7));
+  ASSERT_FALSE(first.items[0].duplicate);
+  const auto expect_repeat = [&](const char* where) {
+    clock_.AdvanceMs(1000);
+    const auto again = Say(Numbered(7));
+    ASSERT_TRUE(again.status.ok()) << where;
+    EXPECT_TRUE(again.items[0].duplicate) << where;
+    EXPECT_EQ(again.items[0].sequence, 1u) << where;
+    EXPECT_EQ(again.items[0].recorded_at_ms, kTestNow) << where;
+  };
+  expect_repeat("in the delta");
+  ASSERT_TRUE(store_->Flush().ok());
+  expect_repeat("in LMDB");
+  expect_repeat("in LMDB, and forgotten by the commit thread");
+  Open();
+  expect_repeat("after a restart");
+  EXPECT_EQ(store_->stats().assertions, 1u);
+  const auto both = Write(*store_, PrepareAll({Numbered(8), Numbered(7), Numbered(8)}));
+  EXPECT_FALSE(both.items[0].duplicate);
+  EXPECT_TRUE(both.items[1].duplicate);
+  EXPECT_TRUE(both.items[2].duplicate) << "in the same submission";
+  EXPECT_EQ(both.items[2].sequence, both.items[0].sequence);
+  EXPECT_EQ(store_->stats().assertions, 2u);
+}
+
+TEST_F(Commit, ARepeatInTheSameFsyncIsARepeat) {
+  Open();
+  Gate gate(*store_);
+  auto first = Queue(Numbered(1)), second = Queue(Numbered(1));
+  gate.Open();
+  const CommitResult a = first.get(), b = second.get();
+  EXPECT_FALSE(a.items[0].duplicate);
+  EXPECT_TRUE(b.items[0].duplicate);
+  EXPECT_EQ(a.items[0].sequence, b.items[0].sequence);
+}
+
+TEST_F(Commit, AnEmptySubmissionIsAnswered) {
+  Open();
+  const auto result = Write(*store_, {});
+  EXPECT_TRUE(result.status.ok());
+  EXPECT_TRUE(result.items.empty());
+}
+
+// A clock that goes back by a second each time that it is asked.
+class BackwardClock final : public env::Clock {
+ public:
+  int64_t NowMs() const override { return now_ms_.fetch_sub(1000); }
+  int64_t MonotonicNs() const override { return env::Clock::System()->MonotonicNs(); }
+
+ private:
+  mutable std::atomic<int64_t> now_ms_{kTestNow};
+};
+
+TEST_F(Commit, RecordedTimesNeverFallAlongTheLog) {
+  BackwardClock clock;
+  options_.clock = &clock;
+  Open();
+  std::vector<std::future<CommitResult>> results;
+  {
+    Gate gate(*store_);
+    for (int i = 0; i < 20; ++i) results.push_back(Queue(Numbered(i)));  // one fsync, twenty looks at the clock
+    gate.Open();
+    for (auto& result : results) ASSERT_TRUE(result.get().status.ok());
+  }
+  ASSERT_TRUE(Say(Numbered(20)).status.ok());
+  Open();
+  ASSERT_TRUE(Say(Numbered(21)).status.ok());
+  const auto reader = store_->NewReader();
+  ASSERT_TRUE(reader->Refresh().ok());
+  int64_t before = INT64_MIN;
+  for (uint64_t sequence = 1; sequence <= reader->sequence(); ++sequence) {
+    const auto record = reader->Get(sequence);
+    ASSERT_TRUE(record.has_value());
+    EXPECT_GE(record->recorded_at_ms, before) << sequence;
+    before = record->recorded_at_ms;
+  }
+}
+
+TEST_F(Commit, AFailedFsyncEndsAcknowledgingForGood) {
+  Open();
+  SayMany(3);
+  ASSERT_TRUE(store_->Flush().ok());
+  env_.Fail(env::Operation::kSync, env::Failure::kIoError, 0, 1);  // once; every later fsync would "succeed"
+  const auto failed = Say(Claim("a/x", "p", Number(1)));
+  EXPECT_EQ(failed.status.reason(), "wal_failed");
+  EXPECT_TRUE(failed.items.empty());
+  env_.Heal();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Say(Claim("a/y", "p", Number(i))).status.reason(), "wal_failed");
+    EXPECT_EQ(Say(Claim("a/x", "p", Number(1))).status.reason(), "wal_failed") << "nor is it a repeat";
+  }
+  EXPECT_FALSE(store_->stats().accepting_writes);
+  EXPECT_THAT(store_->stats().not_accepting_reason, HasSubstr("restart the server"));
+  ExpectAllThere();  // reads go on
+  EXPECT_EQ(store_->stats().sequence, 3u);
+}
+
+TEST_F(Commit, AFullDiskRefusesWritesAndRecoversWhenThereIsRoom) {
+  Open();
+  SayMany(3);
+  for (env::Failure failure : {env::Failure::kDiskFull, env::Failure::kShortWrite}) {
+    env_.Fail(env::Operation::kWrite, failure);
+    const auto refused = Say(Claim("a/x", "p", Number(1)));
+    EXPECT_EQ(refused.status.reason(), "disk_full");
+    EXPECT_FALSE(store_->stats().accepting_writes);
+    ExpectAllThere();
+    env_.Heal();
+    SayMany(2);
+    EXPECT_TRUE(store_->stats().accepting_writes);
+    ExpectAllThere();
+  }
+  EXPECT_THAT(TakeLog(), HasSubstr("writes are accepted again"));
+  Open();
+  ExpectAllThere();
+  const auto later = Say(Claim("a/x", "p", Number(1)));
+  EXPECT_FALSE(later.items[0].duplicate) << "what was refused did not happen";
+}
+
+TEST_F(Commit, AQueueThatIsFullSaysSo) {
+  options_.queue_records_max = 10;
+  Open();
+  Gate gate(*store_);
+  std::vector<std::future<CommitResult>> taken;
+  Status status;
+  for (int i = 0; i < 10; ++i) {
+    taken.push_back(Queue(Numbered(i), &status));
+    ASSERT_TRUE(status.ok()) << i;
+  }
+  Queue(Numbered(10), &status);
+  EXPECT_EQ(status.reason(), "overloaded");
+  EXPECT_EQ(status.code(), Code::kResourceExhausted);
+  gate.Open();
+  for (auto& result : taken) EXPECT_TRUE(result.get().status.ok());
+  EXPECT_TRUE(Say(Numbered(10)).status.ok()) << "and takes again when it has emptied";
+}
+
+TEST_F(Commit, AQueueThatHoldsTooManyBytesSaysSo) {
+  options_.queue_bytes_max = 100'000;
+  Open();
+  Gate gate(*store_);
+  Status status;
+  auto first = Queue(Claim("a", "p", Text(std::string(60'000, 'x'))), &status);
+  EXPECT_TRUE(status.ok());
+  Queue(Claim("a", "p", Text(std::string(60'000, 'y'))), &status);
+  EXPECT_EQ(status.reason(), "overloaded");
+  gate.Open();
+  EXPECT_TRUE(first.get().status.ok());
+}
+
+TEST_F(Commit, EmptySubmissionsCountInTheQueue) {
+  options_.queue_records_max = 3;
+  Open();
+  Gate gate(*store_);
+  std::atomic<int> answered = 0;
+  int taken = 0;
+  for (int i = 0; i < 10; ++i) taken += store_->Submit({{}, Atomicity::kEachItem, [&](CommitResult&&) { ++answered; }}).ok() ? 1 : 0;
+  EXPECT_EQ(taken, 3);
+  gate.Open();
+  store_->Close();
+  EXPECT_EQ(answered, 3);
+}
+
+TEST_F(Commit, ASubmissionThatCouldNeverBeLoggedIsRefusedAloneAndAtOnce) {
+  options_.submission_bytes_max = 50'000;
+  Open();
+  EXPECT_EQ(Say(Claim("a", "p", Text(std::string(60'000, 'x')))).status.reason(), "batch_too_large");
+  SayMany(1);
+  EXPECT_TRUE(store_->stats().accepting_writes);
+}
+
+TEST_F(Commit, ABacklogOfTheIndexThreadHoldsWritersBack) {
+  options_.unindexed_records_max = 10;
+  Open();
+  int taken = 0;
+  Status status;
+  for (; taken < 100; ++taken) {
+    status = Say(Numbered(taken)).status;
+    if (!status.ok()) break;
+  }
+  EXPECT_EQ(status.reason(), "overloaded");
+  EXPECT_LE(taken, 11);
+  ASSERT_TRUE(store_->Flush().ok());
+  EXPECT_TRUE(Say(Numbered(99)).status.ok());
+}
+
+TEST_F(Commit, ABacklogIsBoundedInBytesAsWell) {
+  options_.unindexed_bytes_max = 200'000;
+  Open();
+  Status status;
+  int taken = 0;
+  for (; taken < 100 && status.ok(); ++taken) status = Say(Claim("a", "p", Text(std::string(20'000, 'x') + std::to_string(taken)))).status;
+  EXPECT_EQ(status.reason(), "overloaded");
+  EXPECT_LE(taken, 10);
+  ASSERT_TRUE(store_->Flush().ok());
+  EXPECT_TRUE(Say(Claim("a", "p", Text("y"))).status.ok());
+}
+
+TEST_F(Commit, CloseAnswersEverythingThatWasQueued) {
+  Open();
+  std::atomic<int> answered = 0, stored = 0;
+  {
+    Gate gate(*store_);
+    for (int i = 0; i < 50; ++i, ++said_) {
+      ASSERT_TRUE(store_->Submit({PrepareAll({Numbered(i)}), Atomicity::kEachItem, [&](CommitResult&& r) {
+                                    ++answered;
+                                    stored += r.status.ok() ? 1 : 0;
+                                  }}).ok());
+    }
+    std::thread closer([&] { store_->Close(); });
+    gate.Open();
+    closer.join();
+  }
+  EXPECT_EQ(answered, 50);
+  EXPECT_EQ(stored, 50);
+  EXPECT_EQ(Say(Numbered(50)).status.reason(), "shutting_down");
+  store_->Close();
+  Open();
+  ExpectAllThere(stemedb::testing::Others::kMayBeThere);
+}
+
+TEST_F(Commit, TheMapGrowsWhileReadersAreAtWork) {
+  options_.map_bytes = 1u << 20;
+  options_.index_interval_ms = 1;
+  Open();
+  std::atomic<bool> done = false;
+  std::vector<std::thread> readers;
+  for (int r = 0; r < 3; ++r) {
+    readers.emplace_back([&] {
+      const auto reader = store_->NewReader();
+      std::vector<Row> rows;
+      while (!done) {
+        ASSERT_TRUE(reader->Refresh().ok());
+        rows.clear();
+        ASSERT_TRUE(reader->Scan({.concept_path = "big", .subtree = true}, 1'000'000, rows).has_value());
+        ASSERT_EQ(rows.size(), reader->sequence());
+        for (const Row& row : rows) ASSERT_EQ(row.claim.value_text().size(), 20'000u);
+        reader->Release();
+      }
+    });
+  }
+  for (int i = 0; i < 200; ++i) {
+    auto claim = Claim("big/" + std::to_string(i % 7), "p", Text(std::string(20'000, static_cast<char>('a' + i % 26))));
+    claim.epoch = std::to_string(i);
+    const auto result = Say(claim);
+    ASSERT_TRUE(result.status.ok()) << result.status.message();
+  }
+  const Status flushed = store_->Flush();
+  done = true;
+  for (std::thread& reader : readers) reader.join();
+  ASSERT_TRUE(flushed.ok()) << flushed.message();
+  EXPECT_THAT(TakeLog(), HasSubstr("growing the map"));
+  EXPECT_GT(store_->stats().map_size_bytes, uint64_t{8} << 20);
+}
+
+}  // namespace
+}  // namespace stemedb::store
