@@ -12,7 +12,7 @@
 namespace stemedb::http {
 namespace {
 
-enum CharClass : uint8_t { kToken = 1, kValue = 2, kTarget = 4 };
+enum CharClass : uint8_t { kToken = 1, kValue = 2, kTarget = 4, kRegName = 8 };
 
 constexpr std::array<uint8_t, 256> MakeClasses() {
   std::array<uint8_t, 256> classes{};
@@ -21,11 +21,12 @@ constexpr std::array<uint8_t, 256> MakeClasses() {
   };
   for (int c = 0; c < 256; ++c) {
     bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-    if (alnum) classes[c] |= kToken | kTarget;
+    if (alnum) classes[c] |= kToken | kTarget | kRegName;
     if (c == '\t' || (c >= 0x20 && c != 0x7F)) classes[c] |= kValue;
   }
   add("!#$%&'*+-.^_`|~", kToken);
   add("-._~!$&'()*+,;=:@/?%[]", kTarget);  // RFC 3986, and the brackets that many clients leave unencoded in queries
+  add("-._~!$&'()*+,;=%", kRegName);  // RFC 3986 §3.2.2
   return classes;
 }
 constexpr std::array<uint8_t, 256> kClasses = MakeClasses();
@@ -78,9 +79,7 @@ bool IsValidHost(std::string_view host) {
   } else {
     size_t colon = host.find(':');
     std::string_view name = host.substr(0, colon);
-    // reg-name of RFC 3986 §3.2.2
-    auto valid = [](char c) { return Is(c, kTarget) && std::strchr(":@/?[]", c) == nullptr; };
-    if (name.empty() || !std::all_of(name.begin(), name.end(), valid)) return false;
+    if (name.empty() || !All(name, kRegName)) return false;
     if (colon != std::string_view::npos) port = host.substr(colon + 1);
   }
   return port.size() <= 5 && std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });

@@ -50,7 +50,8 @@ LoopThread::LoopThread(int index, const Options& options, int listen_fd)
       writer_(options),
       read_buffer_(new char[kReadBufferBytes]) {
   std::random_device random;
-  request_id_prefix_ = static_cast<uint64_t>(random()) << 32 | random();
+  next_request_id_.fill('0');
+  for (size_t i = 0; i < 16; ++i) next_request_id_[i] = "0123456789abcdef"[random() & 15];
 }
 
 LoopThread::~LoopThread() {
@@ -217,12 +218,13 @@ void LoopThread::Recycle(Exchange* exchange) {
 }
 
 void LoopThread::MakeRequestId(std::array<char, 32>& out) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  uint64_t count = request_id_count_++;
-  for (size_t i = 0; i < 16; ++i) {
-    out[i] = kDigits[request_id_prefix_ >> (60 - 4 * i) & 15];
-    out[16 + i] = kDigits[count >> (60 - 4 * i) & 15];
+  // The text counts up in place, as an odometer does: mostly its last digit alone changes.
+  for (size_t i = next_request_id_.size(); i-- > 16;) {
+    char& digit = next_request_id_[i];
+    digit = digit == '9' ? 'a' : digit == 'f' ? '0' : static_cast<char>(digit + 1);
+    if (digit != '0') break;
   }
+  out = next_request_id_;
 }
 
 void LoopThread::Record(const Exchange& exchange, int status, size_t response_bytes) {

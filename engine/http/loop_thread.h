@@ -97,8 +97,7 @@ class LoopThread final : public Loop {
   std::vector<Connection*> dirty_;
   Exchange* spare_ = nullptr;
   size_t spare_count_ = 0;
-  uint64_t request_id_prefix_ = 0;
-  uint64_t request_id_count_ = 0;
+  std::array<char, 32> next_request_id_{};  // random prefix, then a counter
 };
 
 }  // namespace stemedb::http
