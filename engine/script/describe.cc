@@ -101,20 +101,23 @@ std::string Objection(const ParamSpec& spec, const ParamValue& value) {
   return "must be within " + show(spec.min) + " and " + show(spec.max);
 }
 
-// The value on top of the stack.
-std::optional<ParamValue> TopValue(lua_State* lua) {
+// The value on top of the stack; false when it is no boolean, number or string.
+bool TopValue(lua_State* lua, ParamValue& value) {
   switch (lua_type(lua, -1)) {
     case LUA_TBOOLEAN:
-      return ParamValue(lua_toboolean(lua, -1) != 0);
+      value = lua_toboolean(lua, -1) != 0;
+      return true;
     case LUA_TNUMBER:
-      return ParamValue(static_cast<double>(lua_tonumber(lua, -1)));
+      value = static_cast<double>(lua_tonumber(lua, -1));
+      return true;
     case LUA_TSTRING: {
       size_t size = 0;
       const char* bytes = lua_tolstring(lua, -1, &size);
-      return ParamValue(CleanUtf8({bytes, size}, 1024));
+      value = CleanUtf8({bytes, size}, 1024);
+      return true;
     }
     default:
-      return std::nullopt;
+      return false;
   }
 }
 
@@ -125,10 +128,11 @@ void ReadChoices(lua_State* lua, Reader& reader, ParamSpec& spec) {
     const size_t count = std::min<size_t>(lua_objlen(lua, table), kParamsMax);
     for (size_t i = 1; i <= count; ++i) {
       lua_rawgeti(lua, table, static_cast<int>(i));
-      const auto choice = TopValue(lua);
+      ParamValue choice;
+      TopValue(lua, choice);
       lua_pop(lua, 1);
-      if (choice && std::holds_alternative<std::string>(*choice)) {
-        spec.choices.push_back(std::get<std::string>(*choice));
+      if (std::holds_alternative<std::string>(choice)) {
+        spec.choices.push_back(std::get<std::string>(choice));
       } else {
         reader.Fail("choices", "must be a list of texts");
       }
@@ -156,14 +160,12 @@ std::string ReadParam(lua_State* lua, const std::string& name, std::vector<Param
     reader.Fail("type", "must be integer, number, boolean or string");
   }
   reader.Push("default");
-  const auto value = TopValue(lua);
+  const bool given = TopValue(lua, spec.default_value);
   lua_pop(lua, 1);
-  if (!value) {
+  if (!given) {
     reader.Fail("default", "is missing");
-  } else if (const std::string objection = Objection(spec, *value); !objection.empty()) {
+  } else if (const std::string objection = Objection(spec, spec.default_value); !objection.empty()) {
     reader.Fail("default", objection);
-  } else {
-    spec.default_value = *value;
   }
   params.push_back(std::move(spec));
   return reader.error();

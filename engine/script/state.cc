@@ -81,11 +81,11 @@ Result<std::unique_ptr<State>> State::Open(const std::string& file, std::string_
   state->file_ = file;
   state->chunk_name_ = "@" + file;
   state->text_ = std::move(text).value();
-  state->memory_.max = memory_bytes_max;
+  state->memory_cap_ = memory_bytes_max;
   state->lua_ = lua_newstate(&State::Allocate, &state->memory_);
   if (state->lua_ == nullptr) {
     return Status(Code::kResourceExhausted, "script_memory",
-                  file + ": no Lua state fits into " + Megabytes(memory_bytes_max));
+                  file + ": the system has no memory for a Lua state");
   }
   const int code = lua_cpcall(state->lua_, &State::OpenProtected, state.get());
   if (code != 0) return Status(Code::kInvalidArgument, "script_invalid", state->TakeError(code));
@@ -100,7 +100,8 @@ State::~State() {
   if (lua_ != nullptr) lua_close(lua_);
 }
 
-// Runs the prelude, then the script under it; leaves what the calls need in the registry.
+// Runs the prelude, then the script under it; leaves what the calls need in the registry. The cap begins
+// where the script begins: the libraries leak when memory runs out while they are being opened.
 int State::OpenProtected(lua_State* lua) {
   auto* state = static_cast<State*>(lua_touserdata(lua, 1));
   luaL_openlibs(lua);
@@ -110,6 +111,7 @@ int State::OpenProtected(lua_State* lua) {
   lua_call(lua, 2, 4);  // adopt, run, param_values, ffi
   lua_rawseti(lua, LUA_REGISTRYINDEX, kRegistry + kAnchor);
   const int adopt = lua_gettop(lua) - 2;
+  state->memory_.max = state->memory_cap_;
 
   lua_pushlightuserdata(lua, state);
   lua_pushvalue(lua, adopt + 1);
@@ -163,7 +165,7 @@ std::string State::TakeError(int code) {
   std::string text;
   const bool text_says_so = lua_type(lua_, -1) == LUA_TSTRING && lua_tostring(lua_, -1) == kLuaOutOfMemory;
   if (code == LUA_ERRMEM || (memory_.refused && text_says_so)) {
-    text = "out of memory (cap " + Megabytes(memory_.max) + ")";
+    text = "out of memory (cap " + Megabytes(memory_cap_) + ")";
   } else if (lua_type(lua_, -1) == LUA_TSTRING) {
     size_t size = 0;
     const char* bytes = lua_tolstring(lua_, -1, &size);

@@ -50,7 +50,7 @@ class State {
  private:
   struct Memory {
     size_t used = 0;
-    size_t max = 0;
+    size_t max = SIZE_MAX;
     bool refused = false;
   };
 
@@ -67,6 +67,7 @@ class State {
   std::string chunk_name_;
   std::string text_;  // prepared source; only while opening
   Memory memory_;
+  size_t memory_cap_ = 0;  // what memory_.max becomes once the prelude is loaded
   lua_State* lua_ = nullptr;
   CallFrame frame_{};
   const ScriptInfo* script_ = nullptr;  // of the running call

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a lens costs: one Resolve over 1 to 10,000 claims, results included. The goal is 2 µs for consensus over 20
-// claims and 20 µs over 1,000, so that a query stays dominated by HTTP.
+// What a lens costs: one Resolve over 1 to 10,000 claims, results included. The goal is 2 µs for consensus
+// over 20 claims and 20 µs over 1,000, so that a query stays dominated by HTTP.
 #include <benchmark/benchmark.h>
 
 #include "../unit/script/claims.h"
@@ -51,9 +51,12 @@ void OpenState(benchmark::State& state) {
 int main(int argc, char** argv) {
   using stemedb::script::Resolve;
   for (const char* lens : {"recency", "consensus", "confidence", "tier_authority", "layered", "skeptic"}) {
-    benchmark::RegisterBenchmark(lens, [name = std::string(lens)](benchmark::State& state) {
-      Resolve(state, name);
-    })->Arg(1)->Arg(20)->Arg(1000)->Arg(10000);
+    benchmark::RegisterBenchmark(
+        lens, [name = std::string(lens)](benchmark::State& state) { Resolve(state, name); })
+        ->Arg(1)
+        ->Arg(20)
+        ->Arg(1000)
+        ->Arg(10000);
   }
   benchmark::RegisterBenchmark("open_state", stemedb::script::OpenState);
   benchmark::Initialize(&argc, argv);
