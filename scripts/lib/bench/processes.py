@@ -51,6 +51,11 @@ class Running:
             time.sleep(0.005)
         self.start_seconds = time.monotonic() - started
 
+    def must_run(self):
+        """A server that died while it was measured has no figures."""
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the server ended by itself ({self.process.returncode}): {self.log.read_text()[-1000:]}")
+
     def memory_bytes(self):
         """Anonymous resident memory: what the program itself holds, without the mapped files."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
@@ -78,7 +83,10 @@ def our_server(options, directory):
     try:
         yield server
     finally:
-        server.stop()
+        try:
+            server.must_run()
+        finally:
+            server.stop()
 
 
 @contextlib.contextmanager
@@ -92,10 +100,10 @@ def bare_loop(options, directory):
         server.stop()
 
 
-def wrk(options, url, script, arguments=(), seconds=None):
-    """One run of wrk with 64 connections; the dictionary that report.lua prints."""
-    command = ["wrk", "-t1", f"-c{options.connections}", f"-d{seconds or options.seconds}s", "-s", LUA / script, url,
-               "--", *arguments]
+def wrk(options, url, script, arguments=()):
+    """One run of wrk; the dictionary that report.lua prints."""
+    command = ["wrk", "-t1", f"-c{options.connections}", f"-d{options.seconds}s", "-s", LUA / script, url, "--",
+               *arguments]
     done = subprocess.run(pinned(options.client_cpu, command), capture_output=True, text=True, check=False,
                           env={**os.environ, "STEMEDB_BENCH_LUA": str(LUA)})
     for line in done.stdout.splitlines():
