@@ -6,8 +6,8 @@
 
 namespace stemedb::http {
 
-// Whether gzip is acceptable by `field` and not liked less than the plain text. "*" stands for codings not named.
-// Elements that can't be read count as absent.
+// Whether gzip is acceptable by `field` and not liked less than the plain text. "*" stands for codings not
+// named. Elements that can't be read count as absent.
 bool AcceptsGzip(std::string_view field);
 
 }  // namespace stemedb::http

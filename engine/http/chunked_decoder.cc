@@ -29,7 +29,8 @@ void ChunkedDecoder::Reset(size_t body_bytes_max) {
   refusal_ = Refusal();
 }
 
-ChunkedDecoder::State ChunkedDecoder::Feed(PaddedBuffer& body, const char* bytes, size_t count, size_t& used) {
+ChunkedDecoder::State ChunkedDecoder::Feed(PaddedBuffer& body, const char* bytes, size_t count,
+                                           size_t& used) {
   used = 0;
   while (used < count && at_ != At::kEnd && !refusal_) {
     if (at_ == At::kData) {

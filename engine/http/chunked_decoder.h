@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// ChunkedDecoder: the chunked transfer coding (RFC 9112 §7.1), byte by byte where it frames and by the run where it
-// carries. Stricter than llhttp 8.1, which takes any byte after a CR for the line's end and lets sizes be followed
-// by junk: two readers that see different ends of a message are what request smuggling is made of.
-// Extensions are skipped, trailer fields judged like header fields and dropped; both are bounded.
+// ChunkedDecoder: the chunked transfer coding (RFC 9112 §7.1), byte by byte where it frames and by the run
+// where it carries. Stricter than llhttp 8.1, which takes any byte after a CR for the line's end and lets
+// sizes be followed by junk: two readers that see different ends of a message are what request smuggling is
+// made of. Extensions are skipped, trailer fields judged like header fields and dropped; both are bounded.
 #pragma once
 
 #include <cstddef>
@@ -21,12 +21,24 @@ class ChunkedDecoder {
   // `body_bytes_max` bounds the decoded body.
   void Reset(size_t body_bytes_max);
 
-  // Appends what it decodes to `body`; `used` says how many bytes it took, up to the message's end or a fault.
+  // Appends what it decodes to `body`; `used` says how many bytes it took, up to the message's end or a
+  // fault.
   State Feed(PaddedBuffer& body, const char* bytes, size_t count, size_t& used);
   const Refusal& refusal() const { return refusal_; }
 
  private:
-  enum class At { kSizeFirst, kSize, kSizeBlank, kExtension, kSizeLf, kData, kDataCr, kDataLf, kTrailer, kEnd };
+  enum class At {
+    kSizeFirst,
+    kSize,
+    kSizeBlank,
+    kExtension,
+    kSizeLf,
+    kData,
+    kDataCr,
+    kDataLf,
+    kTrailer,
+    kEnd
+  };
 
   void Step(char c);
   void EndSizeLine();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The socket side of a connection: accepting, reading, writing, time-outs and the ways to end. What is read is
-// understood in connection_input.cc.
+// The socket side of a connection: accepting, reading, writing, time-outs and the ways to end. What is read
+// is understood in connection_input.cc.
 //
-// Everything that happens in one go (a read, a batch of posted answers) collects its output in out_ and is written
-// by one Flush at the end: a burst of pipelined requests costs one read and one write.
+// Everything that happens in one go (a read, a batch of posted answers) collects its output in out_ and is
+// written by one Flush at the end: a burst of pipelined requests costs one read and one write.
 #include "http/connection.h"
 
 #include <arpa/inet.h>
@@ -152,7 +152,8 @@ void Connection::OnWritten(int status) {
 }
 
 size_t Connection::unsent_bytes() const {
-  size_t queued = write_pending_ ? uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&tcp_)) : 0;
+  size_t queued =
+      write_pending_ ? uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&tcp_)) : 0;
   return out_.size() + queued + waiting_bytes_;
 }
 
@@ -191,7 +192,8 @@ void Connection::CheckSender(uint64_t now_ms) {
     return;
   }
   uint64_t earned = current_->body_.size() * 1000 / std::max<uint64_t>(timeouts.body_bytes_per_second, 1);
-  if (elapsed > timeouts.body_ms + earned) Refuse({408, "request_timeout", "the request's body took too long"});
+  if (elapsed > timeouts.body_ms + earned)
+    Refuse({408, "request_timeout", "the request's body took too long"});
 }
 
 void Connection::Drain() {
@@ -205,8 +207,8 @@ void Connection::EndIfDone() {
   peer_ended_ ? Close() : Linger();
 }
 
-// Closing a socket with unread input resets the connection, and the reset may overtake the answer. So we say that
-// we are done and wait for the peer to close first.
+// Closing a socket with unread input resets the connection, and the reset may overtake the answer. So we say
+// that we are done and wait for the peer to close first.
 void Connection::Linger() {
   life_ = Life::kLingering;
   phase_started_ms_ = loop_.now_ms();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connection: one TCP connection. It reads requests one after the other, hands each to its route's handler, and
-// writes the answers in the requests' order, as many at once as are ready.
+// Connection: one TCP connection. It reads requests one after the other, hands each to its route's handler,
+// and writes the answers in the requests' order, as many at once as are ready.
 //
 // Input goes through these states:
 //   kHead -> (kBody | kChunked) -> kHead ...   and to kDiscard after the last request that will be answered.
-// The connection ends by Linger (shut down our side, read and drop until the peer closes, so that it can read its
-// answer) or, when nothing is owed, by Close.
+// The connection ends by Linger (shut down our side, read and drop until the peer closes, so that it can read
+// its answer) or, when nothing is owed, by Close.
 //
 // It belongs to its loop's thread and deletes itself when libuv has closed its handle.
 #pragma once
@@ -108,15 +108,15 @@ class Connection {
 
   Life life_ = Life::kOpen;
   Input input_ = Input::kHead;
-  bool in_batch_ = false;       // OnRead or Flush is at work and will write
+  bool in_batch_ = false;  // OnRead or Flush is at work and will write
   bool reading_ = false;
-  bool peer_ended_ = false;     // it sent FIN
-  bool close_after_ = false;    // when the queue and the output are empty
-  bool continue_due_ = false;   // 100 Continue is owed to the request being read
+  bool peer_ended_ = false;    // it sent FIN
+  bool close_after_ = false;   // when the queue and the output are empty
+  bool continue_due_ = false;  // 100 Continue is owed to the request being read
 
   HeadScanner scanner_;
   ChunkedDecoder chunks_;
-  uint64_t body_left_ = 0;  // of a body with Content-Length
+  uint64_t body_left_ = 0;       // of a body with Content-Length
   Exchange* current_ = nullptr;  // the request being read
   bool refused_ = false;         // current_ has its answer in response_ already; its body is dropped
   std::string held_back_;        // input that waits for room
@@ -126,8 +126,8 @@ class Connection {
   size_t in_flight_ = 0;
   size_t waiting_bytes_ = 0;  // in answers that wait for earlier ones
 
-  std::string out_;       // ready to be written
-  std::string writing_;   // owned by libuv until OnWritten
+  std::string out_;      // ready to be written
+  std::string writing_;  // owned by libuv until OnWritten
   bool write_pending_ = false;
 
   uint64_t phase_started_ms_ = 0;  // of the head, the body, or lingering

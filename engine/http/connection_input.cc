@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The request side of a connection: from bytes to requests, from requests to handlers, and their answers back into
-// order.
+// The request side of a connection: from bytes to requests, from requests to handlers, and their answers back
+// into order.
 #include <exception>
 
 #include "http/connection.h"
@@ -22,10 +22,17 @@ void Connection::Consume(const char* bytes, size_t count) {
     }
     size_t used = 0;
     switch (input_) {
-      case Input::kHead: used = ConsumeHead(bytes, count); break;
-      case Input::kBody: used = ConsumeBody(bytes, count); break;
-      case Input::kChunked: used = ConsumeChunks(bytes, count); break;
-      case Input::kDiscard: return;
+      case Input::kHead:
+        used = ConsumeHead(bytes, count);
+        break;
+      case Input::kBody:
+        used = ConsumeBody(bytes, count);
+        break;
+      case Input::kChunked:
+        used = ConsumeChunks(bytes, count);
+        break;
+      case Input::kDiscard:
+        return;
     }
     bytes += used;
     count -= used;
@@ -60,9 +67,14 @@ void Connection::BeginRequest() {
 size_t Connection::ConsumeHead(const char* bytes, size_t count) {
   size_t used = 0;
   switch (scanner_.Feed(current_->head_, bytes, count, used)) {
-    case HeadScanner::State::kMore: break;
-    case HeadScanner::State::kComplete: HeadDone(); break;
-    case HeadScanner::State::kRefused: Refuse(scanner_.refusal()); break;
+    case HeadScanner::State::kMore:
+      break;
+    case HeadScanner::State::kComplete:
+      HeadDone();
+      break;
+    case HeadScanner::State::kRefused:
+      Refuse(scanner_.refusal());
+      break;
   }
   return used;
 }
@@ -80,8 +92,11 @@ size_t Connection::ConsumeChunks(const char* bytes, size_t count) {
   size_t used = 0;
   continue_due_ = false;
   switch (chunks_.Feed(current_->body_, bytes, count, used)) {
-    case ChunkedDecoder::State::kMore: break;
-    case ChunkedDecoder::State::kComplete: BodyDone(); break;
+    case ChunkedDecoder::State::kMore:
+      break;
+    case ChunkedDecoder::State::kComplete:
+      BodyDone();
+      break;
     case ChunkedDecoder::State::kRefused:
       if (refused_) {
         current_->keep_alive_ = false;
@@ -129,13 +144,17 @@ std::optional<Response> Connection::JudgeHead() {
   const Router& router = loop_.service().router();
   if (request.method == Method::kOptions) return OptionsAnswer();
   switch (router.Match(request, current_->scratch_)) {
-    case Router::Outcome::kFound: return loop_.service().OnHeaders(request);
-    case Router::Outcome::kUnknownPath: return Problem(404, "not_found", "there is nothing at this path");
+    case Router::Outcome::kFound:
+      return loop_.service().OnHeaders(request);
+    case Router::Outcome::kUnknownPath:
+      return Problem(404, "not_found", "there is nothing at this path");
     case Router::Outcome::kBadEscape:
       return Problem(400, "invalid_request", "the path is not valid percent-encoded UTF-8");
-    case Router::Outcome::kOtherMethod: break;
+    case Router::Outcome::kOtherMethod:
+      break;
   }
-  Response response = Problem(405, "method_not_allowed", "the path doesn't serve this method; Allow names those it does");
+  Response response =
+      Problem(405, "method_not_allowed", "the path doesn't serve this method; Allow names those it does");
   response.headers.emplace_back("Allow", router.Allow(request.path));
   return response;
 }

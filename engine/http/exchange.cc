@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An Exchange is pooled by its loop. It may be reused when the connection has let go of it (answered or gone) and
-// the handler has too. The second is noticed on any thread, but acted on only by the loop's.
+// An Exchange is pooled by its loop. It may be reused when the connection has let go of it (answered or gone)
+// and the handler has too. The second is noticed on any thread, but acted on only by the loop's.
 #include "http/exchange.h"
 
 #include "base/check.h"

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exchange: one request and the duty to answer it exactly once.
 //
-// A handler gets an ExchangePtr and may answer at once or keep the pointer, pass it to another thread, and answer
-// later from a task posted to exchange->loop(). Answers of a pipelined connection leave in the order of the
-// requests, whatever the order of Respond. When every ExchangePtr is gone without an answer, the peer gets 500.
+// A handler gets an ExchangePtr and may answer at once or keep the pointer, pass it to another thread, and
+// answer later from a task posted to exchange->loop(). Answers of a pipelined connection leave in the order
+// of the requests, whatever the order of Respond. When every ExchangePtr is gone without an answer, the peer
+// gets 500.
 //
 // All ExchangePtrs must be gone before the Server is destroyed; request().route is valid until Server::Stop.
 #pragma once
@@ -52,25 +53,26 @@ class Exchange {
   LoopThread& loop_;
   std::atomic<uint32_t> handles_{0};
 
-  // The loop's thread alone, from here on (request_ and the buffers are read by others while they hold a handle).
+  // The loop's thread alone, from here on (request_ and the buffers are read by others while they hold a
+  // handle).
   Connection* connection_ = nullptr;  // null once answered or when the peer is gone
   Exchange* next_ = nullptr;          // the connection's next request, or the pool's next spare
   bool handed_out_ = false;           // a handler may still hold it
   bool responded_ = false;
-  bool waiting_ = false;     // response_ waits for an earlier request's answer
-  bool keep_alive_ = true;   // the connection may go on after this answer
+  bool waiting_ = false;    // response_ waits for an earlier request's answer
+  bool keep_alive_ = true;  // the connection may go on after this answer
   bool http_1_0_ = false;
   bool accepts_gzip_ = false;
-  bool readable_ = false;  // method and target are known; else the request was malformed
+  bool readable_ = false;    // method and target are known; else the request was malformed
   uint64_t started_ns_ = 0;  // uv_hrtime at the request's first byte
   size_t wire_bytes_ = 0;    // of the request, head and decoded body
 
   Request request_;
   PaddedBuffer head_;
   PaddedBuffer body_;
-  std::string scratch_;               // decoded path parameters
-  std::array<char, 32> made_id_{};    // the request id, if the server made it
-  std::array<char, 48> peer_{};       // the peer's address: the connection may be gone before the exchange
+  std::string scratch_;             // decoded path parameters
+  std::array<char, 32> made_id_{};  // the request id, if the server made it
+  std::array<char, 48> peer_{};     // the peer's address: the connection may be gone before the exchange
   Response response_;
 };
 

@@ -15,7 +15,8 @@ constexpr int kMemoryLevel = 8;
 
 struct Gzip::Stream {
   z_stream z{};
-  bool ready = deflateInit2(&z, kLevel, Z_DEFLATED, kWindowBitsGzip, kMemoryLevel, Z_DEFAULT_STRATEGY) == Z_OK;
+  bool ready =
+      deflateInit2(&z, kLevel, Z_DEFLATED, kWindowBitsGzip, kMemoryLevel, Z_DEFAULT_STRATEGY) == Z_OK;
   ~Stream() {
     if (ready) deflateEnd(&z);
   }

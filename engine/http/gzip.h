@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gzip: compresses answers, one at a time. It keeps zlib's tables (some 260 KiB) from one to the next, so each loop
-// has one of its own.
+// Gzip: compresses answers, one at a time. It keeps zlib's tables (some 260 KiB) from one to the next, so
+// each loop has one of its own.
 #pragma once
 
 #include <memory>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole head lies in one piece of memory, so llhttp gives each name and value in one call and the views need no
-// copies. It is fed no body: identity bodies need no parser, and chunked ones have a stricter one.
+// The whole head lies in one piece of memory, so llhttp gives each name and value in one call and the views
+// need no copies. It is fed no body: identity bodies need no parser, and chunked ones have a stricter one.
 #include "http/head_parser.h"
 
 #include <llhttp.h>
 
 #include <algorithm>
 
-#include "http/ascii.h"
 #include "http/accept_encoding.h"
+#include "http/ascii.h"
 
 namespace stemedb::http {
 namespace {
@@ -43,7 +43,8 @@ const llhttp_settings_t& Settings() {
 }
 
 bool IsRequestId(std::string_view id) {
-  return !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+  return !id.empty() && id.size() <= 128 &&
+         std::all_of(id.begin(), id.end(), [](char c) { return c > 0x20 && c < 0x7F; });
 }
 
 // W3C Trace Context §3.2: version 00 is 00-<32 hex>-<16 hex>-<2 hex>, ids not all zero.
@@ -151,8 +152,10 @@ Refusal JudgeFraming(const Collected& c, Framing& framing) {
   if (!c.has_transfer_encoding) return c.refusal;
   if (framing.http_1_0) return BadRequest("Transfer-Encoding needs HTTP/1.1");
   if (c.lengths > 0) return BadRequest("Content-Length and Transfer-Encoding exclude each other");
-  if (!c.last_is_chunked || c.chunked != 1) return BadRequest("the last transfer coding must be chunked, once");
-  if (c.codings > 1) return {501, "transfer_coding_not_implemented", "the only transfer coding served is chunked"};
+  if (!c.last_is_chunked || c.chunked != 1)
+    return BadRequest("the last transfer coding must be chunked, once");
+  if (c.codings > 1)
+    return {501, "transfer_coding_not_implemented", "the only transfer coding served is chunked"};
   framing.chunked = true;
   return c.refusal;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ParseHead: from the bytes of a head that HeadScanner let pass to a Request and its Framing. llhttp cuts the text;
-// what the fields mean together is judged here, strictly as RFC 9112 §3.2, §6 and §9 have it:
+// ParseHead: from the bytes of a head that HeadScanner let pass to a Request and its Framing. llhttp cuts the
+// text; what the fields mean together is judged here, strictly as RFC 9112 §3.2, §6 and §9 have it:
 //   exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0;
 //   Content-Length at most once, digits alone, never beside Transfer-Encoding;
 //   Transfer-Encoding in HTTP/1.1 only, "chunked" last and once, no other coding;
@@ -24,8 +24,8 @@ struct Framing {
   bool accepts_gzip = false;
 };
 
-// Fills request's views of `head` (not peer, route, params or a made-up request id). Thread: any. On a refusal
-// request and framing may be half filled, but every view in them is valid.
+// Fills request's views of `head` (not peer, route, params or a made-up request id). Thread: any. On a
+// refusal request and framing may be half filled, but every view in them is valid.
 Refusal ParseHead(const PaddedBuffer& head, Request& request, Framing& framing);
 
 }  // namespace stemedb::http

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines are judged when they are whole, so a fault is found at the same line whether the bytes came at once or one
-// by one; only sizes are judged before that, so that an endless line can't grow.
+// Lines are judged when they are whole, so a fault is found at the same line whether the bytes came at once
+// or one by one; only sizes are judged before that, so that an endless line can't grow.
 #include "http/head_scanner.h"
 
 #include <algorithm>
@@ -25,7 +25,8 @@ constexpr std::array<uint8_t, 256> MakeClasses() {
     if (c == '\t' || (c >= 0x20 && c != 0x7F)) classes[c] |= kValue;
   }
   add("!#$%&'*+-.^_`|~", kToken);
-  add("-._~!$&'()*+,;=:@/?%[]", kTarget);  // RFC 3986, and the brackets that many clients leave unencoded in queries
+  add("-._~!$&'()*+,;=:@/?%[]",
+      kTarget);  // RFC 3986, and the brackets that many clients leave unencoded in queries
   add("-._~!$&'()*+,;=%", kRegName);  // RFC 3986 §3.2.2
   return classes;
 }
@@ -49,7 +50,8 @@ Refusal CheckVersion(std::string_view version) {
 }
 
 Refusal CheckTarget(std::string_view method, std::string_view target) {
-  if (!All(target, kTarget)) return BadRequest("the request target has a character that must be percent-encoded");
+  if (!All(target, kTarget))
+    return BadRequest("the request target has a character that must be percent-encoded");
   if (target.front() == '/') return {};
   if (target == "*") return method == "OPTIONS" ? Refusal{} : BadRequest("the target * is for OPTIONS alone");
   size_t scheme_end = target.find("://");
@@ -82,7 +84,8 @@ bool IsValidHost(std::string_view host) {
     if (name.empty() || !All(name, kRegName)) return false;
     if (colon != std::string_view::npos) port = host.substr(colon + 1);
   }
-  return port.size() <= 5 && std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return port.size() <= 5 &&
+         std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 Refusal CheckFieldLine(char* line, size_t size) {
@@ -90,7 +93,8 @@ Refusal CheckFieldLine(char* line, size_t size) {
   size_t colon = 0;
   for (; colon < size && line[colon] != ':'; ++colon) {
     char c = line[colon];
-    if (!Is(c, kToken)) return BadRequest("a header field's name must be a token, directly followed by a colon");
+    if (!Is(c, kToken))
+      return BadRequest("a header field's name must be a token, directly followed by a colon");
     if (c >= 'A' && c <= 'Z') line[colon] = static_cast<char>(c + 32);
   }
   if (colon == 0 || colon == size) return BadRequest("a header line must be: name, colon, value");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// HeadScanner: the strict gate in front of the parser. It takes a request's head line by line, however the bytes
-// arrive, and refuses what RFC 9112 forbids and llhttp 8.1 lets through. A head passes when
-//   1. every line ends in CRLF, and no CR, LF, NUL or other control byte (but HTAB in values) stands elsewhere;
+// HeadScanner: the strict gate in front of the parser. It takes a request's head line by line, however the
+// bytes arrive, and refuses what RFC 9112 forbids and llhttp 8.1 lets through. A head passes when
+//   1. every line ends in CRLF, and no CR, LF, NUL or other control byte (but HTAB in values) stands
+//   elsewhere;
 //   2. at most one empty line comes before the request line;
 //   3. the request line is method SP target SP HTTP/1.0 or HTTP/1.1, with single blanks;
 //   4. the method is one that this server knows, the target origin-form, absolute-form of http(s) without
@@ -27,7 +28,8 @@ struct Refusal {
   explicit operator bool() const { return code != nullptr; }
 };
 
-// Lower-cases the field's name in place; also judges the trailer fields of a chunked body. `line` is without CRLF.
+// Lower-cases the field's name in place; also judges the trailer fields of a chunked body. `line` is without
+// CRLF.
 Refusal CheckFieldLine(char* line, size_t size);
 
 // Whether `host` is uri-host [":" port] of RFC 3986, without user information.

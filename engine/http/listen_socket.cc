@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// SO_REUSEPORT on every socket would let a second instance of the server bind the same port and silently take half
-// of the connections. So the first socket binds without it, which fails if anyone listens there, and is given the
-// option afterwards: the kernel looks at the option again when the next socket binds. All listen at once, since a socket that is only bound keeps nobody out.
+// SO_REUSEPORT on every socket would let a second instance of the server bind the same port and silently take
+// half of the connections. So the first socket binds without it, which fails if anyone listens there, and is
+// given the option afterwards: the kernel looks at the option again when the next socket binds. All listen at
+// once, since a socket that is only bound keeps nobody out.
 #include "http/listen_socket.h"
 
 #include <arpa/inet.h>
@@ -58,11 +59,12 @@ enum class Sharing { kExclusive, kJoin };
 int BindOne(const Address& address, Sharing sharing, int& error) {
   int fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   int on = 1;
-  bool bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-               (sharing == Sharing::kExclusive || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
-               bind(fd, address.get(), address.size) == 0 &&
-               (sharing == Sharing::kJoin || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
-               listen(fd, kBacklog) == 0;
+  bool bound =
+      fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+      (sharing == Sharing::kExclusive || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
+      bind(fd, address.get(), address.size) == 0 &&
+      (sharing == Sharing::kJoin || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
+      listen(fd, kBacklog) == 0;
   if (bound) return fd;
   error = errno;
   if (fd >= 0) close(fd);
@@ -73,8 +75,9 @@ uint16_t PortOf(int fd) {
   Address address;
   address.size = sizeof address.storage;
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0) return 0;
-  return ntohs(address.storage.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&address.storage)->sin6_port
-                                                     : reinterpret_cast<sockaddr_in*>(&address.storage)->sin_port);
+  return ntohs(address.storage.ss_family == AF_INET6
+                   ? reinterpret_cast<sockaddr_in6*>(&address.storage)->sin6_port
+                   : reinterpret_cast<sockaddr_in*>(&address.storage)->sin_port);
 }
 
 }  // namespace

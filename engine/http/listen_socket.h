@@ -16,8 +16,8 @@ struct BoundSockets {
   uint16_t port = 0;
 };
 
-// Binds `count` sockets to one address and port (0: the system chooses one). Only this process's sockets share it:
-// when anything else listens there, the answer is kUnavailable with reason "address_in_use".
+// Binds `count` sockets to one address and port (0: the system chooses one). Only this process's sockets
+// share it: when anything else listens there, the answer is kUnavailable with reason "address_in_use".
 Result<BoundSockets> BindShared(const std::string& address, uint16_t port, size_t count);
 
 }  // namespace stemedb::http

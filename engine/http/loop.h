@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loop: one event loop on one thread, as other threads and other rooms see it. The server owns the loops and gives
-// each of them a Service of its own; whatever happens to a request happens on its loop's thread.
+// Loop: one event loop on one thread, as other threads and other rooms see it. The server owns the loops and
+// gives each of them a Service of its own; whatever happens to a request happens on its loop's thread.
 #pragma once
 
 #include <atomic>

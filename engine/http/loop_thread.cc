@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of a loop: made by the server's thread, run by its own until it has drained, then joined. The libuv loop
-// and the wake-up handle exist before the thread does, so that posting is always safe.
+// The life of a loop: made by the server's thread, run by its own until it has drained, then joined. The
+// libuv loop and the wake-up handle exist before the thread does, so that posting is always safe.
 #include "http/loop_thread.h"
 
 #include <pthread.h>
@@ -30,7 +30,8 @@ Status UvFailure(const char* what, int error) {
 
 // Often enough that a time-out is late by a quarter at most, seldom enough to cost nothing.
 uint64_t TickInterval(const Timeouts& t) {
-  uint64_t shortest = std::min({t.header_ms, t.body_ms, t.idle_ms, t.write_stall_ms, t.linger_ms, t.drain_ms});
+  uint64_t shortest =
+      std::min({t.header_ms, t.body_ms, t.idle_ms, t.write_stall_ms, t.linger_ms, t.drain_ms});
   return std::clamp<uint64_t>(shortest / 4, 10, 500);
 }
 
@@ -104,7 +105,8 @@ Status LoopThread::Open(const ServiceFactory& factory) {
   observer_ = service_->observer();
   uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { LoopOf(AsHandle(handle)).FlushDirty(); });
   uint64_t interval = TickInterval(options_.timeouts);
-  uv_timer_start(&timer_, [](uv_timer_t* handle) { LoopOf(AsHandle(handle)).Tick(); }, interval, interval);
+  uv_timer_start(
+      &timer_, [](uv_timer_t* handle) { LoopOf(AsHandle(handle)).Tick(); }, interval, interval);
   return Listen();
 }
 
@@ -150,7 +152,8 @@ void LoopThread::EndIfDrained() {
 void LoopThread::CloseHandles() {
   ending_ = true;
   ClosePosts();
-  for (uv_handle_t* handle : {AsHandle(&wake_), AsHandle(&prepare_), AsHandle(&timer_), AsHandle(&listener_)}) {
+  for (uv_handle_t* handle :
+       {AsHandle(&wake_), AsHandle(&prepare_), AsHandle(&timer_), AsHandle(&listener_)}) {
     if (!uv_is_closing(handle)) uv_close(handle, nullptr);
   }
 }
@@ -232,7 +235,8 @@ void LoopThread::Record(const Exchange& exchange, int status, size_t response_by
   const Request& request = exchange.request_;
   RequestRecord record;
   record.method = exchange.readable_ ? MethodName(request.method) : std::string_view("invalid");
-  record.route = request.route != nullptr ? std::string_view(request.route->path) : std::string_view("unmatched");
+  record.route =
+      request.route != nullptr ? std::string_view(request.route->path) : std::string_view("unmatched");
   record.target = request.target;
   record.status = status;
   record.duration_seconds = static_cast<double>(uv_hrtime() - exchange.started_ns_) * 1e-9;

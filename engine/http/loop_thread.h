@@ -27,7 +27,8 @@ class LoopThread final : public Loop {
   LoopThread(int index, const Options& options, int listen_fd);
   ~LoopThread() override;
 
-  // Starts the thread, which makes its service and accepts connections; returns when it does or has failed to.
+  // Starts the thread, which makes its service and accepts connections; returns when it does or has failed
+  // to.
   Status Start(const ServiceFactory& factory);
   // Begins to drain; any thread, repeats do nothing.
   void Drain();

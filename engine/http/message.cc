@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Look-ups in a request and the decoding of what clients put into targets. Decoding is strict: a target that two
-// programs could read differently is refused rather than repaired.
+// Look-ups in a request and the decoding of what clients put into targets. Decoding is strict: a target that
+// two programs could read differently is refused rather than repaired.
 #include "http/message.h"
 
 #include <algorithm>
@@ -14,8 +14,8 @@ namespace {
 constexpr std::array<std::string_view, kMethodCount> kMethodNames = {"GET",   "HEAD",   "POST",   "PUT",
                                                                      "PATCH", "DELETE", "OPTIONS"};
 
-// The length of the well-formed UTF-8 sequence at text[at], 0 if there is none (RFC 3629: no surrogates, nothing
-// over-long, nothing above U+10FFFF).
+// The length of the well-formed UTF-8 sequence at text[at], 0 if there is none (RFC 3629: no surrogates,
+// nothing over-long, nothing above U+10FFFF).
 size_t SequenceLength(std::string_view text, size_t at) {
   auto byte = [&](size_t i) -> unsigned { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0; };
   auto continues = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };
@@ -67,9 +67,11 @@ bool Decode(std::string_view text, Plus plus, std::string& out) {
 Status InvalidQuery(std::string_view piece) {
   // The piece may hold anything; only what is plain ASCII is safe to repeat.
   std::string shown(piece.substr(0, 60));
-  std::replace_if(shown.begin(), shown.end(), [](char c) { return c < 0x20 || c > 0x7E; }, '?');
-  return Status(Code::kInvalidArgument, "invalid_query",
-                "query string: '" + shown + "' is not valid percent-encoded UTF-8; write %25 for a percent sign");
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return c < 0x20 || c > 0x7E; }, '?');
+  return Status(
+      Code::kInvalidArgument, "invalid_query",
+      "query string: '" + shown + "' is not valid percent-encoded UTF-8; write %25 for a percent sign");
 }
 
 }  // namespace
@@ -114,7 +116,8 @@ Result<QueryParams> ParseQuery(std::string_view query) {
     size_t equals = std::min(piece.find('='), piece.size());
     auto& [name, value] = pairs.emplace_back();
     if (!Decode(piece.substr(0, equals), Plus::kBlank, name)) return InvalidQuery(piece);
-    if (equals < piece.size() && !Decode(piece.substr(equals + 1), Plus::kBlank, value)) return InvalidQuery(piece);
+    if (equals < piece.size() && !Decode(piece.substr(equals + 1), Plus::kBlank, value))
+      return InvalidQuery(piece);
   }
   return pairs;
 }

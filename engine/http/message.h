@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a handler reads and what it answers with: Request and Response as plain values.
 //
-// A Request is made of views into memory that its Exchange owns: they live exactly as long as an ExchangePtr is
-// held. A Response owns what it carries, except content_type, which names static text.
+// A Request is made of views into memory that its Exchange owns: they live exactly as long as an ExchangePtr
+// is held. A Response owns what it carries, except content_type, which names static text.
 #pragma once
 
 #include <array>
@@ -28,7 +28,8 @@ std::string_view MethodName(Method method);
 // Case matters, as RFC 9110 §9.1 has it. Nothing for a method that this server doesn't know.
 std::optional<Method> MethodFromName(std::string_view name);
 
-// A field line. Names are in lower case; values carry no blanks around them and may hold any byte but controls.
+// A field line. Names are in lower case; values carry no blanks around them and may hold any byte but
+// controls.
 struct Header {
   std::string_view name;
   std::string_view value;
@@ -74,8 +75,8 @@ struct Response {
 
 using QueryParams = std::vector<std::pair<std::string, std::string>>;
 
-// Reads "a=1&b=two+words": pairs in their order, repeated names kept. '+' is a blank. An invalid escape, a NUL or
-// bytes that aren't UTF-8 are kInvalidArgument with reason "invalid_query".
+// Reads "a=1&b=two+words": pairs in their order, repeated names kept. '+' is a blank. An invalid escape, a
+// NUL or bytes that aren't UTF-8 are kInvalidArgument with reason "invalid_query".
 Result<QueryParams> ParseQuery(std::string_view query);
 
 // Decodes %XX into `out` (replacing it); false on an invalid escape, a NUL or bytes that aren't UTF-8.

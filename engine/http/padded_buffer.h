@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// PaddedBuffer: bytes that grow, always followed by kBodyPadding readable zero bytes once Seal was called. It keeps
-// its memory over Clear, so that a pooled Exchange reads its next request without an allocation.
+// PaddedBuffer: bytes that grow, always followed by kBodyPadding readable zero bytes once Seal was called. It
+// keeps its memory over Clear, so that a pooled Exchange reads its next request without an allocation.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Errors as RFC 9457 problem details: {type, title, status, detail, code, request_id, errors?}.
 //
-// request_id is not known here: the server adds it to every body of type kProblemType when it sends the answer, so
-// a problem must be a JSON object without that member.
+// request_id is not known here: the server adds it to every body of type kProblemType when it sends the
+// answer, so a problem must be a JSON object without that member.
 #pragma once
 
 #include <span>

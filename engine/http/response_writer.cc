@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fields that come from a handler are cleaned of control bytes here, in the one place where all pass: a value taken
-// from a request must not be able to end a line.
+// Fields that come from a handler are cleaned of control bytes here, in the one place where all pass: a value
+// taken from a request must not be able to end a line.
 #include "http/response_writer.h"
-
-#include <ctime>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <ctime>
 
 #include "base/json_writer.h"
 #include "http/problem.h"
@@ -63,8 +62,8 @@ void AddRequestId(std::string& body, std::string_view request_id) {
 
 bool IsFieldList(std::string_view text) {
   return !text.empty() && text.size() <= 1024 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == ',' || c == ' ';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == ',' || c == ' ';
   });
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// ResponseWriter: from a Response to bytes on the wire, with all that the server itself has to say: Date, framing,
-// Connection, X-Request-Id, CORS, gzip. One for each loop; it keeps the text of the present second's date.
+// ResponseWriter: from a Response to bytes on the wire, with all that the server itself has to say: Date,
+// framing, Connection, X-Request-Id, CORS, gzip. One for each loop; it keeps the text of the present second's
+// date.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +17,10 @@ namespace stemedb::http {
 // What the answer's form depends on besides the answer itself.
 struct AnswerContext {
   std::string_view request_id;
-  std::string_view origin;                  // the Origin field; empty if there was none
-  std::string_view preflight_method;        // Access-Control-Request-Method, for OPTIONS only
-  std::string_view preflight_headers;       // Access-Control-Request-Headers, for OPTIONS only
-  bool head = false;       // the body is announced but not sent
+  std::string_view origin;             // the Origin field; empty if there was none
+  std::string_view preflight_method;   // Access-Control-Request-Method, for OPTIONS only
+  std::string_view preflight_headers;  // Access-Control-Request-Headers, for OPTIONS only
+  bool head = false;                   // the body is announced but not sent
   bool http_1_0 = false;
   bool keep_alive = true;
   bool accepts_gzip = false;

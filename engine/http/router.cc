@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tree of path segments. A request's path is cut into segments first and each is decoded by itself, so that an
-// encoded slash (%2F) stays inside its segment.
+// A tree of path segments. A request's path is cut into segments first and each is decoded by itself, so that
+// an encoded slash (%2F) stays inside its segment.
 #include "http/router.h"
 
 #include <algorithm>
@@ -35,7 +35,8 @@ struct Router::Segments {
   std::array<std::string_view, kMaxSegments> text;
   size_t count = 0;
 
-  // Decodes where there is an escape; views then point into `scratch`, which was given room for all beforehand.
+  // Decodes where there is an escape; views then point into `scratch`, which was given room for all
+  // beforehand.
   bool Decode(size_t path_bytes, std::string& scratch) {
     std::string decoded;
     scratch.clear();

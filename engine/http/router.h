@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Router: from method and path to a Route. Templates are paths whose segments are text or a whole "{name}":
-// "/v1/items/{id}/reload". Text wins over a name at the same place. Paths match exactly: no trailing slash, no "//".
+// "/v1/items/{id}/reload". Text wins over a name at the same place. Paths match exactly: no trailing slash,
+// no "//".
 //
 // Filled once before the server runs, then only read; each loop has a router of its own.
 #pragma once
@@ -23,10 +24,10 @@ namespace stemedb::http {
 using Handler = std::function<void(ExchangePtr)>;
 
 struct Route {
-  std::string path;            // the template; also the route's name in metrics and logs
-  std::vector<Method> methods;  // kGet serves HEAD as well; kOptions belongs to the server
-  Handler handler;             // on the loop's thread; answers now or later
-  size_t max_body_bytes = 0;   // 0 means the server's default
+  std::string path;                      // the template; also the route's name in metrics and logs
+  std::vector<Method> methods;           // kGet serves HEAD as well; kOptions belongs to the server
+  Handler handler;                       // on the loop's thread; answers now or later
+  size_t max_body_bytes = 0;             // 0 means the server's default
   std::vector<std::string> param_names;  // filled in by Router::Add
 };
 
@@ -37,8 +38,8 @@ class Router {
   // CHECKs that the template is well-formed and that no other route has its path and one of its methods.
   void Add(Route route);
 
-  // Finds the route and fills request.route and request.params; decoded text goes to `scratch`, which must live as
-  // long as the request. With kOtherMethod, Allow(request.path) names the methods that would do.
+  // Finds the route and fills request.route and request.params; decoded text goes to `scratch`, which must
+  // live as long as the request. With kOtherMethod, Allow(request.path) names the methods that would do.
   Outcome Match(Request& request, std::string& scratch) const;
   // "GET, HEAD, OPTIONS, POST"; empty for an unknown path. For "*": every method of every route.
   std::string Allow(std::string_view path) const;
@@ -55,7 +56,8 @@ class Router {
   };
   struct Segments;
 
-  static const Node* Descend(const Node& node, const Segments& segments, size_t at, Request& request, size_t param);
+  static const Node* Descend(const Node& node, const Segments& segments, size_t at, Request& request,
+                             size_t param);
   const Node* Find(std::string_view path, Request& request, std::string& scratch, bool& bad_escape) const;
   static Node& Child(Node& node, std::string_view text);
 

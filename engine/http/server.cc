@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Start goes from what can fail for the operator's reasons (the port) to what can fail for ours (the services);
-// whatever it has begun is undone by the destructor.
+// Start goes from what can fail for the operator's reasons (the port) to what can fail for ours (the
+// services); whatever it has begun is undone by the destructor.
 #include "http/server.h"
 
 #include <csignal>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Server: an HTTP/1.1 server of several loops that share one port. It knows protocol, limits and time-outs, and no
-// word of what it serves: that is the Services' business.
+// Server: an HTTP/1.1 server of several loops that share one port. It knows protocol, limits and time-outs,
+// and no word of what it serves: that is the Services' business.
 //
-// Start, Drain, Stop and the destructor belong to one thread, which must not be a loop's. Start ignores SIGPIPE for
-// the whole process.
+// Start, Drain, Stop and the destructor belong to one thread, which must not be a loop's. Start ignores
+// SIGPIPE for the whole process.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +43,7 @@ struct Options {
   std::string address = "127.0.0.1";  // numeric IPv4 or IPv6, or "localhost"
   uint16_t port = 0;                  // 0 lets the system choose: see Server::port
   size_t loops = 1;
-  std::string thread_name = "http";   // loops are named http-0, http-1 ...
+  std::string thread_name = "http";  // loops are named http-0, http-1 ...
   Limits limits;
   Timeouts timeouts;
   std::vector<std::string> allowed_origins;  // for CORS; "*" allows every origin
@@ -55,7 +55,8 @@ class LoopThread;
 class Server {
  public:
   // Binds, makes the services and accepts from the moment it returns. Fails with kUnavailable and reason
-  // "address_in_use" when another socket listens on the port, also if that is a second instance of this server.
+  // "address_in_use" when another socket listens on the port, also if that is a second instance of this
+  // server.
   static Result<std::unique_ptr<Server>> Start(Options options, const ServiceFactory& factory);
   ~Server();  // Stop
   Server(const Server&) = delete;

@@ -22,9 +22,10 @@ struct RequestRecord {
   std::string_view route;   // the template, or "unmatched"
   std::string_view target;  // empty for a request that couldn't be read
   int status = 0;
-  double duration_seconds = 0;  // from the request's first byte to its answer's hand-over to the socket's queue
-  size_t request_bytes = 0;     // head and decoded body
-  size_t response_bytes = 0;    // head and body as sent; 0 when the peer was gone
+  double duration_seconds =
+      0;                      // from the request's first byte to its answer's hand-over to the socket's queue
+  size_t request_bytes = 0;   // head and decoded body
+  size_t response_bytes = 0;  // head and body as sent; 0 when the peer was gone
   std::string_view request_id;
   std::string_view traceparent;
   std::string_view peer_address;
@@ -42,8 +43,8 @@ class Service {
   virtual ~Service() = default;
   // The same router for the service's whole life.
   virtual const Router& router() const = 0;
-  // Runs when the head of a matched request is known and its body is not: request.body is empty. An answer here
-  // refuses the request cheaply; the handler then isn't called.
+  // Runs when the head of a matched request is known and its body is not: request.body is empty. An answer
+  // here refuses the request cheaply; the handler then isn't called.
   virtual std::optional<Response> OnHeaders(const Request& /*request*/) { return std::nullopt; }
   // Null, or an observer that lives as long as the service.
   virtual Observer* observer() { return nullptr; }

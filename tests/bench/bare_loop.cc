@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench_bare_loop PORT: the least that an HTTP server on libuv and llhttp can do. One loop, no checks, no limits, one
-// fixed answer, and one write for all requests of a read. What our server costs is measured against it.
+// bench_bare_loop PORT: the least that an HTTP server on libuv and llhttp can do. One loop, no checks, no
+// limits, one fixed answer, and one write for all requests of a read. What our server costs is measured
+// against it.
 #include <llhttp.h>
 #include <uv.h>
 
@@ -58,7 +59,8 @@ void OnConnection(uv_stream_t* listener, int status) {
   if (uv_accept(listener, stream) != 0) return Close(connection);
   uv_tcp_nodelay(&connection->tcp, 1);
   uv_read_start(
-      stream, [](uv_handle_t*, size_t, uv_buf_t* buffer) { *buffer = uv_buf_init(read_buffer, sizeof read_buffer); },
+      stream,
+      [](uv_handle_t*, size_t, uv_buf_t* buffer) { *buffer = uv_buf_init(read_buffer, sizeof read_buffer); },
       OnRead);
 }
 

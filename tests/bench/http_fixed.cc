@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench_http_fixed PORT: our HTTP server on one loop with a fixed answer at /, to be set beside bench_bare_loop.
-// Runs until it is sent SIGINT or SIGTERM.
+// bench_http_fixed PORT: our HTTP server on one loop with a fixed answer at /, to be set beside
+// bench_bare_loop. Runs until it is sent SIGINT or SIGTERM.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -22,11 +22,15 @@ class CountingObserver : public http::Observer {
 class FixedService : public http::Service {
  public:
   FixedService() {
-    router_.Add({"/", {http::Method::kGet, http::Method::kPost}, [](http::ExchangePtr exchange) {
+    router_.Add({"/",
+                 {http::Method::kGet, http::Method::kPost},
+                 [](http::ExchangePtr exchange) {
                    http::Response response;
                    response.body = R"({"status":"healthy"})";
                    exchange->Respond(std::move(response));
-                 }, 0, {}});
+                 },
+                 0,
+                 {}});
   }
   const http::Router& router() const override { return router_; }
   http::Observer* observer() override { return &observer_; }
@@ -51,7 +55,9 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   http::Options options;
   options.port = static_cast<uint16_t>(port);
-  auto factory = [](http::Loop&) -> Result<std::unique_ptr<http::Service>> { return {std::make_unique<FixedService>()}; };
+  auto factory = [](http::Loop&) -> Result<std::unique_ptr<http::Service>> {
+    return {std::make_unique<FixedService>()};
+  };
   auto server = http::Server::Start(std::move(options), factory);
   if (!server) {
     std::fprintf(stderr, "bench_http_fixed: %s\n", std::string(server.error().message()).c_str());

@@ -24,7 +24,8 @@ TEST(Pipelining, AnswersLeaveInTheOrderOfTheRequestsWhenHandlersAnswerOutOfOrder
   TestServer server;
   RawClient client(server.port());
   std::string burst;
-  for (int i = 0; i < 40; ++i) burst += i % 4 == 3 ? Get("/items/now" + std::to_string(i)) : Get("/later?" + std::to_string(i));
+  for (int i = 0; i < 40; ++i)
+    burst += i % 4 == 3 ? Get("/items/now" + std::to_string(i)) : Get("/later?" + std::to_string(i));
   client.Send(burst);
   std::vector<ExchangePtr> waiting = server.TakeLater(30);
   uint32_t seed = std::random_device()();
@@ -119,7 +120,8 @@ TEST(Exchange, BodyIsFollowedByReadableZeroes) {
   TestServer server;
   RawClient client(server.port());
   std::string body(1024 - kBodyPadding, 'x');
-  client.Send("POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  client.Send("POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) +
+              "\r\n\r\n" + body);
   std::vector<ExchangePtr> waiting = server.TakeLater(1);
   std::string_view got = waiting[0]->request().body;
   EXPECT_EQ(body, got);
@@ -186,8 +188,10 @@ TEST(Cors, AllowedOriginsMayReadAndPreflight) {
   std::optional<Answer> answer = client.Read();
   EXPECT_EQ("https://good.example", answer->field("access-control-allow-origin"));
   EXPECT_EQ("Origin", answer->field("vary"));
-  client.Send("OPTIONS /echo HTTP/1.1\r\nHost: a\r\nOrigin: https://good.example\r\n"
-              "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type,x-api-key\r\n\r\n");
+  client.Send(
+      "OPTIONS /echo HTTP/1.1\r\nHost: a\r\nOrigin: https://good.example\r\n"
+      "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: "
+      "content-type,x-api-key\r\n\r\n");
   answer = client.Read();
   EXPECT_EQ(204, answer->status);
   EXPECT_EQ("content-type,x-api-key", answer->field("access-control-allow-headers"));
@@ -227,7 +231,8 @@ TEST(Continue, IsSentOnceTheHeadHasPassed) {
 TEST(Continue, WaitsForTheAnswersOfEarlierRequests) {
   TestServer server;
   RawClient client(server.port());
-  client.Send(Get("/later") + "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+  client.Send(Get("/later") +
+              "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
   std::vector<ExchangePtr> waiting = server.TakeLater(1);
   server.Settle();
   AnswerFromOutside(std::move(waiting[0]), "first");
@@ -260,7 +265,8 @@ TEST(RequestId, IsEchoedWhenValidAndMadeOtherwise) {
   TestServer server;
   RawClient client(server.port());
   client.Send(Get("/hello", "X-Request-Id: my\"id\\1\r\n") + Get("/nowhere", "X-Request-Id: my\"id\\1\r\n") +
-              Get("/hello", "X-Request-Id: two words\r\n") + Get("/hello", "X-Request-Id: " + std::string(129, 'a') + "\r\n"));
+              Get("/hello", "X-Request-Id: two words\r\n") +
+              Get("/hello", "X-Request-Id: " + std::string(129, 'a') + "\r\n"));
   EXPECT_EQ("my\"id\\1", client.Read()->field("x-request-id"));
   EXPECT_THAT(client.Read()->body, HasSubstr(R"("request_id":"my\"id\\1")"));
   std::string made = client.Read()->field("x-request-id"), other = client.Read()->field("x-request-id");
@@ -275,7 +281,8 @@ TEST(Answers, CarryADateAndTheRefusalsOfOnHeadersTheirFields) {
   std::optional<Answer> answer = client.Read();
   EXPECT_EQ(429, answer->status);
   EXPECT_EQ("7", answer->field("retry-after"));
-  EXPECT_THAT(answer->field("date"), testing::MatchesRegex("[A-Z][a-z]+, [0-9]+ [A-Z][a-z]+ 20[0-9]+ [0-9:]+ GMT"));
+  EXPECT_THAT(answer->field("date"),
+              testing::MatchesRegex("[A-Z][a-z]+, [0-9]+ [A-Z][a-z]+ 20[0-9]+ [0-9:]+ GMT"));
 }
 
 TEST(Observer, SeesEveryRequestOnce) {
@@ -286,8 +293,9 @@ TEST(Observer, SeesEveryRequestOnce) {
   EXPECT_EQ(3u, answers);
   std::vector<SeenRequest> seen = server.WaitForRecords(3);
   ASSERT_EQ(3u, seen.size());
-  EXPECT_EQ("GET /items/{id} /items/7?x=1 seven 200", seen[0].method + " " + seen[0].route + " " + seen[0].target + " " +
-                                                         seen[0].request_id + " " + std::to_string(seen[0].status));
+  EXPECT_EQ("GET /items/{id} /items/7?x=1 seven 200", seen[0].method + " " + seen[0].route + " " +
+                                                          seen[0].target + " " + seen[0].request_id + " " +
+                                                          std::to_string(seen[0].status));
   EXPECT_EQ("unmatched", seen[1].route);
   EXPECT_EQ("invalid", seen[2].method);
   EXPECT_EQ(400, seen[2].status);
@@ -336,7 +344,8 @@ TEST(Limits, ALargeBodyArrivesWhole) {
   RawClient client(server.port());
   std::string body(16 * 1024 * 1024, 'b');
   std::thread sender([&] {
-    client.Send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+    client.Send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) +
+                "\r\n\r\n");
     client.Send(body);
   });
   std::optional<Answer> answer = client.Read();
@@ -350,7 +359,8 @@ TEST(Limits, ABodyThatIsTooLargeIsRefusedInAWayThatItsSenderCanRead) {
   RawClient client(server.port());
   std::string body(20 * 1024 * 1024, 'b');
   // All of it is sent before the answer is read: only a lingering close lets the answer survive.
-  client.Send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+  client.Send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) +
+              "\r\n\r\n");
   client.Send(body);
   std::optional<Answer> answer = client.Read();
   ASSERT_TRUE(answer);

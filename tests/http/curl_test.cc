@@ -50,7 +50,8 @@ TEST_F(Curl, UnpacksGzipToTheSameText) {
 
 TEST_F(Curl, SmallAnswersAndThoseForOthersStayPlain) {
   EXPECT_THAT(Shell("curl -s -i --compressed " + server_.url("/hello")), testing::Not(HasSubstr("gzip")));
-  std::string refusing = Shell("curl -s -D - -o /dev/null -H 'Accept-Encoding: gzip;q=0, *' '" + server_.url("/big?3000") + "'");
+  std::string refusing =
+      Shell("curl -s -D - -o /dev/null -H 'Accept-Encoding: gzip;q=0, *' '" + server_.url("/big?3000") + "'");
   EXPECT_THAT(refusing, testing::Not(HasSubstr("Content-Encoding")));
   EXPECT_THAT(refusing, HasSubstr("Vary: Accept-Encoding"));
 }
@@ -58,21 +59,24 @@ TEST_F(Curl, SmallAnswersAndThoseForOthersStayPlain) {
 TEST_F(Curl, SendsALargeBodyAfter100Continue) {
   std::string path = testing::TempDir() + "/http_curl_body";
   std::ofstream(path) << std::string(3'000'000, 'c');
-  std::string output =
-      Shell("curl -sv -o /dev/null -w '%{http_code} %{size_download}' -H 'Expect: 100-continue' --data-binary @" + path + " " + server_.url("/echo"));
+  std::string output = Shell(
+      "curl -sv -o /dev/null -w '%{http_code} %{size_download}' -H 'Expect: 100-continue' --data-binary @" +
+      path + " " + server_.url("/echo"));
   std::remove(path.c_str());
   EXPECT_THAT(output, HasSubstr("HTTP/1.1 100 Continue"));
   EXPECT_THAT(output, HasSubstr("200 3000000"));
 }
 
 TEST_F(Curl, SendsAChunkedBodyAndAFormLikeBody) {
-  EXPECT_EQ("chunky", Shell("printf chunky | curl -s -H 'Transfer-Encoding: chunked' --data-binary @- " + server_.url("/echo")));
+  EXPECT_EQ("chunky", Shell("printf chunky | curl -s -H 'Transfer-Encoding: chunked' --data-binary @- " +
+                            server_.url("/echo")));
   EXPECT_EQ("{\"a\":1}", Shell("curl -s -d '{\"a\":1}' " + server_.url("/echo")));
 }
 
 TEST_F(Curl, ReadsTheRefusalOfABodyThatIsTooLarge) {
-  std::string output =
-      Shell("head -c 20000000 /dev/zero | curl -s -o /dev/null -w '%{http_code}' -H 'Expect:' --data-binary @- " + server_.url("/echo"));
+  std::string output = Shell(
+      "head -c 20000000 /dev/zero | curl -s -o /dev/null -w '%{http_code}' -H 'Expect:' --data-binary @- " +
+      server_.url("/echo"));
   EXPECT_THAT(output, HasSubstr("413"));
 }
 

@@ -19,7 +19,7 @@ std::string Get(const std::string& target, const std::string& fields = "") {
 }
 
 // Short enough for a test, and each kind of its own so that the right one must strike.
-Options WithTimeout(uint64_t Timeouts::* which, uint64_t milliseconds) {
+Options WithTimeout(uint64_t Timeouts::*which, uint64_t milliseconds) {
   Options options;
   options.timeouts.*which = milliseconds;
   return options;

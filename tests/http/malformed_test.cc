@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests that are wrong, hostile or odd but right, and what RFC 9112 and our limits say to each. Every case is sent
-// whole, byte by byte, and in two parts cut at every place; the answer must not depend on that.
+// Requests that are wrong, hostile or odd but right, and what RFC 9112 and our limits say to each. Every case
+// is sent whole, byte by byte, and in two parts cut at every place; the answer must not depend on that.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -128,13 +128,23 @@ std::vector<Case> Fields() {
       {"no blank after the colon", Get("X:1\r\n"), {200}, After::kStays},
       {"unknown expectation", Post("Expect: tea\r\nContent-Length: 1\r\n", "x"), {417}},
       {"body in gzip", Post("Content-Encoding: gzip\r\nContent-Length: 1\r\n", "x"), {415}},
-      {"body in identity", Post("Content-Encoding: identity\r\nContent-Length: 1\r\n", "x"), {200}, After::kStays},
+      {"body in identity",
+       Post("Content-Encoding: identity\r\nContent-Length: 1\r\n", "x"),
+       {200},
+       After::kStays},
       {"Connection: close", Get("Connection: close\r\n"), {200}},
       {"Connection: close in a list", Get("Connection: foo, Close\r\n"), {200}},
-      {"HTTP/1.0 with keep-alive", "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", {200}, After::kStays},
+      {"HTTP/1.0 with keep-alive",
+       "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+       {200},
+       After::kStays},
       {"upgrade to h2c is ignored",
-       Get("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"), {200}, After::kStays},
-      {"upgrade with a body is ignored", Post("Connection: Upgrade\r\nUpgrade: x\r\nContent-Length: 2\r\n", "ab"), {200},
+       Get("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"),
+       {200},
+       After::kStays},
+      {"upgrade with a body is ignored",
+       Post("Connection: Upgrade\r\nUpgrade: x\r\nContent-Length: 2\r\n", "ab"),
+       {200},
        After::kStays},
   };
 }
@@ -150,25 +160,46 @@ std::vector<Case> Lengths() {
       {"two differing lengths", Post("Content-Length: 1\r\nContent-Length: 2\r\n", "xx"), {400}},
       {"two equal lengths", Post("Content-Length: 1\r\nContent-Length: 1\r\n", "x"), {400}},
       {"list of lengths", Post("Content-Length: 1, 1\r\n", "x"), {400}},
-      {"length beside chunked", Post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), {400}},
-      {"chunked beside length", Post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"), {400}},
+      {"length beside chunked",
+       Post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+       {400}},
+      {"chunked beside length",
+       Post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"),
+       {400}},
       {"length too large", Post("Content-Length: 99999999999\r\n", ""), {413}},
-      {"length over the path's limit", "POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n", {413}},
+      {"length over the path's limit",
+       "POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n",
+       {413}},
       {"no length means no body", Post("", ""), {200}, After::kStays},
       {"leading zeros", Post("Content-Length: 002\r\n", "ab"), {200}, After::kStays},
-      {"GET with a body", "GET /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab" + Get(""), {200, 200}, After::kStays},
-      {"body then a second request", Post("Content-Length: 3\r\n", "abc") + Get(""), {200, 200}, After::kStays},
+      {"GET with a body",
+       "GET /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab" + Get(""),
+       {200, 200},
+       After::kStays},
+      {"body then a second request",
+       Post("Content-Length: 3\r\n", "abc") + Get(""),
+       {200, 200},
+       After::kStays},
       {"second request is malformed", Get("") + "GET /hello HTTP/1.1\r\n\r\n", {200, 400}},
-      {"body that looks like a request", Post("Content-Length: " + std::to_string(Get("").size()) + "\r\n", Get("")), {200},
+      {"body that looks like a request",
+       Post("Content-Length: " + std::to_string(Get("").size()) + "\r\n", Get("")),
+       {200},
        After::kStays},
       {"unknown path, body swallowed",
-       "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" + Get(""), {404, 200}, After::kStays},
+       "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" + Get(""),
+       {404, 200},
+       After::kStays},
       {"wrong method, body swallowed",
-       "POST /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" + Get(""), {405, 200},
+       "POST /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" + Get(""),
+       {405, 200},
        After::kStays},
       {"refused by its head, body swallowed",
-       "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" + Get(""), {429, 200}, After::kStays},
-      {"refused by its head, long body", "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n", {429}},
+       "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" + Get(""),
+       {429, 200},
+       After::kStays},
+      {"refused by its head, long body",
+       "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n",
+       {429}},
   };
 }
 
@@ -177,16 +208,23 @@ std::vector<Case> Codings() {
       {"coding other than chunked", Post("Transfer-Encoding: gzip\r\n", ""), {400}},
       {"chunked not last", Post("Transfer-Encoding: chunked, gzip\r\n", "0\r\n\r\n"), {400}},
       {"chunked twice", Post("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"), {400}},
-      {"chunked twice in two fields", Post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", ""), {400}},
+      {"chunked twice in two fields",
+       Post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", ""),
+       {400}},
       {"gzip then chunked", Post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), {501}},
       {"identity", Post("Transfer-Encoding: identity\r\n", ""), {400}},
       {"misspelled chunked", Post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), {400}},
       {"chunked with a parameter", Post("Transfer-Encoding: chunked;a=b\r\n", "0\r\n\r\n"), {400}},
       {"empty coding", Post("Transfer-Encoding: \r\n", ""), {400}},
       {"chunked in HTTP/1.0", "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400}},
-      {"chunked in capitals", Post("Transfer-Encoding: CHUNKED\r\n", "1\r\nx\r\n0\r\n\r\n"), {200}, After::kStays},
-      {"chunks, extension, trailer", Chunked("3;a=\"b\"\r\nabc\r\nA \t;x\r\n0123456789\r\n0\r\nX: y\r\n\r\n") + Get(""),
-       {200, 200}, After::kStays},
+      {"chunked in capitals",
+       Post("Transfer-Encoding: CHUNKED\r\n", "1\r\nx\r\n0\r\n\r\n"),
+       {200},
+       After::kStays},
+      {"chunks, extension, trailer",
+       Chunked("3;a=\"b\"\r\nabc\r\nA \t;x\r\n0123456789\r\n0\r\nX: y\r\n\r\n") + Get(""),
+       {200, 200},
+       After::kStays},
       {"no chunk size", Chunked("\r\nabc\r\n0\r\n\r\n"), {400}},
       {"chunk size that is no number", Chunked("x\r\nabc\r\n0\r\n\r\n"), {400}},
       {"chunk size with 0x", Chunked("0x3\r\nabc\r\n0\r\n\r\n"), {400}},
@@ -207,7 +245,9 @@ std::vector<Case> Codings() {
       {"folded trailer", Chunked("0\r\nX: y\r\n z\r\n\r\n"), {400}},
       {"trailer without a colon", Chunked("0\r\nX\r\n\r\n"), {400}},
       {"chunks over the path's limit",
-       "POST /small HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n" + std::string(64, 'x') + "\r\n40\r\n", {413}},
+       "POST /small HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n" + std::string(64, 'x') +
+           "\r\n40\r\n",
+       {413}},
   };
 }
 
@@ -231,7 +271,8 @@ class Malformed : public testing::TestWithParam<Case> {
     EXPECT_EQ(c.after == After::kCloses, answers.back().field("connection") == "close") << how;
     if (c.statuses.back() < 400) return;
     EXPECT_EQ("application/problem+json", answers.back().field("content-type")) << how;
-    EXPECT_THAT(answers.back().body, testing::HasSubstr("\"request_id\":\"" + answers.back().field("x-request-id")));
+    EXPECT_THAT(answers.back().body,
+                testing::HasSubstr("\"request_id\":\"" + answers.back().field("x-request-id")));
   }
 
   static std::unique_ptr<TestServer> server_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reader is simple because it may be: it reads only what a correct server sends, and anything else is no answer.
+// The reader is simple because it may be: it reads only what a correct server sends, and anything else is no
+// answer.
 #include "raw_client.h"
 
 #include <arpa/inet.h>

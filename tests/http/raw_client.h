@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RawClient: a TCP socket and a reader of HTTP answers that shares no code with the server. It sends exactly the
-// bytes that it is given. Every wait is bounded by kPatience; a test that runs into it fails.
+// RawClient: a TCP socket and a reader of HTTP answers that shares no code with the server. It sends exactly
+// the bytes that it is given. Every wait is bounded by kPatience; a test that runs into it fails.
 #pragma once
 
 #include <cstddef>

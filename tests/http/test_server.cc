@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Settle relies on two facts: what a client on this machine has sent lies in the server's socket when send returns,
-// and a loop looks at all its sockets between one wake-up and the next. A wake-up may come before the socket in the
-// same round, and accepting takes a round of its own, so four are enough for a connection and its bytes.
+// Settle relies on two facts: what a client on this machine has sent lies in the server's socket when send
+// returns, and a loop looks at all its sockets between one wake-up and the next. A wake-up may come before
+// the socket in the same round, and accepting takes a round of its own, so four are enough for a connection
+// and its bytes.
 #include "test_server.h"
 
 #include <chrono>
@@ -53,7 +54,8 @@ class TestServer::TestService : public Service, public Observer {
       owner_.changed_.notify_all();
     });
     add("/forgotten", {Method::kGet}, [](ExchangePtr) {});
-    add("/refused", {Method::kGet, Method::kPost}, [](ExchangePtr e) { e->Respond(Text("should not be called")); });
+    add("/refused", {Method::kGet, Method::kPost},
+        [](ExchangePtr e) { e->Respond(Text("should not be called")); });
   }
 
   const Router& router() const override { return router_; }

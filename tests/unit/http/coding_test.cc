@@ -14,12 +14,13 @@ namespace stemedb::http {
 namespace {
 
 TEST(AcceptsGzip, HonoursWeights) {
-  for (const char* field : {"gzip", "GZIP", "x-gzip", "deflate, gzip", "gzip;q=0.001", "gzip ; q=1.000", "*", "br;q=1, *;q=0.5",
-                            "identity;q=0.5, gzip;q=0.5", "identity;q=0, gzip;q=0.2"}) {
+  for (const char* field : {"gzip", "GZIP", "x-gzip", "deflate, gzip", "gzip;q=0.001", "gzip ; q=1.000", "*",
+                            "br;q=1, *;q=0.5", "identity;q=0.5, gzip;q=0.5", "identity;q=0, gzip;q=0.2"}) {
     EXPECT_TRUE(AcceptsGzip(field)) << field;
   }
-  for (const char* field : {"", "deflate", "gzip;q=0", "gzip;q=0.000", "*;q=0", "gzip;q=0, *", "identity, gzip;q=0.5",
-                            "gzip;q=2", "gzip;q=0.1234", "gzip;q=", "gzip;q=x", "gzipped"}) {
+  for (const char* field :
+       {"", "deflate", "gzip;q=0", "gzip;q=0.000", "*;q=0", "gzip;q=0, *", "identity, gzip;q=0.5", "gzip;q=2",
+        "gzip;q=0.1234", "gzip;q=", "gzip;q=x", "gzipped"}) {
     EXPECT_FALSE(AcceptsGzip(field)) << field;
   }
 }

@@ -16,14 +16,14 @@ using testing::Pair;
 TEST(ParseQuery, KeepsOrderAndRepeatsAndDecodes) {
   Result<QueryParams> pairs = ParseQuery("b=1&a=two+words&b=%C3%A4%2B&flag&empty=&&x=a%3Db=c");
   ASSERT_TRUE(pairs);
-  EXPECT_THAT(*pairs, ElementsAre(Pair("b", "1"), Pair("a", "two words"), Pair("b", "\xC3\xA4+"), Pair("flag", ""),
-                                  Pair("empty", ""), Pair("x", "a=b=c")));
+  EXPECT_THAT(*pairs, ElementsAre(Pair("b", "1"), Pair("a", "two words"), Pair("b", "\xC3\xA4+"),
+                                  Pair("flag", ""), Pair("empty", ""), Pair("x", "a=b=c")));
   EXPECT_TRUE(ParseQuery("")->empty());
 }
 
 TEST(ParseQuery, RefusesWhatIsNotPercentEncodedUtf8) {
-  for (const char* query : {"a=%", "a=%4", "a=%zz", "a=%00", "a=%ff", "a=%C0%80", "a=%ED%A0%80", "a=%F4%90%80%80",
-                            "%=1", "a=%C3", "a=1&b=% 1"}) {
+  for (const char* query : {"a=%", "a=%4", "a=%zz", "a=%00", "a=%ff", "a=%C0%80", "a=%ED%A0%80",
+                            "a=%F4%90%80%80", "%=1", "a=%C3", "a=1&b=% 1"}) {
     Result<QueryParams> pairs = ParseQuery(query);
     ASSERT_FALSE(pairs) << query;
     EXPECT_EQ("invalid_query", pairs.error().reason());
@@ -44,10 +44,14 @@ class RouterTest : public testing::Test {
     request_.method = method;
     request_.path = path;
     switch (router_.Match(request_, scratch_)) {
-      case Router::Outcome::kFound: return request_.route->path;
-      case Router::Outcome::kUnknownPath: return "404";
-      case Router::Outcome::kOtherMethod: return "405";
-      case Router::Outcome::kBadEscape: return "400";
+      case Router::Outcome::kFound:
+        return request_.route->path;
+      case Router::Outcome::kUnknownPath:
+        return "404";
+      case Router::Outcome::kOtherMethod:
+        return "405";
+      case Router::Outcome::kBadEscape:
+        return "400";
     }
     return "";
   }
@@ -64,7 +68,8 @@ TEST_F(RouterTest, FindsRoutesByPathAndMethod) {
   EXPECT_EQ("/v1/items/special", Match(Method::kPost, "/v1/items/special"));
   EXPECT_EQ("405", Match(Method::kPut, "/v1/items"));
   EXPECT_EQ("405", Match(Method::kGet, "/v1/items/special"));
-  for (const char* path : {"/", "", "/v1", "/v1/items/", "/v1//items", "/v1/items/7/parts", "/v1/items/7/parts/8/9"}) {
+  for (const char* path :
+       {"/", "", "/v1", "/v1/items/", "/v1//items", "/v1/items/7/parts", "/v1/items/7/parts/8/9"}) {
     EXPECT_EQ("404", Match(Method::kGet, path)) << path;
   }
 }
