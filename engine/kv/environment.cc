@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <lmdb.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +26,13 @@ unsigned FlagsOf(const EnvironmentOptions& options) {
   if (options.layout == Layout::kSingleFile) flags |= MDB_NOSUBDIR;
   if (options.access == Access::kReadOnly) flags |= MDB_RDONLY;
   return flags;
+}
+
+// A write that a full file system has cut short is EIO to LMDB: what it could write has taken the last room.
+constexpr uint64_t kRoomOfFullDisk = 1u << 20;
+bool DiskIsFull(const std::string& path) {
+  struct statvfs info;
+  return ::statvfs(path.c_str(), &info) == 0 && uint64_t{info.f_bavail} * info.f_frsize < kRoomOfFullDisk;
 }
 
 // LMDB wants whole pages.
@@ -180,6 +188,7 @@ Status Environment::CopyTo(const std::string& path) {
 
 Status Environment::Failure(int code, std::string_view operation) const {
   const std::string where = std::string(operation) + " " + options_.path;
+  if (code == EIO && DiskIsFull(options_.path)) code = ENOSPC;
   switch (code) {
     case MDB_MAP_FULL:
       return Status(Code::kResourceExhausted, "map_full", where + ": the map is full and has to grow");
