@@ -93,8 +93,8 @@ class Store {
   virtual ~Store() = default;
 
   // Queues the submission; `done` is called exactly once if and only if this returns ok. kResourceExhausted
-  // "overloaded" when a queue is full; kTooLarge "batch_too_large"; kUnavailable "wal_failed" or "shutting_down". Any
-  // thread.
+  // "overloaded" when a queue is full; kTooLarge "batch_too_large"; kIoError "wal_failed"; kUnavailable "shutting_down".
+  // Any thread.
   virtual Status Submit(Submission submission) = 0;
 
   // A reader for one thread. It must be destroyed before the store.
