@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// libsodium wants a message in one piece (Ed25519 reads it twice), so that parts are joined in a buffer which each
-// thread keeps. Big messages don't stay in it.
+// libsodium wants a message in one piece (Ed25519 reads it twice), so that parts are joined in a buffer which
+// each thread keeps. Big messages don't stay in it.
 #include "crypto/ed25519.h"
 
 #include <sodium.h>
@@ -59,7 +59,8 @@ SignatureBytes KeyPair::Sign(MessageParts message) const {
 }
 
 bool Verify(std::span<const uint8_t> public_key, MessageParts message, std::span<const uint8_t> signature) {
-  if (!Ready() || public_key.size() != crypto_sign_PUBLICKEYBYTES || signature.size() != crypto_sign_BYTES) return false;
+  if (!Ready() || public_key.size() != crypto_sign_PUBLICKEYBYTES || signature.size() != crypto_sign_BYTES)
+    return false;
   return WithJoined(message, [&](const unsigned char* bytes, size_t size) {
     return crypto_sign_verify_detached(signature.data(), bytes, size, public_key.data()) == 0;
   });

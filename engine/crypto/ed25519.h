@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ed25519 signatures (RFC 8032) by libsodium. Keys and signatures are the RFC's raw bytes: a public key of 32, a
-// signature of 64, a private key given as its 32-byte seed. All functions may be called from any thread.
+// Ed25519 signatures (RFC 8032) by libsodium. Keys and signatures are the RFC's raw bytes: a public key of
+// 32, a signature of 64, a private key given as its 32-byte seed. All functions may be called from any
+// thread.
 #pragma once
 
 #include <array>
@@ -42,8 +43,9 @@ class KeyPair {
 };
 
 // Whether `signature` is that key's over the message. False too for keys of small order or in a non-canonical
-// encoding, and for signatures whose S is not reduced: nobody can hold such a key alone, or two signatures would fit.
-// Wrong sizes are false.
-[[nodiscard]] bool Verify(std::span<const uint8_t> public_key, MessageParts message, std::span<const uint8_t> signature);
+// encoding, and for signatures whose S is not reduced: nobody can hold such a key alone, or two signatures
+// would fit. Wrong sizes are false.
+[[nodiscard]] bool Verify(std::span<const uint8_t> public_key, MessageParts message,
+                          std::span<const uint8_t> signature);
 
 }  // namespace stemedb::crypto

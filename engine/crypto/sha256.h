@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256 (FIPS 180-4) by OpenSSL, which uses the processor's SHA instructions. A Sha256 object belongs to one thread.
+// SHA-256 (FIPS 180-4) by OpenSSL, which uses the processor's SHA instructions. A Sha256 object belongs to
+// one thread.
 #pragma once
 
 #include <span>

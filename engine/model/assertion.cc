@@ -11,7 +11,8 @@ constexpr std::string_view kSourceClassNames[] = {"regulatory", "clinical",  "ob
                                                   "expert",     "community", "anecdotal"};
 static_assert(std::size(kSourceClassNames) == kSourceClassCount);
 
-constexpr std::string_view kLifecycleNames[] = {"proposed", "under_review", "approved", "deprecated", "rejected"};
+constexpr std::string_view kLifecycleNames[] = {"proposed", "under_review", "approved", "deprecated",
+                                                "rejected"};
 
 template <typename Enum, size_t n>
 std::optional<Enum> Find(const std::string_view (&names)[n], std::string_view name) {
@@ -29,7 +30,9 @@ std::string_view NameOf(SourceClass source_class) {
   return kSourceClassNames[at];
 }
 
-std::optional<SourceClass> SourceClassOf(std::string_view name) { return Find<SourceClass>(kSourceClassNames, name); }
+std::optional<SourceClass> SourceClassOf(std::string_view name) {
+  return Find<SourceClass>(kSourceClassNames, name);
+}
 
 std::string_view NameOf(Lifecycle lifecycle) {
   const auto at = static_cast<size_t>(lifecycle);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Assertion: one immutable claim, as a value. What its fields mean and may hold is in docs/data-model.md; this
-// header fixes their C++ shape and their limits. Parsing is in claim_parser.h, identity in canonical.h, the stored
-// form in claim_record.h.
+// Assertion: one immutable claim, as a value. What its fields mean and may hold is in docs/data-model.md;
+// this header fixes their C++ shape and their limits. Parsing is in claim_parser.h, identity in canonical.h,
+// the stored form in claim_record.h.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@
 
 namespace stemedb::model {
 
-using AgentId = std::array<uint8_t, 32>;    // an Ed25519 public key; all zero is the anonymous agent
+using AgentId = std::array<uint8_t, 32>;  // an Ed25519 public key; all zero is the anonymous agent
 using Signature = std::array<uint8_t, 64>;
 
 inline constexpr AgentId kAnonymousAgent{};
@@ -44,15 +44,15 @@ std::optional<Lifecycle> LifecycleOf(std::string_view name);
 struct Value {
   enum class Kind : uint8_t { kText, kNumber, kBoolean, kReference };
   Kind kind = Kind::kText;
-  double number = 0;    // kNumber; kBoolean as 0 or 1
-  std::string text;     // kText, kReference
+  double number = 0;  // kNumber; kBoolean as 0 or 1
+  std::string text;   // kText, kReference
 };
 
 struct Source {
-  std::string id;                          // empty when absent
-  std::optional<SourceClass> source_class; // absent counts as anecdotal
-  std::string hash;                        // empty when absent
-  std::string url;                         // empty when absent
+  std::string id;                           // empty when absent
+  std::optional<SourceClass> source_class;  // absent counts as anecdotal
+  std::string hash;                         // empty when absent
+  std::string url;                          // empty when absent
 };
 
 struct SignedBy {
@@ -60,24 +60,25 @@ struct SignedBy {
   Signature signature{};
 };
 
-// What an agent says, and who signed it. Absent stays absent: a default is never written in, since it would change
-// the identity.
+// What an agent says, and who signed it. Absent stays absent: a default is never written in, since it would
+// change the identity.
 struct Assertion {
   std::string concept_path;
   std::string predicate;
   Value value;
   double confidence = 0;
-  std::optional<AgentId> agent_id;         // absent: the anonymous agent
+  std::optional<AgentId> agent_id;  // absent: the anonymous agent
   std::optional<Source> source;
-  std::optional<Lifecycle> lifecycle;      // absent counts as proposed
+  std::optional<Lifecycle> lifecycle;  // absent counts as proposed
   std::optional<Hash256> parent;
-  std::vector<Hash256> derived_from;       // empty counts as absent
-  std::string epoch;                       // an epoch's id or name; empty when absent
-  std::optional<int64_t> timestamp_ms;     // the parser leaves it absent when the text was; the server fills it in
+  std::vector<Hash256> derived_from;  // empty counts as absent
+  std::string epoch;                  // an epoch's id or name; empty when absent
+  std::optional<int64_t>
+      timestamp_ms;  // the parser leaves it absent when the text was; the server fills it in
   std::optional<int64_t> valid_from_ms;
   std::optional<int64_t> valid_to_ms;
-  std::string metadata_json;               // canonical (JCS) text of the object; empty when absent
-  std::vector<SignedBy> signatures;        // the first is the primary one; empty when unsigned
+  std::string metadata_json;         // canonical (JCS) text of the object; empty when absent
+  std::vector<SignedBy> signatures;  // the first is the primary one; empty when unsigned
 };
 
 }  // namespace stemedb::model

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The members are written in JCS order (all our names are ASCII, so that is alphabetical) and never sorted at run
-// time; the tests hold this against a canonicaliser that sorts.
+// The members are written in JCS order (all our names are ASCII, so that is alphabetical) and never sorted at
+// run time; the tests hold this against a canonicaliser that sorts.
 #include "model/canonical.h"
 
 #include "base/check.h"
@@ -13,7 +13,8 @@
 namespace stemedb::model {
 namespace {
 
-void AppendHexField(JsonWriter& writer, std::string& out, std::string_view name, std::span<const uint8_t> bytes) {
+void AppendHexField(JsonWriter& writer, std::string& out, std::string_view name,
+                    std::span<const uint8_t> bytes) {
   writer.Key(name);
   writer.Raw("\"");
   AppendHex(out, bytes);
@@ -23,9 +24,15 @@ void AppendHexField(JsonWriter& writer, std::string& out, std::string_view name,
 void AppendValue(JsonWriter& writer, const Value& value) {
   writer.Key("value");
   switch (value.kind) {
-    case Value::Kind::kText: writer.String(value.text); break;
-    case Value::Kind::kNumber: writer.Number(value.number); break;
-    case Value::Kind::kBoolean: writer.Bool(value.number != 0); break;
+    case Value::Kind::kText:
+      writer.String(value.text);
+      break;
+    case Value::Kind::kNumber:
+      writer.Number(value.number);
+      break;
+    case Value::Kind::kBoolean:
+      writer.Bool(value.number != 0);
+      break;
     case Value::Kind::kReference:
       writer.BeginObject();
       writer.Field("ref", value.text);
@@ -98,9 +105,11 @@ Status VerifySignatures(const Assertion& assertion, std::string_view canonical_j
     const SignedBy& signer = assertion.signatures[i];
     if (crypto::Verify(signer.agent_id, {kDomain, canonical_json}, signer.signature)) continue;
     return Status(Code::kUnauthenticated, "invalid_signature",
-                  "signature " + std::to_string(i + 1) + " of " + std::to_string(assertion.signatures.size()) +
-                      " is not by the key " + ToHex(signer.agent_id) +
-                      " over this claim's canonical bytes; sign \"stemedb/assertion/v1\\n\" followed by the RFC 8785 form"
+                  "signature " + std::to_string(i + 1) + " of " +
+                      std::to_string(assertion.signatures.size()) + " is not by the key " +
+                      ToHex(signer.agent_id) +
+                      " over this claim's canonical bytes; sign \"stemedb/assertion/v1\\n\" followed by the "
+                      "RFC 8785 form"
                       " of the claim without its signatures");
   }
   return Status::Ok();
@@ -110,7 +119,8 @@ Result<std::string> CanonicalizeJson(std::string_view json, int depth_max) {
   static thread_local simdjson::dom::parser parser;
   simdjson::dom::element root;
   if (const auto problem = ParseJson(parser, json, json.size(), root)) {
-    return Status(Code::kInvalidArgument, "invalid_json", "byte " + std::to_string(problem->offset) + ": " + problem->detail);
+    return Status(Code::kInvalidArgument, "invalid_json",
+                  "byte " + std::to_string(problem->offset) + ": " + problem->detail);
   }
   std::string out;
   out.reserve(json.size());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The document is parsed once, by simdjson, whole (so that all of it is known to be valid); ClaimReader walks the
-// result. Only a document that simdjson refuses is walked again, slowly, to say where it is wrong.
+// The document is parsed once, by simdjson, whole (so that all of it is known to be valid); ClaimReader walks
+// the result. Only a document that simdjson refuses is walked again, slowly, to say where it is wrong.
 #include "model/claim_parser.h"
 
 #include <simdjson.h>
@@ -13,8 +13,9 @@ namespace {
 
 Status NotJson(std::string_view json, const JsonProblem& problem) {
   return Status(Code::kInvalidArgument, "invalid_json",
-                json.empty() ? "the body is empty; JSON is expected"
-                             : "the body is not JSON: byte " + std::to_string(problem.offset) + ": " + problem.detail);
+                json.empty()
+                    ? "the body is empty; JSON is expected"
+                    : "the body is not JSON: byte " + std::to_string(problem.offset) + ": " + problem.detail);
 }
 
 ParsedClaim Unreadable(std::string_view json, std::string_view pointer, const JsonProblem& problem) {
@@ -30,7 +31,8 @@ ParsedClaim Unreadable(std::string_view json, std::string_view pointer, const Js
 }
 
 Status NotAnArray() {
-  return Status(Code::kInvalidArgument, "invalid_request", "a batch is a JSON array of claims, or one claim on each line");
+  return Status(Code::kInvalidArgument, "invalid_request",
+                "a batch is a JSON array of claims, or one claim on each line");
 }
 
 Status BatchTooLarge(size_t items_max) {
@@ -52,11 +54,13 @@ ClaimParser::~ClaimParser() = default;
 
 ParsedClaim ClaimParser::ParseClaim(std::string_view json, size_t capacity, const HeaderSignature& header) {
   simdjson::dom::element root;
-  if (const auto problem = ParseJson(impl_->parser, json, capacity, root)) return Unreadable(json, "", *problem);
+  if (const auto problem = ParseJson(impl_->parser, json, capacity, root))
+    return Unreadable(json, "", *problem);
   return ClaimReader("").Read(root, header);
 }
 
-Result<std::vector<ParsedClaim>> ClaimParser::ParseArray(std::string_view json, size_t capacity, size_t items_max) {
+Result<std::vector<ParsedClaim>> ClaimParser::ParseArray(std::string_view json, size_t capacity,
+                                                         size_t items_max) {
   simdjson::dom::element root;
   if (const auto problem = ParseJson(impl_->parser, json, capacity, root)) {
     return problem->readable ? impl_->ParseItems(json, items_max) : NotJson(json, *problem);

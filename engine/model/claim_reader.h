@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns one parsed JSON object into an Assertion: field by field, gathering every fault, then the rules that join
-// fields (aliases, signers, times). Internal to the room; the public door is ClaimParser.
+// Turns one parsed JSON object into an Assertion: field by field, gathering every fault, then the rules that
+// join fields (aliases, signers, times). Internal to the room; the public door is ClaimParser.
 #pragma once
 
 #include <simdjson.h>
@@ -13,6 +13,9 @@
 #include "model/claim_parser.h"
 
 namespace stemedb::model {
+
+// Of a name that we don't know, no more than this is said back.
+inline constexpr size_t kNameShownMax = 128;
 
 // Used for one claim and thrown away.
 class ClaimReader {
@@ -31,9 +34,10 @@ class ClaimReader {
   };
   static const Field kFields[];
 
-  // claim_reader.cc: members and their dispatch
   void ReadMembers(simdjson::dom::object object);
   void RefuseUnknown(Name name);
+
+  // claim_reader_fields.cc
   void ReadConceptPath(Name name, Element element);
   void ReadPredicate(Name name, Element element);
   void ReadConfidence(Name name, Element element);
@@ -82,12 +86,12 @@ class ClaimReader {
   std::string pointer_;
   ParsedClaim parsed_;
   Assertion& claim_ = parsed_.assertion;
-  uint32_t seen_ = 0;                       // bit i: kFields[i] was there
-  bool has_value_ = false;                  // a value was read
-  bool loose_time_ = false;                 // a time was not in the canonical form
+  uint32_t seen_ = 0;        // bit i: kFields[i] was there
+  bool has_value_ = false;   // a value was read
+  bool loose_time_ = false;  // a time was not in the canonical form
   std::string_view loose_time_name_;
-  std::optional<Signature> signature_;      // of the body's `signature`
-  Code code_ = Code::kOk;                   // the gravest fault so far
+  std::optional<Signature> signature_;  // of the body's `signature`
+  Code code_ = Code::kOk;               // the gravest fault so far
   std::string_view reason_;
 };
 

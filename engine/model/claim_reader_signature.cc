@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A signature may stand in three places: `signature` with `agent_id`, the list `signatures`, and the request headers.
-// They are joined into one list whose first signer is the primary one. That signer's key is part of what is signed,
-// so it becomes the claim's agent_id when the body left it out. Places that contradict each other are refused:
-// choosing one silently would let a proxy or a bug change who speaks.
+// A signature may stand in three places: `signature` with `agent_id`, the list `signatures`, and the request
+// headers. They are joined into one list whose first signer is the primary one. That signer's key is part of
+// what is signed, so it becomes the claim's agent_id when the body left it out. Places that contradict each
+// other are refused: choosing one silently would let a proxy or a bug change who speaks.
 #include <algorithm>
 
 #include "model/claim_reader.h"
@@ -36,10 +36,12 @@ void ClaimReader::ReadSignature(Name name, Element element) {
 void ClaimReader::ReadSignatures(Name name, Element element) {
   simdjson::dom::array array;
   if (element.get(array) != simdjson::SUCCESS || array.size() == 0) {
-    return Complain(name, "must be a list of {\"agent_id\":…,\"signature\":…}; leave it out when there are none");
+    return Complain(name,
+                    "must be a list of {\"agent_id\":…,\"signature\":…}; leave it out when there are none");
   }
   if (array.size() > kSignaturesMax) {
-    return Complain(name, "holds " + std::to_string(array.size()) + " signatures; the limit is " + std::to_string(kSignaturesMax));
+    return Complain(name, "holds " + std::to_string(array.size()) + " signatures; the limit is " +
+                              std::to_string(kSignaturesMax));
   }
   size_t index = 0;
   for (Element item : array) ReadSigner(std::string(name) + "/" + std::to_string(index++), item);
@@ -80,7 +82,8 @@ void ClaimReader::JoinSignatures(const HeaderSignature& header) {
   JoinHeader(header);
   if (code_ != Code::kOk) return;
   if (signers.empty() && signature_) {
-    if (!claim_.agent_id) return Complain("agent_id", "is required beside a signature: the signer's public key");
+    if (!claim_.agent_id)
+      return Complain("agent_id", "is required beside a signature: the signer's public key");
     signers.push_back({*claim_.agent_id, *signature_});
   }
   if (signers.empty() && claim_.agent_id) {
@@ -106,7 +109,9 @@ void ClaimReader::JoinHeader(const HeaderSignature& header) {
   if (!signature) return;
   const bool differs = !claim_.signatures.empty() ? claim_.signatures.front().signature != *signature
                                                   : signature_ && *signature_ != *signature;
-  if (differs) return Complain("", "the header X-Agent-Signature differs from the signature in the body; give one of them");
+  if (differs)
+    return Complain("",
+                    "the header X-Agent-Signature differs from the signature in the body; give one of them");
   signature_ = signature;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values. `value` is bare, as in the canonical form: "text", 1.5, true, {"ref":"path"}. `object` is the dialect that
-// names the type, {"type":"Number","value":1.5} or {"Number":1.5}, and takes the bare form too.
+// Values. `value` is bare, as in the canonical form: "text", 1.5, true, {"ref":"path"}. `object` is the
+// dialect that names the type, {"type":"Number","value":1.5} or {"Number":1.5}, and takes the bare form too.
 #include "model/claim_reader.h"
 #include "model/json_form.h"
 #include "model/text_rules.h"
@@ -8,10 +8,13 @@
 namespace stemedb::model {
 namespace {
 
-constexpr std::string_view kBareForms = "must be a string, a number, true, false, or {\"ref\":\"concept path\"}";
+constexpr std::string_view kBareForms =
+    "must be a string, a number, true, false, or {\"ref\":\"concept path\"}";
 constexpr std::string_view kTypes = "the type must be one of Text, Number, Boolean, Reference";
 
-bool Same(const Value& a, const Value& b) { return a.kind == b.kind && a.number == b.number && a.text == b.text; }
+bool Same(const Value& a, const Value& b) {
+  return a.kind == b.kind && a.number == b.number && a.text == b.text;
+}
 
 }  // namespace
 
@@ -19,13 +22,15 @@ void ClaimReader::ReadValue(Name name, Element element) { TakeValue(name, BareVa
 
 void ClaimReader::ReadObject(Name name, Element element) {
   simdjson::dom::object object;
-  const bool is_tagged = element.get(object) == simdjson::SUCCESS && object.at_key("ref").error() != simdjson::SUCCESS;
+  const bool is_tagged =
+      element.get(object) == simdjson::SUCCESS && object.at_key("ref").error() != simdjson::SUCCESS;
   TakeValue(name, is_tagged ? TaggedValue(name, object) : BareValue(name, element));
 }
 
 void ClaimReader::TakeValue(Name name, std::optional<Value> value) {
   if (!value) return;
-  if (has_value_ && !Same(claim_.value, *value)) return Complain(name, "value and its alias object differ; give one of them");
+  if (has_value_ && !Same(claim_.value, *value))
+    return Complain(name, "value and its alias object differ; give one of them");
   claim_.value = *std::move(value);
   has_value_ = true;
 }
@@ -33,16 +38,21 @@ void ClaimReader::TakeValue(Name name, std::optional<Value> value) {
 std::optional<Value> ClaimReader::BareValue(Name name, Element element) {
   using simdjson::dom::element_type;
   switch (element.type()) {
-    case element_type::STRING: return ValueOfType(name, "Text", element);
+    case element_type::STRING:
+      return ValueOfType(name, "Text", element);
     case element_type::INT64:
     case element_type::UINT64:
-    case element_type::DOUBLE: return ValueOfType(name, "Number", element);
-    case element_type::BOOL: return ValueOfType(name, "Boolean", element);
-    default: break;
+    case element_type::DOUBLE:
+      return ValueOfType(name, "Number", element);
+    case element_type::BOOL:
+      return ValueOfType(name, "Boolean", element);
+    default:
+      break;
   }
   simdjson::dom::object object;
   Element ref;
-  if (element.get(object) == simdjson::SUCCESS && object.size() == 1 && object.at_key("ref").get(ref) == simdjson::SUCCESS) {
+  if (element.get(object) == simdjson::SUCCESS && object.size() == 1 &&
+      object.at_key("ref").get(ref) == simdjson::SUCCESS) {
     return ValueOfType(std::string(name) + "/ref", "Reference", ref);
   }
   Complain(name, std::string(kBareForms));
@@ -53,7 +63,7 @@ std::optional<Value> ClaimReader::TaggedValue(Name name, simdjson::dom::object o
   if (object.size() == 1) {
     const auto [key, element] = *object.begin();
     std::string at(name);
-    AppendPointer(at, key.substr(0, 128));
+    AppendPointer(at, key.substr(0, kNameShownMax));
     return ValueOfType(at, key, element);
   }
   std::string_view type;
@@ -96,8 +106,9 @@ std::optional<Value> ClaimReader::ValueOfType(Name name, std::string_view type, 
   const auto text = TextOf(name, element);
   if (!text) return {};
   if (text->size() > kValueBytesMax) {
-    Complain(name, Code::kTooLarge, "value_too_large",
-             "is " + std::to_string(text->size()) + " bytes long; the limit is " + std::to_string(kValueBytesMax));
+    Complain(
+        name, Code::kTooLarge, "value_too_large",
+        "is " + std::to_string(text->size()) + " bytes long; the limit is " + std::to_string(kValueBytesMax));
     return {};
   }
   value.kind = type == "Text" ? Value::Kind::kText : Value::Kind::kReference;

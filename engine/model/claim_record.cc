@@ -24,7 +24,8 @@ Status Corrupt(std::string detail) {
 Status CheckHead(std::string_view bytes) {
   if (bytes.size() < kRowHeadBytes) return Corrupt("shorter than its head of 128 bytes");
   const ClaimView view = ClaimView::Trusted(bytes);
-  if (Byte(bytes, 0) != kVersion) return Corrupt("format version " + std::to_string(Byte(bytes, 0)) + "; this program reads 1");
+  if (Byte(bytes, 0) != kVersion)
+    return Corrupt("format version " + std::to_string(Byte(bytes, 0)) + "; this program reads 1");
   if (view.value_kind() > Value::Kind::kReference) return Corrupt("unknown kind of value");
   if (view.source_class() > SourceClass::kAnecdotal) return Corrupt("unknown source class");
   if (view.lifecycle() > Lifecycle::kRejected) return Corrupt("unknown lifecycle");
@@ -32,12 +33,15 @@ Status CheckHead(std::string_view bytes) {
   if (Byte(bytes, 5) > 15) return Corrupt("unknown flag");
   if (!(view.confidence() >= 0 && view.confidence() <= 1)) return Corrupt("confidence outside 0 to 1");
   if (!std::isfinite(view.number())) return Corrupt("the number is not finite");
-  if (LoadLittle<uint16_t>(bytes.data() + 62) > kDerivedFromMax) return Corrupt("derived from more than the limit");
+  if (LoadLittle<uint16_t>(bytes.data() + 62) > kDerivedFromMax)
+    return Corrupt("derived from more than the limit");
   if (bytes.size() < view.row_size()) return Corrupt("shorter than its row");
   return Status::Ok();
 }
 
-size_t ParentBytes(std::string_view bytes) { return (Byte(bytes, 5) & kHasParent) != 0 ? sizeof(Hash256) : 0; }
+size_t ParentBytes(std::string_view bytes) {
+  return (Byte(bytes, 5) & kHasParent) != 0 ? sizeof(Hash256) : 0;
+}
 
 // Bytes from the start to the first signature.
 size_t SignaturesAt(const ClaimView& view) {
@@ -57,7 +61,8 @@ void StoreHead(char* head, const Assertion& claim, size_t canonical_size, const 
   const bool is_text = claim.value.kind == Value::Kind::kText || claim.value.kind == Value::Kind::kReference;
   head[0] = kVersion;
   head[1] = static_cast<char>(claim.value.kind);
-  head[2] = static_cast<char>(source != nullptr && source->source_class ? *source->source_class : SourceClass::kAnecdotal);
+  head[2] = static_cast<char>(source != nullptr && source->source_class ? *source->source_class
+                                                                        : SourceClass::kAnecdotal);
   head[3] = static_cast<char>(claim.lifecycle.value_or(Lifecycle::kProposed));
   StoreLength<uint8_t>(head + 4, claim.signatures.size());
   head[5] = static_cast<char>((claim.agent_id ? kHasAgent : 0) | (claim.valid_from_ms ? kHasValidFrom : 0) |
@@ -92,10 +97,12 @@ Result<ClaimView> ClaimView::OfRecord(std::string_view bytes) {
   const size_t links = ParentBytes(bytes) + LoadLittle<uint16_t>(bytes.data() + 62) * sizeof(Hash256);
   const size_t size = names_end + links + view.signature_count() * kSignerBytes + view.canonical_size();
   if (size != bytes.size()) {
-    return Corrupt(std::to_string(bytes.size()) + " bytes long where its lengths add up to " + std::to_string(size));
+    return Corrupt(std::to_string(bytes.size()) + " bytes long where its lengths add up to " +
+                   std::to_string(size));
   }
   const std::string_view canonical = view.canonical_json();
-  if (canonical.size() < 2 || canonical.front() != '{' || canonical.back() != '}') return Corrupt("no JSON object at its end");
+  if (canonical.size() < 2 || canonical.front() != '{' || canonical.back() != '}')
+    return Corrupt("no JSON object at its end");
   return view;
 }
 
@@ -106,12 +113,14 @@ std::string_view ClaimView::signature(size_t i) const {
 
 std::string EncodeClaim(const Assertion& assertion, std::string_view canonical_json, const Hash256& id) {
   STEMEDB_CHECK(assertion.timestamp_ms.has_value());
-  const bool is_text = assertion.value.kind == Value::Kind::kText || assertion.value.kind == Value::Kind::kReference;
+  const bool is_text =
+      assertion.value.kind == Value::Kind::kText || assertion.value.kind == Value::Kind::kReference;
   std::string out;
-  out.reserve(kRowHeadBytes + assertion.value.text.size() + (assertion.source ? assertion.source->id.size() : 0) +
-              assertion.epoch.size() + assertion.concept_path.size() + assertion.predicate.size() +
-              (1 + assertion.derived_from.size()) * sizeof(Hash256) + assertion.signatures.size() * kSignerBytes +
-              canonical_json.size());
+  out.reserve(kRowHeadBytes + assertion.value.text.size() +
+              (assertion.source ? assertion.source->id.size() : 0) + assertion.epoch.size() +
+              assertion.concept_path.size() + assertion.predicate.size() +
+              (1 + assertion.derived_from.size()) * sizeof(Hash256) +
+              assertion.signatures.size() * kSignerBytes + canonical_json.size());
   out.resize(kRowHeadBytes);
   StoreHead(out.data(), assertion, canonical_json.size(), id);
   if (is_text) out.append(assertion.value.text);
@@ -119,7 +128,8 @@ std::string EncodeClaim(const Assertion& assertion, std::string_view canonical_j
   out.append(assertion.epoch).append(assertion.concept_path).append(assertion.predicate);
   if (assertion.parent) out.append(AsView(*assertion.parent));
   for (const Hash256& derived : assertion.derived_from) out.append(AsView(derived));
-  for (const SignedBy& signer : assertion.signatures) out.append(AsView(signer.agent_id)).append(AsView(signer.signature));
+  for (const SignedBy& signer : assertion.signatures)
+    out.append(AsView(signer.agent_id)).append(AsView(signer.signature));
   out.append(canonical_json);
   return out;
 }
@@ -159,9 +169,15 @@ void AppendClaimJson(std::string& out, const ClaimView& record, uint64_t sequenc
 
 void AppendValueJson(std::string& out, const ClaimView& row) {
   switch (row.value_kind()) {
-    case Value::Kind::kText: AppendJsonString(out, row.value_text()); break;
-    case Value::Kind::kNumber: AppendJsonNumber(out, row.number()); break;
-    case Value::Kind::kBoolean: out.append(row.number() != 0 ? "true" : "false"); break;
+    case Value::Kind::kText:
+      AppendJsonString(out, row.value_text());
+      break;
+    case Value::Kind::kNumber:
+      AppendJsonNumber(out, row.number());
+      break;
+    case Value::Kind::kBoolean:
+      out.append(row.number() != 0 ? "true" : "false");
+      break;
     case Value::Kind::kReference:
       out.append("{\"ref\":");
       AppendJsonString(out, row.value_text());

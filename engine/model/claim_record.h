@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stored form of an assertion: one run of bytes, made once, when it is accepted, and carried unchanged through
-// log, record store and index.
+// The stored form of an assertion: one run of bytes, made once, when it is accepted, and carried unchanged
+// through log, record store and index.
 //
 //   offset width
 //        0     1  format version, 1
@@ -8,7 +8,7 @@
 //        2     1  source class          (tier 0..5; 5 when absent)
 //        3     1  lifecycle             (0 when absent)
 //        4     1  signature count
-//        5     1  flags                 bit 0: agent present, bit 1: valid_from, bit 2: valid_to, bit 3: has parent
+//        5     1  flags                 bit 0: agent, bit 1: valid_from, bit 2: valid_to, bit 3: parent
 //        6     2  source id length
 //        8     8  confidence            IEEE double
 //       16     8  timestamp_ms
@@ -24,12 +24,12 @@
 //       64    32  id
 //       96    32  agent id              zero for the anonymous agent
 //      128     …  value text, source id, epoch               <- the index row ends here
-//              …  concept path, predicate, parent (32, when present), derived_from (32 each), signatures (96 each: agent, signature),
-//                 canonical JSON
+//              …  concept path, predicate, parent (32, when present), derived_from (32 each),
+//                 signatures (96 each: agent, signature), canonical JSON
 //
-// The first 128 bytes with value text, source id and epoch are the *row*: all that a lens usually looks at. The index keeps
-// rows side by side for each question; the rest is read from the record store only when a claim is shown.
-// All integers little-endian. Decoding checks every length against the bytes there are.
+// The first 128 bytes with value text, source id and epoch are the *row*: all that a lens usually looks at.
+// The index keeps rows side by side for each question; the rest is read from the record store only when a
+// claim is shown. All integers little-endian. Decoding checks every length against the bytes there are.
 #pragma once
 
 #include <cstdint>
@@ -71,14 +71,20 @@ class ClaimView {
   const uint8_t* agent_id() const { return reinterpret_cast<const uint8_t*>(bytes_.data()) + 96; }
   std::string_view value_text() const { return bytes_.substr(kRowHeadBytes, value_size()); }
   std::string_view source_id() const { return bytes_.substr(kRowHeadBytes + value_size(), source_id_size()); }
-  std::string_view epoch() const { return bytes_.substr(kRowHeadBytes + value_size() + source_id_size(), epoch_size()); }
+  std::string_view epoch() const {
+    return bytes_.substr(kRowHeadBytes + value_size() + source_id_size(), epoch_size());
+  }
   size_t row_size() const { return kRowHeadBytes + value_size() + source_id_size() + epoch_size(); }
   std::string_view row() const { return bytes_.substr(0, row_size()); }
 
   // Record part: only on a view of a whole record.
   std::string_view concept_path() const { return bytes_.substr(row_size(), concept_path_size()); }
-  std::string_view predicate() const { return bytes_.substr(row_size() + concept_path_size(), predicate_size()); }
-  std::string_view canonical_json() const { return bytes_.substr(bytes_.size() - canonical_size(), canonical_size()); }
+  std::string_view predicate() const {
+    return bytes_.substr(row_size() + concept_path_size(), predicate_size());
+  }
+  std::string_view canonical_json() const {
+    return bytes_.substr(bytes_.size() - canonical_size(), canonical_size());
+  }
   size_t signature_count() const { return byte(4); }
   // Agent (32 bytes) and signature (64 bytes) of the i-th signer.
   std::string_view signature(size_t i) const;
@@ -100,8 +106,8 @@ class ClaimView {
 // Canonical text, id and record of an assertion whose timestamp is set. Signatures are not checked.
 std::string EncodeClaim(const Assertion& assertion, std::string_view canonical_json, const Hash256& id);
 
-// Appends the JSON object that clients see: the claim's own fields, then `id`, `sequence`, `recorded_at`, `status`
-// and the signatures. `record` must be a whole record.
+// Appends the JSON object that clients see: the claim's own fields, then `id`, `sequence`, `recorded_at`,
+// `status` and the signatures. `record` must be a whole record.
 void AppendClaimJson(std::string& out, const ClaimView& record, uint64_t sequence, int64_t recorded_at_ms,
                      std::string_view status);
 

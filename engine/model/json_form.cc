@@ -16,8 +16,9 @@ bool KeepsItsDigits(double value, const std::string& digits) {
 
 }  // namespace
 
-// UTF-8 order and UTF-16 order differ in one thing: characters beyond the BMP (lead byte F0..F4) are surrogates
-// D800..DFFF in UTF-16, and so come before U+E000..U+FFFF (lead byte EE, EF). Continuation bytes are below C0.
+// UTF-8 order and UTF-16 order differ in one thing: characters beyond the BMP (lead byte F0..F4) are
+// surrogates D800..DFFF in UTF-16, and so come before U+E000..U+FFFF (lead byte EE, EF). Continuation bytes
+// are below C0.
 bool Utf16Less(std::string_view a, std::string_view b) {
   const auto [at_a, at_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
   if (at_b == b.end()) return false;
@@ -66,12 +67,21 @@ bool JsonForm::Fail(std::string detail) {
 bool JsonForm::Append(simdjson::dom::element element, int depth) {
   using simdjson::dom::element_type;
   switch (element.type()) {
-    case element_type::OBJECT: return AppendObject(element.get_object().value_unsafe(), depth + 1);
-    case element_type::ARRAY: return AppendArray(element.get_array().value_unsafe(), depth + 1);
-    case element_type::STRING: AppendJsonString(out_, element.get_string().value_unsafe()); return true;
-    case element_type::BOOL: out_.append(element.get_bool().value_unsafe() ? "true" : "false"); return true;
-    case element_type::NULL_VALUE: out_.append("null"); return true;
-    default: break;
+    case element_type::OBJECT:
+      return AppendObject(element.get_object().value_unsafe(), depth + 1);
+    case element_type::ARRAY:
+      return AppendArray(element.get_array().value_unsafe(), depth + 1);
+    case element_type::STRING:
+      AppendJsonString(out_, element.get_string().value_unsafe());
+      return true;
+    case element_type::BOOL:
+      out_.append(element.get_bool().value_unsafe() ? "true" : "false");
+      return true;
+    case element_type::NULL_VALUE:
+      out_.append("null");
+      return true;
+    default:
+      break;
   }
   double number = 0;
   if (!ReadNumber(element, number)) return Fail("this integer beyond 2^53 " + std::string(kNumberHint));
@@ -97,7 +107,8 @@ bool JsonForm::AppendArray(simdjson::dom::array array, int depth) {
 bool JsonForm::AppendObject(simdjson::dom::object object, int depth) {
   if (depth > depth_max_) return Fail("is nested deeper than " + std::to_string(depth_max_) + " levels");
   std::vector<simdjson::dom::key_value_pair> members(object.begin(), object.end());
-  std::sort(members.begin(), members.end(), [](const auto& a, const auto& b) { return Utf16Less(a.key, b.key); });
+  std::sort(members.begin(), members.end(),
+            [](const auto& a, const auto& b) { return Utf16Less(a.key, b.key); });
   out_.push_back('{');
   for (size_t i = 0; i < members.size(); ++i) {
     const size_t size = pointer_.size();

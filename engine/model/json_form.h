@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RFC 8785 (JCS) text of parsed JSON: the one place that knows how keys are ordered and which numbers survive.
-// Internal to the room: the public door is CanonicalizeJson.
+// RFC 8785 (JCS) text of parsed JSON: the one place that knows how keys are ordered and which numbers
+// survive. Internal to the room: the public door is CanonicalizeJson.
 #pragma once
 
 #include <simdjson.h>
@@ -26,8 +26,8 @@ bool Utf16Less(std::string_view a, std::string_view b);
 void AppendPointer(std::string& pointer, std::string_view key);
 
 // The value of a JSON number; -0 becomes 0. False when it is an integer that does not survive: beyond 2^53 in
-// magnitude, and written back as other digits than it came (9007199254740993 would come back as …992). What survives
-// is taken, or the canonical text of 1e17, which is 100000000000000000, could not be sent.
+// magnitude, and written back as other digits than it came (9007199254740993 would come back as …992). What
+// survives is taken, or the canonical text of 1e17, which is 100000000000000000, could not be sent.
 [[nodiscard]] bool ReadNumber(simdjson::dom::element element, double& out);
 
 // Appends canonical text. One object for each document: it gathers where and why it failed.
@@ -35,8 +35,8 @@ class JsonForm {
  public:
   JsonForm(std::string& out, int depth_max) : out_(out), depth_max_(depth_max) {}
 
-  // False on a duplicate key, a number that does not survive, or nesting deeper than the bound; then pointer() and
-  // detail() say where and why, and the output is unfinished.
+  // False on a duplicate key, a number that does not survive, or nesting deeper than the bound; then
+  // pointer() and detail() say where and why, and the output is unfinished.
   [[nodiscard]] bool Append(simdjson::dom::element element) { return Append(element, 0); }
 
   const std::string& pointer() const { return pointer_; }

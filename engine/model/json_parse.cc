@@ -30,7 +30,8 @@ std::optional<JsonProblem> ParseJson(simdjson::dom::parser& parser, std::string_
   if (error == simdjson::SUCCESS) return {};
   const JsonScan scan = ScanJson(json);
   if (scan.problem) return scan.problem;
-  if (!scan.wide_integer_ends.empty()) error = parser.parse(WithExponents(json, scan.wide_integer_ends)).get(root);
+  if (!scan.wide_integer_ends.empty())
+    error = parser.parse(WithExponents(json, scan.wide_integer_ends)).get(root);
   if (error == simdjson::SUCCESS) return {};
   return JsonProblem{false, 0, "", simdjson::error_message(error)};
 }

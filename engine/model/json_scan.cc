@@ -69,7 +69,9 @@ bool Scanner::Take(char c) {
 }
 
 void Scanner::SkipBlanks() {
-  while (at_ < json_.size() && (json_[at_] == ' ' || json_[at_] == '\t' || json_[at_] == '\n' || json_[at_] == '\r')) ++at_;
+  while (at_ < json_.size() &&
+         (json_[at_] == ' ' || json_[at_] == '\t' || json_[at_] == '\n' || json_[at_] == '\r'))
+    ++at_;
 }
 
 bool Scanner::End() {
@@ -80,13 +82,20 @@ bool Scanner::End() {
 bool Scanner::Value(int depth) {
   SkipBlanks();
   switch (Peek()) {
-    case '{': return Object(depth + 1);
-    case '[': return Array(depth + 1, nullptr, 0);
-    case '"': return String(nullptr);
-    case 't': return Literal("true");
-    case 'f': return Literal("false");
-    case 'n': return Literal("null");
-    default: return Number();
+    case '{':
+      return Object(depth + 1);
+    case '[':
+      return Array(depth + 1, nullptr, 0);
+    case '"':
+      return String(nullptr);
+    case 't':
+      return Literal("true");
+    case 'f':
+      return Literal("false");
+    case 'n':
+      return Literal("null");
+    default:
+      return Number();
   }
 }
 
@@ -137,7 +146,8 @@ bool Scanner::Object(int depth) {
 bool Scanner::String(std::string* out) {
   const size_t from = ++at_;
   while (at_ < json_.size() && json_[at_] != '"') {
-    if (static_cast<unsigned char>(json_[at_]) < 0x20) return Fail("control characters in strings must be escaped");
+    if (static_cast<unsigned char>(json_[at_]) < 0x20)
+      return Fail("control characters in strings must be escaped");
     if (!Take('\\')) {
       ++at_;
     } else if (!Escape()) {
@@ -152,7 +162,10 @@ bool Scanner::Hex4(unsigned& out) {
   out = 0;
   for (int i = 0; i < 4; ++i, ++at_) {
     const char c = Peek();
-    const int digit = IsDigit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    const int digit = IsDigit(c)             ? c - '0'
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                             : -1;
     if (digit < 0) return Fail("four hex digits are expected after \\u");
     out = out * 16 + static_cast<unsigned>(digit);
   }
@@ -162,7 +175,8 @@ bool Scanner::Hex4(unsigned& out) {
 bool Scanner::Escape() {
   const size_t from = at_ - 1;
   const char c = Peek();
-  if (c == '\0' || std::string_view("\"\\/bfnrtu").find(c) == std::string_view::npos) return Fail("no such escape in JSON");
+  if (c == '\0' || std::string_view("\"\\/bfnrtu").find(c) == std::string_view::npos)
+    return Fail("no such escape in JSON");
   ++at_;
   if (c != 'u') return true;
   unsigned unit = 0;
@@ -176,7 +190,8 @@ bool Scanner::Escape() {
     if (low >= 0xDC00 && low <= 0xDFFF) return true;
     at_ = back;  // the second escape may begin a pair of its own
   }
-  Note(from, "holds a lone surrogate (byte " + std::to_string(from) + "), which is no character; send valid Unicode");
+  Note(from, "holds a lone surrogate (byte " + std::to_string(from) +
+                 "), which is no character; send valid Unicode");
   return true;
 }
 

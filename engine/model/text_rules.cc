@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Control characters are refused since they make two names look alike and break logs; nothing else of Unicode is.
+// Control characters are refused since they make two names look alike and break logs; nothing else of Unicode
+// is.
 #include "model/text_rules.h"
 
 #include <simdjson.h>
@@ -44,7 +45,8 @@ std::string ConceptPathFault(std::string_view path) {
   std::string fault = NameFault(path, kConceptPathBytesMax);
   if (!fault.empty()) return fault;
   const size_t slash = path.find('/');
-  if (slash != std::string_view::npos && slash > 0 && path[slash - 1] == ':' && path.substr(slash, 2) == "//") {
+  if (slash != std::string_view::npos && slash > 0 && path[slash - 1] == ':' &&
+      path.substr(slash, 2) == "//") {
     if (!IsScheme(path.substr(0, slash - 1))) {
       return "has a scheme that is not a lower-case letter followed by a-z, 0-9, '+', '.' or '-'";
     }
@@ -54,7 +56,8 @@ std::string ConceptPathFault(std::string_view path) {
   if (path.front() == '/') return "has an empty segment: leave out the leading or doubled '/'";
   if (path.back() == '/') return "must not end with '/'";
   if (path.find("//") != std::string_view::npos) return "has an empty segment: write a single '/'";
-  if (path == "*" || path.ends_with("/*")) return "must not end with the segment '*', which asks for a subtree in queries";
+  if (path == "*" || path.ends_with("/*"))
+    return "must not end with the segment '*', which asks for a subtree in queries";
   return {};
 }
 

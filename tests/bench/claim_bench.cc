@@ -31,7 +31,8 @@ void BM_ParseClaim(benchmark::State& state) {
   size_t size = 0;
   const std::string json = PaddedClaim(size);
   ClaimParser parser;
-  for (auto _ : state) benchmark::DoNotOptimize(parser.ParseClaim(std::string_view(json).substr(0, size), json.size(), {}));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(parser.ParseClaim(std::string_view(json).substr(0, size), json.size(), {}));
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(size));
 }
 BENCHMARK(BM_ParseClaim);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a claim, as a batch and as JSON. What is accepted must keep its identity: the canonical text is its own
-// canonical form, parses back to itself, and the stored record gives back what went in.
+// Any bytes as a claim, as a batch and as JSON. What is accepted must keep its identity: the canonical text
+// is its own canonical form, parses back to itself, and the stored record gives back what went in.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine's side of the identity test: reads one request for each line, answers one line for each, so that the
-// script on the other side can compare with an implementation of its own.
+// The engine's side of the identity test: reads one request for each line, answers one line for each, so that
+// the script on the other side can compare with an implementation of its own.
 //   claim <json>             -> ok <id> <canonical>   or   error <reason> <message>
 //   json <json>              -> ok <canonical>        or   error …
 //   number <16 hex digits>   -> ok <text of the double with these bits>
@@ -23,7 +23,8 @@ std::string Refused(const Status& status) {
   return "error " + std::string(status.reason()) + " " + std::string(status.message());
 }
 
-// The way of a claim through the engine: parsed, made canonical, verified, stored, and shown from what was stored.
+// The way of a claim through the engine: parsed, made canonical, verified, stored, and shown from what was
+// stored.
 std::string Claim(std::string_view json) {
   static stemedb::model::ClaimParser parser;
   const auto parsed = parser.ParseClaim(json, json.size(), {});
@@ -33,7 +34,8 @@ std::string Claim(std::string_view json) {
   stemedb::model::AppendCanonicalJson(canonical, parsed.assertion);
   const Status verified = stemedb::model::VerifySignatures(parsed.assertion, canonical);
   if (!verified.ok()) return Refused(verified);
-  const auto record = stemedb::model::EncodeClaim(parsed.assertion, canonical, stemedb::model::IdOf(canonical));
+  const auto record =
+      stemedb::model::EncodeClaim(parsed.assertion, canonical, stemedb::model::IdOf(canonical));
   const auto view = stemedb::model::ClaimView::OfRecord(record);
   if (!view) return Refused(view.error());
   return "ok " + stemedb::ToHex({view->id(), 32}) + " " + std::string(view->canonical_json());

@@ -39,7 +39,8 @@ TEST(Hex, RoundTripsEveryByte) {
 TEST(Hex, RefusesOtherLengthsDigitsAndSpellings) {
   std::array<uint8_t, 2> out;
   EXPECT_TRUE(FromHex("0aff", out));
-  for (std::string_view bad : {"", "0af", "0aff0", "0aff00", "0aFf", "0agf", " aff", "0x0a", "-0ff"}) EXPECT_FALSE(FromHex(bad, out)) << bad;
+  for (std::string_view bad : {"", "0af", "0aff0", "0aff00", "0aFf", "0agf", " aff", "0x0a", "-0ff"})
+    EXPECT_FALSE(FromHex(bad, out)) << bad;
 }
 
 TEST(Hex, AppendsBehindWhatIsThere) {

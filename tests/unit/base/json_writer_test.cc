@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON text. The numbers are the published ones of RFC 8785 Appendix B; tests/integration/identity holds many random
-// ones against Node.
+// JSON text. The numbers are the published ones of RFC 8785 Appendix B; tests/integration/identity holds many
+// random ones against Node.
 #include "base/json_writer.h"
+
+#include <gtest/gtest.h>
 
 #include <bit>
 #include <cmath>
 #include <random>
-
-#include <gtest/gtest.h>
 
 namespace stemedb {
 namespace {
@@ -25,16 +25,32 @@ std::string StringText(std::string_view text) {
 }
 
 TEST(JsonNumber, IsSpelledAsInRfc8785AppendixB) {
-  const std::pair<uint64_t, std::string_view> samples[] = {
-      {0x0000000000000000, "0"}, {0x8000000000000000, "0"}, {0x0000000000000001, "5e-324"}, {0x8000000000000001, "-5e-324"},
-      {0x7fefffffffffffff, "1.7976931348623157e+308"}, {0xffefffffffffffff, "-1.7976931348623157e+308"},
-      {0x4340000000000000, "9007199254740992"}, {0xc340000000000000, "-9007199254740992"}, {0x4430000000000000, "295147905179352830000"},
-      {0x44b52d02c7e14af5, "9.999999999999997e+22"}, {0x44b52d02c7e14af6, "1e+23"}, {0x44b52d02c7e14af7, "1.0000000000000001e+23"},
-      {0x444b1ae4d6e2ef4e, "999999999999999700000"}, {0x444b1ae4d6e2ef4f, "999999999999999900000"}, {0x444b1ae4d6e2ef50, "1e+21"},
-      {0x3eb0c6f7a0b5ed8c, "9.999999999999997e-7"}, {0x3eb0c6f7a0b5ed8d, "0.000001"}, {0x41b3de4355555553, "333333333.3333332"},
-      {0x41b3de4355555554, "333333333.33333325"}, {0x41b3de4355555555, "333333333.3333333"}, {0x41b3de4355555556, "333333333.3333334"},
-      {0x41b3de4355555557, "333333333.33333343"}, {0xbecbf647612f3696, "-0.0000033333333333333333"}, {0x43143ff3c1cb0959, "1424953923781206.2"}};
-  for (const auto& [bits, text] : samples) EXPECT_EQ(NumberText(std::bit_cast<double>(bits)), text) << std::hex << bits;
+  const std::pair<uint64_t, std::string_view> samples[] = {{0x0000000000000000, "0"},
+                                                           {0x8000000000000000, "0"},
+                                                           {0x0000000000000001, "5e-324"},
+                                                           {0x8000000000000001, "-5e-324"},
+                                                           {0x7fefffffffffffff, "1.7976931348623157e+308"},
+                                                           {0xffefffffffffffff, "-1.7976931348623157e+308"},
+                                                           {0x4340000000000000, "9007199254740992"},
+                                                           {0xc340000000000000, "-9007199254740992"},
+                                                           {0x4430000000000000, "295147905179352830000"},
+                                                           {0x44b52d02c7e14af5, "9.999999999999997e+22"},
+                                                           {0x44b52d02c7e14af6, "1e+23"},
+                                                           {0x44b52d02c7e14af7, "1.0000000000000001e+23"},
+                                                           {0x444b1ae4d6e2ef4e, "999999999999999700000"},
+                                                           {0x444b1ae4d6e2ef4f, "999999999999999900000"},
+                                                           {0x444b1ae4d6e2ef50, "1e+21"},
+                                                           {0x3eb0c6f7a0b5ed8c, "9.999999999999997e-7"},
+                                                           {0x3eb0c6f7a0b5ed8d, "0.000001"},
+                                                           {0x41b3de4355555553, "333333333.3333332"},
+                                                           {0x41b3de4355555554, "333333333.33333325"},
+                                                           {0x41b3de4355555555, "333333333.3333333"},
+                                                           {0x41b3de4355555556, "333333333.3333334"},
+                                                           {0x41b3de4355555557, "333333333.33333343"},
+                                                           {0xbecbf647612f3696, "-0.0000033333333333333333"},
+                                                           {0x43143ff3c1cb0959, "1424953923781206.2"}};
+  for (const auto& [bits, text] : samples)
+    EXPECT_EQ(NumberText(std::bit_cast<double>(bits)), text) << std::hex << bits;
 }
 
 TEST(JsonNumber, ReadsBackAsTheSameDouble) {
@@ -49,7 +65,8 @@ TEST(JsonNumber, ReadsBackAsTheSameDouble) {
 }
 
 TEST(JsonString, EscapesOnlyWhatRfc8785Escapes) {
-  EXPECT_EQ(StringText(std::string_view("\0\x01\b\t\n\v\f\r\x1f", 9)), R"("\u0000\u0001\b\t\n\u000b\f\r\u001f")");
+  EXPECT_EQ(StringText(std::string_view("\0\x01\b\t\n\v\f\r\x1f", 9)),
+            R"("\u0000\u0001\b\t\n\u000b\f\r\u001f")");
   EXPECT_EQ(StringText("\"\\/'<>&"), R"("\"\\/'<>&")");
   EXPECT_EQ(StringText("\x7f\u0080\u2028é€😀"), "\"\x7f\u0080\u2028é€😀\"");
   EXPECT_EQ(StringText(""), "\"\"");

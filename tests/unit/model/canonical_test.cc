@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Canonical text and identity: RFC 8785's own examples, and the vectors that Node wrote (tests/vectors/identity.json).
+// Canonical text and identity: RFC 8785's own examples, and the vectors that Node wrote
+// (tests/vectors/identity.json).
 #include "model/canonical.h"
 
-#include <simdjson.h>
-
 #include <gtest/gtest.h>
+#include <simdjson.h>
 
 #include "claims.h"
 
@@ -12,16 +12,20 @@ namespace stemedb::model {
 namespace {
 
 TEST(CanonicalizeJson, GivesRfc8785Section322) {
-  EXPECT_EQ(*CanonicalizeJson(R"({"numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
+  EXPECT_EQ(
+      *CanonicalizeJson(R"({"numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
       "string": "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/", "literals": [null, true, false]})"),
-            R"({"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"})");
+      R"({"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"})");
 }
 
 TEST(CanonicalizeJson, SortsKeysAsRfc8785Section323) {
-  EXPECT_EQ(*CanonicalizeJson(R"({"\u20ac":"Euro Sign","\r":"Carriage Return","\ufb33":"Hebrew Letter Dalet With Dagesh","1":"One",)"
-                              R"("\ud83d\ude00":"Emoji: Grinning Face","\u0080":"Control","\u00f6":"Latin Small Letter O With Diaeresis"})"),
-            "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\u0080\":\"Control\",\"ö\":\"Latin Small Letter O With Diaeresis\","
-            "\"€\":\"Euro Sign\",\"😀\":\"Emoji: Grinning Face\",\"\ufb33\":\"Hebrew Letter Dalet With Dagesh\"}");
+  EXPECT_EQ(
+      *CanonicalizeJson(
+          R"({"\u20ac":"Euro Sign","\r":"Carriage Return","\ufb33":"Hebrew Letter Dalet With Dagesh","1":"One",)"
+          R"("\ud83d\ude00":"Emoji: Grinning Face","\u0080":"Control","\u00f6":"Latin Small Letter O With Diaeresis"})"),
+      "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\u0080\":\"Control\",\"ö\":\"Latin Small Letter O With "
+      "Diaeresis\","
+      "\"€\":\"Euro Sign\",\"😀\":\"Emoji: Grinning Face\",\"\ufb33\":\"Hebrew Letter Dalet With Dagesh\"}");
 }
 
 TEST(CanonicalizeJson, IsItsOwnFixedPoint) {
@@ -31,8 +35,10 @@ TEST(CanonicalizeJson, IsItsOwnFixedPoint) {
 }
 
 TEST(CanonicalizeJson, TakesIntegersThatKeepTheirDigits) {
-  for (std::string_view json : {"9007199254740992", "9007199254740994", "100000000000000000", "-100000000000000000000", "18446744073709552000",
-                                "999999999999999900000", "-9223372036854776000", "[295147905179352830000,{\"a\":[-36893488147419103000,1]},1e+21]"}) {
+  for (std::string_view json :
+       {"9007199254740992", "9007199254740994", "100000000000000000", "-100000000000000000000",
+        "18446744073709552000", "999999999999999900000", "-9223372036854776000",
+        "[295147905179352830000,{\"a\":[-36893488147419103000,1]},1e+21]"}) {
     const auto result = CanonicalizeJson(json);
     ASSERT_TRUE(result) << json << result.error().message();
     EXPECT_EQ(*result, json);
@@ -50,11 +56,47 @@ TEST(CanonicalizeJson, BoundsTheDepth) {
 }
 
 TEST(CanonicalizeJson, RefusesWhatHasNoCanonicalForm) {
-  for (std::string_view json :
-       {"", " ", "{", "[1,]", "{\"a\":1,}", "{a:1}", "'a'", "01", "+1", ".5", "1.", "1e", "NaN", "Infinity", "nul", "1 2", "\"a\tb\"", "\"\\x\"", "\"\\u12g4\"",
-        "\xef\xbb\xbf{}", "\"\xc3\"", "\"\xed\xa0\x80\"", "\"\xc0\x80\"", R"({"a":1,"b":2,"a":3})", R"({"a":1,"\u0061":1})", R"([{"x":{"k":1,"k":1}}])",
-        "1e999", "-1e309", "9007199254740993", "-9007199254740993", "18446744073709551615", "9223372036854775807", "1152921504606846976", "-18446744073709551616", "1000000000000000000000", "123456789012345678901234567890", R"("\ud800")", R"("\udc00")",
-        R"("\ud800\u0041")", R"("\udc00\ud800")", R"({"\ud800":1})"}) {
+  for (std::string_view json : {"",
+                                " ",
+                                "{",
+                                "[1,]",
+                                "{\"a\":1,}",
+                                "{a:1}",
+                                "'a'",
+                                "01",
+                                "+1",
+                                ".5",
+                                "1.",
+                                "1e",
+                                "NaN",
+                                "Infinity",
+                                "nul",
+                                "1 2",
+                                "\"a\tb\"",
+                                "\"\\x\"",
+                                "\"\\u12g4\"",
+                                "\xef\xbb\xbf{}",
+                                "\"\xc3\"",
+                                "\"\xed\xa0\x80\"",
+                                "\"\xc0\x80\"",
+                                R"({"a":1,"b":2,"a":3})",
+                                R"({"a":1,"\u0061":1})",
+                                R"([{"x":{"k":1,"k":1}}])",
+                                "1e999",
+                                "-1e309",
+                                "9007199254740993",
+                                "-9007199254740993",
+                                "18446744073709551615",
+                                "9223372036854775807",
+                                "1152921504606846976",
+                                "-18446744073709551616",
+                                "1000000000000000000000",
+                                "123456789012345678901234567890",
+                                R"("\ud800")",
+                                R"("\udc00")",
+                                R"("\ud800\u0041")",
+                                R"("\udc00\ud800")",
+                                R"({"\ud800":1})"}) {
     const auto result = CanonicalizeJson(json);
     ASSERT_FALSE(result) << json << " -> " << *result;
     EXPECT_EQ(result.error().code(), Code::kInvalidArgument) << json;
@@ -76,11 +118,14 @@ TEST(CanonicalizeJson, RefusesEveryLoneSurrogate) {
 }
 
 TEST(CanonicalizeJson, SaysWhere) {
-  EXPECT_EQ(CanonicalizeJson("{\"a\":1,,}").error().message(), "byte 7: a key in double quotes is expected here");
+  EXPECT_EQ(CanonicalizeJson("{\"a\":1,,}").error().message(),
+            "byte 7: a key in double quotes is expected here");
   EXPECT_EQ(CanonicalizeJson("[1,2").error().message(), "byte 4: the document ends too early");
-  EXPECT_EQ(CanonicalizeJson("[true,1e999]").error().message(), "byte 6: the number 1e999 does not survive as an IEEE double; send it as a string");
+  EXPECT_EQ(CanonicalizeJson("[true,1e999]").error().message(),
+            "byte 6: the number 1e999 does not survive as an IEEE double; send it as a string");
   EXPECT_EQ(CanonicalizeJson("\"abc\xff\"").error().message(), "byte 4: the text is not valid UTF-8");
-  EXPECT_EQ(CanonicalizeJson(R"({"a/b":[1,{"~":1,"~":2}]})").error().message(), "at \"/a~1b/1/~0\": the key stands twice in its object");
+  EXPECT_EQ(CanonicalizeJson(R"({"a/b":[1,{"~":1,"~":2}]})").error().message(),
+            "at \"/a~1b/1/~0\": the key stands twice in its object");
 }
 
 class Vectors : public testing::Test {
@@ -126,7 +171,9 @@ TEST_F(Vectors, HaveTheSignaturesThatNodeMade) {
 TEST_F(Vectors, RefuseWhatHasNoIdentity) {
   for (simdjson::dom::element vector : root_["refused"].get_array()) {
     const ParsedClaim parsed = Parse(Text(vector, "input"));
-    const Status status = parsed.status.ok() ? VerifySignatures(parsed.assertion, CanonicalOf(parsed.assertion)) : parsed.status;
+    const Status status = parsed.status.ok()
+                              ? VerifySignatures(parsed.assertion, CanonicalOf(parsed.assertion))
+                              : parsed.status;
     EXPECT_EQ(status.reason(), Text(vector, "reason")) << Text(vector, "name");
   }
 }
@@ -173,7 +220,8 @@ TEST(VerifySignatures, ChecksEverySignerAndNamesTheWrongOne) {
   Assertion claim = Parse(ClaimWith("epoch", "\"e\"")).assertion;
   claim.agent_id = TestKey(1).public_key();
   const std::string canonical = CanonicalOf(claim);
-  for (uint8_t i = 1; i <= 3; ++i) claim.signatures.push_back({TestKey(i).public_key(), TestKey(i).Sign({kDomain, canonical})});
+  for (uint8_t i = 1; i <= 3; ++i)
+    claim.signatures.push_back({TestKey(i).public_key(), TestKey(i).Sign({kDomain, canonical})});
   EXPECT_TRUE(VerifySignatures(claim, canonical).ok());
   claim.signatures[2].signature = TestKey(1).Sign({kDomain, canonical});
   const Status status = VerifySignatures(claim, canonical);

@@ -37,14 +37,22 @@ void ExpectSame(std::string_view a, std::string_view b) {
 TEST(ClaimParser, LeavesAbsentFieldsAbsent) {
   const ParsedClaim parsed = Parse(R"({"concept_path":"a","predicate":"p","value":true,"confidence":1})");
   ASSERT_TRUE(parsed.status.ok());
-  EXPECT_FALSE(parsed.assertion.timestamp_ms || parsed.assertion.source || parsed.assertion.lifecycle || parsed.assertion.agent_id);
-  EXPECT_TRUE(parsed.assertion.signatures.empty() && parsed.assertion.metadata_json.empty() && parsed.errors.empty());
+  EXPECT_FALSE(parsed.assertion.timestamp_ms || parsed.assertion.source || parsed.assertion.lifecycle ||
+               parsed.assertion.agent_id);
+  EXPECT_TRUE(parsed.assertion.signatures.empty() && parsed.assertion.metadata_json.empty() &&
+              parsed.errors.empty());
 }
 
 TEST(ClaimParser, GivesOneIdentityToEveryDialectOfAValue) {
   const std::pair<std::string_view, std::string_view> same[] = {
-      {R"("x")", R"({"type":"Text","value":"x"})"}, {R"("x")", R"({"Text":"x"})"}, {"1", R"({"Number":1.0})"}, {"1.0", R"({"value":1e0,"type":"Number"})"},
-      {"false", R"({"Boolean":false})"}, {R"({"ref":"a/b"})", R"({"Reference":"a/b"})"}, {R"({"ref":"a/b"})", R"({"ref":"a/b"})"}, {"-0.0", "0"}};
+      {R"("x")", R"({"type":"Text","value":"x"})"},
+      {R"("x")", R"({"Text":"x"})"},
+      {"1", R"({"Number":1.0})"},
+      {"1.0", R"({"value":1e0,"type":"Number"})"},
+      {"false", R"({"Boolean":false})"},
+      {R"({"ref":"a/b"})", R"({"Reference":"a/b"})"},
+      {R"({"ref":"a/b"})", R"({"ref":"a/b"})"},
+      {"-0.0", "0"}};
   for (const auto& [bare, object] : same) {
     std::string dialect = ClaimWith("value", "");
     dialect.insert(1, "\"object\":" + std::string(object) + ",");
@@ -68,29 +76,70 @@ TEST(ClaimParser, RefusesAValueThatItsAliasContradicts) {
 }
 
 TEST(ClaimParser, NamesEveryMissingField) {
-  for (std::string_view name : {"concept_path", "predicate", "value", "confidence"}) ExpectFault(name, "", "/" + std::string(name));
+  for (std::string_view name : {"concept_path", "predicate", "value", "confidence"})
+    ExpectFault(name, "", "/" + std::string(name));
   EXPECT_EQ(Parse("{}").errors.size(), 4U);
 }
 
 TEST(ClaimParser, PointsAtTheFieldThatIsWrong) {
   const std::string long_id = std::string(kId) + "0";
   const std::vector<std::array<std::string, 3>> wrong = {
-      {"concept_path", "1", ""}, {"concept_path", "\"\"", ""}, {"concept_path", "\"a/*\"", ""}, {"concept_path", R"("a\u0000b")", ""},
-      {"predicate", "[]", ""}, {"predicate", R"("\u0085")", ""}, {"predicate", Quoted(std::string(129, 'p')), ""},
-      {"value", "[1]", ""}, {"value", "{}", ""}, {"value", R"({"Number":1})", ""}, {"value", R"({"ref":"a","x":1})", ""}, {"value", R"({"ref":1})", "/ref"},
-      {"value", R"({"ref":"a/"})", "/ref"}, {"value", "9007199254740993", ""}, {"value", "10000000000000000001", ""},
-      {"object", R"({"type":"Number","value":"1"})", "/value"}, {"object", R"({"type":"number","value":1})", "/value"}, {"object", R"({"Nummer":1})", "/Nummer"},
-      {"object", R"({"Number":1,"Text":"x"})", ""}, {"object", R"({"type":"Text"})", "/type"}, {"object", R"({"Reference":""})", "/Reference"},
-      {"confidence", "1.0000001", ""}, {"confidence", "-0.1", ""}, {"confidence", "\"1\"", ""}, {"confidence", "true", ""},
-      {"source", "\"s\"", ""}, {"source", "{}", ""}, {"source", R"({"id":1})", "/id"}, {"source", R"({"id":""})", "/id"}, {"source", R"({"id":"a","id":"a"})", "/id"},
-      {"source", R"({"class":"Clinical"})", "/class"}, {"source", R"({"class":"clinical","class":"clinical"})", "/class"}, {"source", R"({"a/b~":1})", "/a~1b~0"},
-      {"source", R"({"url":")" + std::string(2049, 'u') + "\"}", "/url"}, {"source", R"({"hash":null})", "/hash"},
-      {"lifecycle", "\"done\"", ""}, {"lifecycle", "1", ""}, {"parent", Quoted(long_id), ""}, {"parent", Quoted("ABCD"), ""},
-      {"derived_from", "[]", ""}, {"derived_from", Quoted(kId), ""}, {"derived_from", "[" + Quoted(kId) + ",1]", "/1"},
-      {"derived_from", "[" + Quoted(kId) + "," + Quoted(kId) + "]", "/1"}, {"epoch", "\"\"", ""}, {"epoch", Quoted(std::string(129, 'e')), ""},
-      {"timestamp", "\"yesterday\"", ""}, {"timestamp", "1770804000.5", ""}, {"timestamp", "1770804000000", ""}, {"timestamp", "true", ""},
-      {"timestamp", "-62167219201", ""}, {"timestamp", "\"2026-02-30T00:00:00Z\"", ""}, {"valid_from", "\"\"", ""}, {"valid_to", "{}", ""},
-      {"metadata", "[]", ""}, {"metadata", R"({"a":{"b":1,"b":1}})", "/a/b"}, {"metadata", R"({"n":[0,9007199254740993]})", "/n/1"},
+      {"concept_path", "1", ""},
+      {"concept_path", "\"\"", ""},
+      {"concept_path", "\"a/*\"", ""},
+      {"concept_path", R"("a\u0000b")", ""},
+      {"predicate", "[]", ""},
+      {"predicate", R"("\u0085")", ""},
+      {"predicate", Quoted(std::string(129, 'p')), ""},
+      {"value", "[1]", ""},
+      {"value", "{}", ""},
+      {"value", R"({"Number":1})", ""},
+      {"value", R"({"ref":"a","x":1})", ""},
+      {"value", R"({"ref":1})", "/ref"},
+      {"value", R"({"ref":"a/"})", "/ref"},
+      {"value", "9007199254740993", ""},
+      {"value", "10000000000000000001", ""},
+      {"object", R"({"type":"Number","value":"1"})", "/value"},
+      {"object", R"({"type":"number","value":1})", "/value"},
+      {"object", R"({"Nummer":1})", "/Nummer"},
+      {"object", R"({"Number":1,"Text":"x"})", ""},
+      {"object", R"({"type":"Text"})", "/type"},
+      {"object", R"({"Reference":""})", "/Reference"},
+      {"confidence", "1.0000001", ""},
+      {"confidence", "-0.1", ""},
+      {"confidence", "\"1\"", ""},
+      {"confidence", "true", ""},
+      {"source", "\"s\"", ""},
+      {"source", "{}", ""},
+      {"source", R"({"id":1})", "/id"},
+      {"source", R"({"id":""})", "/id"},
+      {"source", R"({"id":"a","id":"a"})", "/id"},
+      {"source", R"({"class":"Clinical"})", "/class"},
+      {"source", R"({"class":"clinical","class":"clinical"})", "/class"},
+      {"source", R"({"a/b~":1})", "/a~1b~0"},
+      {"source", R"({"url":")" + std::string(2049, 'u') + "\"}", "/url"},
+      {"source", R"({"hash":null})", "/hash"},
+      {"lifecycle", "\"done\"", ""},
+      {"lifecycle", "1", ""},
+      {"parent", Quoted(long_id), ""},
+      {"parent", Quoted("ABCD"), ""},
+      {"derived_from", "[]", ""},
+      {"derived_from", Quoted(kId), ""},
+      {"derived_from", "[" + Quoted(kId) + ",1]", "/1"},
+      {"derived_from", "[" + Quoted(kId) + "," + Quoted(kId) + "]", "/1"},
+      {"epoch", "\"\"", ""},
+      {"epoch", Quoted(std::string(129, 'e')), ""},
+      {"timestamp", "\"yesterday\"", ""},
+      {"timestamp", "1770804000.5", ""},
+      {"timestamp", "1770804000000", ""},
+      {"timestamp", "true", ""},
+      {"timestamp", "-62167219201", ""},
+      {"timestamp", "\"2026-02-30T00:00:00Z\"", ""},
+      {"valid_from", "\"\"", ""},
+      {"valid_to", "{}", ""},
+      {"metadata", "[]", ""},
+      {"metadata", R"({"a":{"b":1,"b":1}})", "/a/b"},
+      {"metadata", R"({"n":[0,9007199254740993]})", "/n/1"},
       {"metadata", R"({"a":")" + std::string(4096, 'm') + "\"}", ""}};
   for (const auto& [name, json, below] : wrong) {
     // An alias stands beside what it contradicts; what is tested here is its own form.
@@ -100,10 +149,24 @@ TEST(ClaimParser, PointsAtTheFieldThatIsWrong) {
 
 TEST(ClaimParser, TakesWhatIsJustWithinTheLimits) {
   const std::vector<std::pair<std::string, std::string>> right = {
-      {"concept_path", Quoted(std::string(512, 'c'))}, {"predicate", Quoted(std::string(128, 'p'))}, {"value", Quoted(std::string(kValueBytesMax, 'v'))},
-      {"value", "9007199254740992"}, {"value", "-9007199254740992"}, {"value", "1e300"}, {"value", "100000000000000000000"}, {"value", "\"\""}, {"value", R"("\u0000")"}, {"confidence", "0"}, {"confidence", "1.0"},
-      {"metadata", "{}"}, {"metadata", R"({"a":")" + std::string(4096 - 8, 'm') + "\"}"}, {"timestamp", "0"}, {"timestamp", "253402300799"},
-      {"timestamp", "-62167219200"}, {"epoch", Quoted(std::string(128, 'e'))}, {"source", R"({"class":"expert"})"},
+      {"concept_path", Quoted(std::string(512, 'c'))},
+      {"predicate", Quoted(std::string(128, 'p'))},
+      {"value", Quoted(std::string(kValueBytesMax, 'v'))},
+      {"value", "9007199254740992"},
+      {"value", "-9007199254740992"},
+      {"value", "1e300"},
+      {"value", "100000000000000000000"},
+      {"value", "\"\""},
+      {"value", R"("\u0000")"},
+      {"confidence", "0"},
+      {"confidence", "1.0"},
+      {"metadata", "{}"},
+      {"metadata", R"({"a":")" + std::string(4096 - 8, 'm') + "\"}"},
+      {"timestamp", "0"},
+      {"timestamp", "253402300799"},
+      {"timestamp", "-62167219200"},
+      {"epoch", Quoted(std::string(128, 'e'))},
+      {"source", R"({"class":"expert"})"},
       {"metadata", "{\"a\":" + std::string(30, '[') + std::string(30, ']') + "}"}};
   for (const auto& [name, json] : right) {
     const ParsedClaim parsed = Parse(ClaimWith(name, json));
@@ -112,11 +175,12 @@ TEST(ClaimParser, TakesWhatIsJustWithinTheLimits) {
 }
 
 TEST(ClaimParser, BoundsTheDepthOfTheWholeDocument) {
-  ExpectFault("metadata", "{\"a\":" + std::string(31, '[') + std::string(31, ']') + "}", "/metadata/a" + [] {
-    std::string zeros;
-    for (int i = 0; i < 30; ++i) zeros += "/0";
-    return zeros;
-  }());
+  ExpectFault(
+      "metadata", "{\"a\":" + std::string(31, '[') + std::string(31, ']') + "}", "/metadata/a" + [] {
+        std::string zeros;
+        for (int i = 0; i < 30; ++i) zeros += "/0";
+        return zeros;
+      }());
 }
 
 TEST(ClaimParser, SaysThatAValueIsTooLarge) {
@@ -127,8 +191,9 @@ TEST(ClaimParser, SaysThatAValueIsTooLarge) {
 }
 
 TEST(ClaimParser, RefusesNullAndDuplicatesOfEveryField) {
-  for (std::string_view name : {"concept_path", "predicate", "value", "confidence", "agent_id", "source", "lifecycle", "parent", "derived_from", "epoch", "timestamp",
-                                "valid_from", "valid_to", "metadata", "signature", "signatures", "subject", "object"}) {
+  for (std::string_view name : {"concept_path", "predicate", "value", "confidence", "agent_id", "source",
+                                "lifecycle", "parent", "derived_from", "epoch", "timestamp", "valid_from",
+                                "valid_to", "metadata", "signature", "signatures", "subject", "object"}) {
     ExpectFault(name, "null", "/" + std::string(name));
   }
   std::string twice = ClaimWith("", "");
@@ -141,7 +206,9 @@ TEST(ClaimParser, RefusesNullAndDuplicatesOfEveryField) {
 TEST(ClaimParser, ListsWhatIsAllowedInsteadOfAnUnknownField) {
   const FieldError fault = FaultOf(ClaimWith("confidense/~", "1"));
   EXPECT_EQ(fault.pointer, "/confidense~1~0");
-  EXPECT_NE(fault.detail.find("unknown field; allowed are concept_path, predicate, value, confidence,"), std::string::npos) << fault.detail;
+  EXPECT_NE(fault.detail.find("unknown field; allowed are concept_path, predicate, value, confidence,"),
+            std::string::npos)
+      << fault.detail;
 }
 
 TEST(ClaimParser, SaysWhichFieldsTheServerAdds) {
@@ -177,9 +244,11 @@ TEST(ClaimParser, TellsTextThatIsNotJsonFromClaimsThatAreWrong) {
     EXPECT_EQ(parsed.status.reason(), "invalid_json") << json;
     EXPECT_TRUE(parsed.errors.empty());
   }
-  EXPECT_NE(Parse("{\"a\":1 \"b\":2}").status.message().find("byte 7: ',' or '}' is expected here"), std::string_view::npos)
+  EXPECT_NE(Parse("{\"a\":1 \"b\":2}").status.message().find("byte 7: ',' or '}' is expected here"),
+            std::string_view::npos)
       << Parse("{\"a\":1 \"b\":2}").status.message();
-  for (std::string_view json : {"[]", "1", "\"x\"", "null", "true"}) EXPECT_EQ(Parse(json).status.reason(), "invalid_request") << json;
+  for (std::string_view json : {"[]", "1", "\"x\"", "null", "true"})
+    EXPECT_EQ(Parse(json).status.reason(), "invalid_request") << json;
 }
 
 TEST(ClaimParser, PointsAtNumbersAndStringsThatDoNotSurvive) {
@@ -210,12 +279,15 @@ TEST(ClaimParser, SurvivesAHugeDocumentAndASmallOneAfterIt) {
 
 class ClaimBatch : public testing::Test {
  protected:
-  Result<std::vector<ParsedClaim>> Read(std::string_view json, size_t items_max = 100) { return parser_.ParseArray(json, json.size(), items_max); }
+  Result<std::vector<ParsedClaim>> Read(std::string_view json, size_t items_max = 100) {
+    return parser_.ParseArray(json, json.size(), items_max);
+  }
   ClaimParser parser_;
 };
 
 TEST_F(ClaimBatch, KeepsTheOrderAndSparesTheGoodItems) {
-  const auto items = Read("[" + ClaimWith("epoch", "\"1\"") + "," + ClaimWith("confidence", "7") + ",3," + ClaimWith("epoch", "\"4\"") + "]");
+  const auto items = Read("[" + ClaimWith("epoch", "\"1\"") + "," + ClaimWith("confidence", "7") + ",3," +
+                          ClaimWith("epoch", "\"4\"") + "]");
   ASSERT_TRUE(items);
   ASSERT_EQ(items->size(), 4U);
   EXPECT_EQ((*items)[0].assertion.epoch, "1");
@@ -225,7 +297,8 @@ TEST_F(ClaimBatch, KeepsTheOrderAndSparesTheGoodItems) {
 }
 
 TEST_F(ClaimBatch, SparesTheGoodItemsBesideANumberThatDoesNotSurvive) {
-  const auto items = Read(" [" + ClaimWith("epoch", "\"1\"") + " , " + ClaimWith("value", "1e999") + ",\n" + ClaimWith("value", R"("\udead")") + "," + ClaimWith("epoch", "\"4\"") + "] ");
+  const auto items = Read(" [" + ClaimWith("epoch", "\"1\"") + " , " + ClaimWith("value", "1e999") + ",\n" +
+                          ClaimWith("value", R"("\udead")") + "," + ClaimWith("epoch", "\"4\"") + "] ");
   ASSERT_TRUE(items) << items.error().message();
   ASSERT_EQ(items->size(), 4U);
   EXPECT_EQ((*items)[0].assertion.epoch, "1");

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stored form: what goes in comes out, and bytes that are not whole are refused or decode within their bounds.
+// The stored form: what goes in comes out, and bytes that are not whole are refused or decode within their
+// bounds.
 #include "model/claim_record.h"
 
+#include <gtest/gtest.h>
 #include <simdjson.h>
 
 #include <cmath>
 #include <limits>
-
-#include <gtest/gtest.h>
 
 #include "claims.h"
 
@@ -48,7 +48,9 @@ TEST(ClaimRecord, GivesBackEveryField) {
     EXPECT_EQ(view->valid_from_ms(), claim.valid_from_ms.value_or(std::numeric_limits<int64_t>::min()));
     EXPECT_EQ(view->valid_to_ms(), claim.valid_to_ms.value_or(std::numeric_limits<int64_t>::max()));
     EXPECT_EQ(view->source_id(), claim.source ? claim.source->id : "");
-    EXPECT_EQ(view->source_class(), claim.source ? claim.source->source_class.value_or(SourceClass::kAnecdotal) : SourceClass::kAnecdotal);
+    EXPECT_EQ(view->source_class(), claim.source
+                                        ? claim.source->source_class.value_or(SourceClass::kAnecdotal)
+                                        : SourceClass::kAnecdotal);
     EXPECT_EQ(view->lifecycle(), claim.lifecycle.value_or(Lifecycle::kProposed));
     EXPECT_EQ(view->epoch(), claim.epoch);
     EXPECT_EQ(view->concept_path(), claim.concept_path);
@@ -59,7 +61,8 @@ TEST(ClaimRecord, GivesBackEveryField) {
     EXPECT_EQ(ToHex({view->id(), 32}), ToHex(IdOf(canonical)));
     ASSERT_EQ(view->signature_count(), claim.signatures.size());
     for (size_t s = 0; s < claim.signatures.size(); ++s) {
-      EXPECT_EQ(view->signature(s), std::string(AsView(claim.signatures[s].agent_id)) + std::string(AsView(claim.signatures[s].signature)));
+      EXPECT_EQ(view->signature(s), std::string(AsView(claim.signatures[s].agent_id)) +
+                                        std::string(AsView(claim.signatures[s].signature)));
     }
   }
 }
@@ -93,6 +96,8 @@ TEST(ClaimRecord, RefusesEveryTruncationAndEveryExtension) {
       ASSERT_TRUE(!row || row->row_size() <= size);
     }
     EXPECT_FALSE(ClaimView::OfRecord(record + "}"));
+    const size_t canonical_at = record.size() - ClaimView::Trusted(record).canonical_json().size();
+    EXPECT_FALSE(ClaimView::OfRecord(std::string(record).insert(canonical_at, "x")));
   }
 }
 
@@ -117,10 +122,23 @@ TEST(ClaimRecord, RefusesLengthsThatWouldOverflow) {
   EXPECT_FALSE(ClaimView::OfRecord(record));
 }
 
+// Such a number could not be shown as JSON.
+TEST(ClaimRecord, RefusesNumbersThatAreNotFinite) {
+  for (double number :
+       {std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(), std::nan("")}) {
+    for (size_t at : {size_t{8}, size_t{40}}) {
+      std::string record = RecordOf(Parse(ClaimWith("value", "1")).assertion);
+      StoreLittle(record.data() + at, number);
+      EXPECT_FALSE(ClaimView::OfRow(record)) << at;
+    }
+  }
+}
+
 TEST(ClaimRecord, NamesTheVersionThatItCannotRead) {
   std::string record = RecordOf(Parse(ClaimWith("value", "1")).assertion);
   record[0] = 2;
-  EXPECT_EQ(ClaimView::OfRow(record).error().message(), "claim record: format version 2; this program reads 1");
+  EXPECT_EQ(ClaimView::OfRow(record).error().message(),
+            "claim record: format version 2; this program reads 1");
 }
 
 TEST(AppendClaimJson, ShowsTheClaimAndWhatTheServerAdded) {
@@ -128,8 +146,18 @@ TEST(AppendClaimJson, ShowsTheClaimAndWhatTheServerAdded) {
   const std::string record = RecordOf(parsed.assertion);
   std::string out;
   AppendClaimJson(out, *ClaimView::OfRecord(record), 42, 1770804000000, "quarantined");
-  EXPECT_EQ(out, R"({"concept_path":"a/b","confidence":0.5,"predicate":"p","timestamp":"2026-02-11T10:00:00.000Z","value":{"ref":"x/y"},"id":")" +
-                     ToHex(IdOf(CanonicalOf(parsed.assertion))) + R"(","sequence":42,"recorded_at":"2026-02-11T10:00:00.000Z","status":"quarantined"})");
+  EXPECT_EQ(
+      out,
+      R"({"concept_path":"a/b","confidence":0.5,"predicate":"p","timestamp":"2026-02-11T10:00:00.000Z","value":{"ref":"x/y"},"id":")" +
+          ToHex(IdOf(CanonicalOf(parsed.assertion))) +
+          R"(","sequence":42,"recorded_at":"2026-02-11T10:00:00.000Z","status":"quarantined"})");
+}
+
+TEST(AppendClaimJson, IsJsonEvenWhenTheStoredTextIsEmpty) {
+  const std::string record = EncodeClaim(Parse(ClaimWith("value", "1")).assertion, "{}", Hash256{});
+  std::string out;
+  AppendClaimJson(out, *ClaimView::OfRecord(record), 1, 0, "active");
+  EXPECT_TRUE(CanonicalizeJson(out)) << out;
 }
 
 // What a client was shown it can send again, once it has taken off what the server added.

@@ -18,10 +18,14 @@ struct Signer {
 class Signed : public testing::Test {
  protected:
   // The claim's JSON with `members` (text of further members) in front.
-  std::string Body(const std::string& members) const { return std::string(plain_).insert(1, members.empty() ? "" : members + ","); }
+  std::string Body(const std::string& members) const {
+    return std::string(plain_).insert(1, members.empty() ? "" : members + ",");
+  }
   std::string Agent() const { return R"("agent_id":")" + one_.agent + "\""; }
   std::string Signature(const std::string& hex) const { return R"("signature":")" + hex + "\""; }
-  static std::string Item(const Signer& signer, const std::string& hex) { return R"({"agent_id":")" + signer.agent + R"(","signature":")" + hex + "\"}"; }
+  static std::string Item(const Signer& signer, const std::string& hex) {
+    return R"({"agent_id":")" + signer.agent + R"(","signature":")" + hex + "\"}";
+  }
 
   void ExpectAccepted(const std::string& body, const HeaderSignature& header = {}, size_t signers = 1) const {
     const ParsedClaim parsed = Parse(body, header);
@@ -32,7 +36,8 @@ class Signed : public testing::Test {
     EXPECT_EQ(parsed.assertion.signatures.front().agent_id, one_.key.public_key());
     EXPECT_TRUE(VerifySignatures(parsed.assertion, canonical).ok());
   }
-  void ExpectRefused(const std::string& body, std::string_view reason, std::string_view pointer, const HeaderSignature& header = {}) const {
+  void ExpectRefused(const std::string& body, std::string_view reason, std::string_view pointer,
+                     const HeaderSignature& header = {}) const {
     const ParsedClaim parsed = Parse(body, header);
     EXPECT_EQ(parsed.status.reason(), reason) << parsed.status.message() << "\n" << body;
     const bool is_request = reason == "invalid_request";
@@ -60,7 +65,8 @@ TEST_F(Signed, MayCarryItsSignatureInAnyOfThreePlaces) {
 
 TEST_F(Signed, MaySayTheSameTwice) {
   ExpectAccepted(Body(Agent() + "," + Signature(signature_)), {one_.agent, signature_});
-  ExpectAccepted(Body(Signature(signature_) + ",\"signatures\":[" + Item(one_, signature_) + "]"), {one_.agent, signature_});
+  ExpectAccepted(Body(Signature(signature_) + ",\"signatures\":[" + Item(one_, signature_) + "]"),
+                 {one_.agent, signature_});
 }
 
 TEST_F(Signed, MayHaveSeveralSigners) {
@@ -70,11 +76,15 @@ TEST_F(Signed, MayHaveSeveralSigners) {
 TEST_F(Signed, IsRefusedWhenThePlacesContradictEachOther) {
   const std::string both = "\"signatures\":[" + Item(two_, second_) + "," + Item(one_, signature_) + "]";
   ExpectRefused(Body(Agent() + "," + both), "invalid_request", "/agent_id");
-  ExpectRefused(Body(Agent() + "," + Signature(second_) + ",\"signatures\":[" + Item(one_, signature_) + "]"), "invalid_request", "/signature");
-  ExpectRefused(Body(Agent() + "," + Signature(signature_)), "invalid_request", "/agent_id", {two_.agent, signature_});
-  ExpectRefused(Body(Agent() + "," + Signature(signature_)), "invalid_request", "/agent_id", {two_.agent, ""});
+  ExpectRefused(Body(Agent() + "," + Signature(second_) + ",\"signatures\":[" + Item(one_, signature_) + "]"),
+                "invalid_request", "/signature");
+  ExpectRefused(Body(Agent() + "," + Signature(signature_)), "invalid_request", "/agent_id",
+                {two_.agent, signature_});
+  ExpectRefused(Body(Agent() + "," + Signature(signature_)), "invalid_request", "/agent_id",
+                {two_.agent, ""});
   ExpectRefused(Body(Agent() + "," + Signature(signature_)), "invalid_request", "", {one_.agent, second_});
-  ExpectRefused(Body("\"signatures\":[" + Item(one_, signature_) + "]"), "invalid_request", "", {one_.agent, second_});
+  ExpectRefused(Body("\"signatures\":[" + Item(one_, signature_) + "]"), "invalid_request", "",
+                {one_.agent, second_});
 }
 
 TEST_F(Signed, IsRefusedWithoutTheOtherHalf) {
@@ -87,31 +97,38 @@ TEST_F(Signed, IsRefusedWithoutTheOtherHalf) {
 TEST_F(Signed, IsRefusedWithKeysAndSignaturesOfTheWrongForm) {
   const std::string upper = "ABCDEF" + one_.agent.substr(6), zero(64, '0');
   for (const std::string& agent : {upper, zero, std::string("ab"), std::string()}) {
-    ExpectRefused(Body(R"("agent_id":")" + agent + "\"," + Signature(signature_)), "invalid_signature", "/agent_id");
+    ExpectRefused(Body(R"("agent_id":")" + agent + "\"," + Signature(signature_)), "invalid_signature",
+                  "/agent_id");
     if (!agent.empty()) ExpectRefused(Body(""), "invalid_signature", "", {agent, signature_});
   }
-  for (const std::string& hex : {signature_ + "00", signature_.substr(2), std::string(128, 'G'), std::string()}) {
+  for (const std::string& hex :
+       {signature_ + "00", signature_.substr(2), std::string(128, 'G'), std::string()}) {
     ExpectRefused(Body(Agent() + "," + Signature(hex)), "invalid_signature", "/signature");
-    ExpectRefused(Body("\"signatures\":[" + Item(one_, hex) + "]"), "invalid_signature", "/signatures/0/signature");
+    ExpectRefused(Body("\"signatures\":[" + Item(one_, hex) + "]"), "invalid_signature",
+                  "/signatures/0/signature");
     if (!hex.empty()) ExpectRefused(Body(Agent()), "invalid_signature", "", {one_.agent, hex});
   }
 }
 
 TEST_F(Signed, HasABoundedListOfDistinctSigners) {
   const std::string one = Item(one_, signature_);
-  ExpectRefused(Body("\"signatures\":[" + one + "," + one + "]"), "invalid_request", "/signatures/1/agent_id");
+  ExpectRefused(Body("\"signatures\":[" + one + "," + one + "]"), "invalid_request",
+                "/signatures/1/agent_id");
   ExpectRefused(Body("\"signatures\":[]"), "invalid_request", "/signatures");
   ExpectRefused(Body("\"signatures\":[" + one + ",{}]"), "invalid_request", "/signatures/1");
-  ExpectRefused(Body("\"signatures\":[" + one + ",{\"agent_id\":\"x\",\"agent_id\":\"y\"}]"), "invalid_request", "/signatures/1");
+  ExpectRefused(Body("\"signatures\":[" + one + ",{\"agent_id\":\"x\",\"agent_id\":\"y\"}]"),
+                "invalid_request", "/signatures/1");
   std::string many = one;
   for (uint8_t i = 2; i <= 16; ++i) many += "," + Item(Signer(i), Signer(i).Sign(canonical_));
   ExpectAccepted(Body("\"signatures\":[" + many + "]"), {}, 16);
-  ExpectRefused(Body("\"signatures\":[" + many + "," + Item(Signer(17), signature_) + "]"), "invalid_request", "/signatures");
+  ExpectRefused(Body("\"signatures\":[" + many + "," + Item(Signer(17), signature_) + "]"), "invalid_request",
+                "/signatures");
 }
 
 TEST_F(Signed, MustGiveItsTimesInTheFormThatWasSigned) {
   const std::string sign = Agent() + "," + Signature(signature_);
-  for (std::string_view time : {"1770804000", "\"2026-02-11T10:00:00Z\"", "\"2026-02-11T10:00:00.000+00:00\"", "\"2026-02-11T10:00:00.0000Z\""}) {
+  for (std::string_view time : {"1770804000", "\"2026-02-11T10:00:00Z\"", "\"2026-02-11T10:00:00.000+00:00\"",
+                                "\"2026-02-11T10:00:00.0000Z\""}) {
     plain_ = ClaimWith("timestamp", time);
     ExpectRefused(Body(sign), "invalid_request", "/timestamp");
   }

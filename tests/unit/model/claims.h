@@ -26,8 +26,12 @@ inline std::string CanonicalOf(const Assertion& claim) {
 
 // A smallest claim whose member `name` is `json` (any text), or which lacks it when `json` is empty.
 inline std::string ClaimWith(std::string_view name, std::string_view json) {
-  const std::pair<std::string_view, std::string_view> members[] = {{"concept_path", "\"a/b\""}, {"predicate", "\"p\""}, {"value", "1"},
-                                                                   {"confidence", "0.5"}, {"timestamp", "\"2026-02-11T10:00:00.000Z\""}};
+  const std::pair<std::string_view, std::string_view> members[] = {
+      {"concept_path", "\"a/b\""},
+      {"predicate", "\"p\""},
+      {"value", "1"},
+      {"confidence", "0.5"},
+      {"timestamp", "\"2026-02-11T10:00:00.000Z\""}};
   std::string out = "{";
   const auto add = [&out](std::string_view key, std::string_view text) {
     out.append(out.size() > 1 ? ",\"" : "\"").append(key).append("\":").append(text);
@@ -48,7 +52,8 @@ inline crypto::KeyPair TestKey(uint8_t number) {
 inline Assertion RandomClaim(std::mt19937_64& random) {
   const auto below = [&random](uint64_t n) { return random() % n; };
   const auto name = [&below] {
-    static constexpr std::string_view kParts[] = {"a", "Z", "0", " ", "\"", "\\", "é", "€", "😀", "-", "{", "}", ":"};
+    static constexpr std::string_view kParts[] = {"a", "Z", "0", " ", "\"", "\\", "é",
+                                                  "€", "😀", "-", "{", "}",  ":"};
     std::string text = "n";
     for (uint64_t i = below(12); i > 0; --i) text += kParts[below(std::size(kParts))];
     return text;
@@ -62,9 +67,11 @@ inline Assertion RandomClaim(std::mt19937_64& random) {
   claim.concept_path = name() + "/" + name();
   claim.predicate = name();
   claim.value.kind = static_cast<Value::Kind>(below(4));
-  if (claim.value.kind == Value::Kind::kNumber) claim.value.number = static_cast<double>(below(1'000'000)) / 64 - 5000;
+  if (claim.value.kind == Value::Kind::kNumber)
+    claim.value.number = static_cast<double>(below(1'000'000)) / 64 - 5000;
   if (claim.value.kind == Value::Kind::kBoolean) claim.value.number = static_cast<double>(below(2));
-  if (claim.value.kind == Value::Kind::kText) claim.value.text = below(4) == 0 ? std::string() : name() + "\n\x01" + name();
+  if (claim.value.kind == Value::Kind::kText)
+    claim.value.text = below(4) == 0 ? std::string() : name() + "\n\x01" + name();
   if (claim.value.kind == Value::Kind::kReference) claim.value.text = "ref://" + name();
   claim.confidence = static_cast<double>(below(1001)) / 1000;
   if (below(2) == 0) claim.source = Source{name(), {}, "", ""};
@@ -77,7 +84,8 @@ inline Assertion RandomClaim(std::mt19937_64& random) {
   claim.timestamp_ms = static_cast<int64_t>(below(4'000'000'000'000));
   if (below(2) == 0) claim.valid_from_ms = static_cast<int64_t>(below(1'000'000'000'000));
   if (below(2) == 0) claim.valid_to_ms = static_cast<int64_t>(below(1'000'000'000'000)) + 1'000'000'000'000;
-  if (below(2) == 0) claim.metadata_json = R"({"a":[1,{"b":null}],"z":")" + std::string(below(40), 'x') + "\"}";
+  if (below(2) == 0)
+    claim.metadata_json = R"({"a":[1,{"b":null}],"z":")" + std::string(below(40), 'x') + "\"}";
   const uint64_t signers = below(4);
   if (signers > 0) claim.agent_id = TestKey(1).public_key();
   const std::string canonical = CanonicalOf(claim);

@@ -10,14 +10,16 @@ namespace stemedb::model {
 namespace {
 
 TEST(ConceptPath, TakesSegmentsWithAnOptionalScheme) {
-  for (std::string_view path : {"a", "a/b", "a/b c/d", "fda://drug", "x+1.y-z://a/b", "薬/セマグルチド", "a:b/c", "a:/b", "*/a", "a/*b", "a*", "a/**", ".", "../a", "http:/a"}) {
+  for (std::string_view path : {"a", "a/b", "a/b c/d", "fda://drug", "x+1.y-z://a/b", "薬/セマグルチド",
+                                "a:b/c", "a:/b", "*/a", "a/*b", "a*", "a/**", ".", "../a", "http:/a"}) {
     EXPECT_EQ(ConceptPathFault(path), "") << path;
   }
 }
 
 TEST(ConceptPath, RefusesEmptySegmentsSchemesAndSubtrees) {
-  for (std::string_view path : {"", "/", "/a", "a/", "a//b", "//a", "a://", "a:///b", "a://b/", "a://b//c", "A://b", "1a://b", "://b", "a_b://c", "é://c", "a/b://c",
-                                "*", "a/*", "s://*", "s://a/*"}) {
+  for (std::string_view path :
+       {"",      "/",      "/a",   "a/",      "a//b",  "//a",     "a://", "a:///b", "a://b/", "a://b//c",
+        "A://b", "1a://b", "://b", "a_b://c", "é://c", "a/b://c", "*",    "a/*",    "s://*",  "s://a/*"}) {
     EXPECT_NE(ConceptPathFault(path), "") << path;
   }
 }
@@ -31,15 +33,18 @@ TEST(ConceptPath, IsBoundedInBytesNotInCharacters) {
 }
 
 TEST(Name, RefusesControlCharactersOfEveryKind) {
-  for (unsigned c = 0; c < 0x20; ++c) EXPECT_NE(NameFault(std::string("a") + static_cast<char>(c), 9), "") << c;
+  for (unsigned c = 0; c < 0x20; ++c)
+    EXPECT_NE(NameFault(std::string("a") + static_cast<char>(c), 9), "") << c;
   EXPECT_NE(NameFault("\x7f", 9), "");
-  for (unsigned c = 0x80; c < 0xA0; ++c) EXPECT_NE(NameFault(std::string("\xC2") + static_cast<char>(c), 9), "") << c;
+  for (unsigned c = 0x80; c < 0xA0; ++c)
+    EXPECT_NE(NameFault(std::string("\xC2") + static_cast<char>(c), 9), "") << c;
   EXPECT_EQ(NameFault("\u00A0", 9), "");
   EXPECT_EQ(NameFault("\u00C2\u00DF ~", 9), "");
 }
 
 TEST(Name, RefusesTextThatIsNotUtf8) {
-  for (std::string_view text : {"\xff", "a\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80"}) EXPECT_EQ(NameFault(text, 9), "is not valid UTF-8");
+  for (std::string_view text : {"\xff", "a\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80"})
+    EXPECT_EQ(NameFault(text, 9), "is not valid UTF-8");
 }
 
 TEST(Utf16Less, PutsCharactersBeyondTheBmpBeforeTheLastOfIt) {
