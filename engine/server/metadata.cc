@@ -14,10 +14,10 @@ namespace {
 constexpr size_t kBytesMax = 4096;
 constexpr std::string_view kStartsKey = "\"starts\":";
 
+// With its final slash; "./" for a bare name.
 std::string DirOf(const std::string& path) {
   const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
+  return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
 }
 
 std::string Text(const Metadata& metadata, int64_t now_ms) {
@@ -42,7 +42,7 @@ std::string Text(const Metadata& metadata, int64_t now_ms) {
 
 }  // namespace
 
-std::string MetadataPath(const std::string& wal_dir) { return DirOf(wal_dir) + "/metadata.json"; }
+std::string MetadataPath(const std::string& wal_dir) { return DirOf(wal_dir) + "metadata.json"; }
 
 uint64_t ReadStarts(env::Env& env, const std::string& path) {
   auto file = env.OpenRead(path);
