@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Document and server against each other. It runs last: it looks at what all the other tests have seen."""
 
+import json
+import os
+import re
 import subprocess
 import sys
 import unittest
 from urllib.parse import urlencode
 
-from server_process import CONTRACT, PROGRAM, Server
+from server_process import CONTRACT, PROGRAM, SOURCE_DIR, Server
 
 # Statuses that a black-box test can't bring about at will; they are made in other tests.
 OUT_OF_REACH = {
@@ -61,6 +64,26 @@ class Document(unittest.TestCase):
             query = {name: samples[name] for name in names if samples[name] is not None}
             answer = self.server.request("GET", template + "?" + urlencode(query))
             self.assertEqual(answer.status, 200, answer.body)
+
+    def test_the_commands_of_the_narrative_work_as_printed(self):
+        with open(os.path.join(SOURCE_DIR, "docs", "http-api.md"), encoding="utf-8") as file:
+            commands = file.read().split("```sh\n")[1].split("```")[0]
+        host, port = self.server.addresses["api"]
+        commands = commands.replace("API=http://127.0.0.1:18180", f"API=http://{host}:{port}")
+        run = subprocess.run(["sh", "-ec", commands], capture_output=True, text=True, check=True)
+        answer = json.JSONDecoder().raw_decode(run.stdout, run.stdout.index('{"concept_path"'))[0]
+        self.assertEqual((answer["resolutions"][0]["status"], answer["resolutions"][0]["conflict_score"]),
+                         ("contested", 1))
+
+    def test_the_narratives_codes_are_those_of_the_servers_table(self):
+        with open(os.path.join(SOURCE_DIR, "docs", "http-api.md"), encoding="utf-8") as file:
+            rows = re.findall(r"^\| (\d{3}) \| (.*) \|$", file.read(), re.MULTILINE)
+        told = {(code, int(status)) for status, text in rows for code in re.findall(r"`([a-z_]+)`", text)}
+        with open(os.path.join(SOURCE_DIR, "engine", "api", "errors.cc"), encoding="utf-8") as file:
+            table = {(code, int(status)) for code, status in re.findall(r'ErrorClass\{"(\w+)", (\d+),', file.read())}
+        self.assertEqual(table - told, set())
+        self.assertEqual(told - table, {("not_found", 404), ("method_not_allowed", 405), ("payload_too_large", 413),
+                                        ("internal", 500)})
 
     def test_every_field_that_the_server_knows_is_documented(self):
         # An unknown field's problem lists what is allowed.

@@ -116,9 +116,11 @@ TEST_F(QuestionReaderTest, SurvivesRandomQueryStrings) {
                                      "cursor",       "+", "-1", "1e9", ":",    "as_of", "%7B", "%00"};
   for (int i = 0; i < 20'000; ++i) {
     std::string text;
-    for (unsigned n = random() % 12; n > 0; --n) text += pieces[random() % std::size(pieces)];
+    for (auto n = random() % 12; n > 0; --n) text += pieces[random() % std::size(pieces)];
     const ReadQuestion read = FromQuery(text);
-    if (read.status.ok()) EXPECT_LE(read.question.limit, query::kLimitMax) << text;
+    if (read.status.ok()) {
+      EXPECT_LE(read.question.limit, query::kLimitMax) << text;
+    }
   }
 }
 
