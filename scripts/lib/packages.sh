@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 #
 # The one list of Debian 12 packages that the project needs, and the one place that installs them. Sourced by the
-# scripts; packages come from the machine's own apt sources, as root or with sudo.
+# scripts; packages come from the machine's own apt sources, as root or with sudo. COMMAND:PACKAGE is wanted only where
+# the command is missing: it may have come from elsewhere.
 #
 #   need_packages build example    installs what is missing of these groups; says nothing when all is there
 #
@@ -13,6 +14,7 @@ PACKAGES_build=(
   g++ cmake ninja-build pkg-config
   libluajit-5.1-dev libuv1-dev node-llhttp liblmdb-dev prometheus-cpp-dev libsodium-dev libssl-dev
   libsimdjson-dev libspdlog-dev libcli11-dev zlib1g-dev
+  python3 python3-yaml
   curl jq
 )
 # What the example of scripts/run reads: its importer, and the sources that disagree.
@@ -23,8 +25,8 @@ PACKAGES_example=(
 # To run every test.
 PACKAGES_test=(
   libgtest-dev libgmock-dev libbenchmark-dev
-  python3 python3-nacl python3-prometheus-client
-  nodejs luajit lua-check shellcheck lmdb-utils openssl prometheus procps
+  python3 python3-nacl python3-prometheus-client python3-jsonschema
+  node:nodejs npm:npm luajit lua-check shellcheck lmdb-utils openssl prometheus procps
 )
 # To change the code, and to measure it.
 PACKAGES_develop=(
@@ -38,6 +40,10 @@ packages_say() { printf '%s\n' "$*" >&2; }
 missing_packages() {
   local package
   for package in "$@"; do
+    if [[ $package == *:* ]]; then
+      command -v "${package%%:*}" >/dev/null && continue
+      package=${package#*:}
+    fi
     [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || echo "$package"
   done
 }
