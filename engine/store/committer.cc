@@ -230,7 +230,6 @@ void Committer::ForgetIndexed() {
 void Committer::CountFailure(const Status& failure) {
   writer_->Discard();
   options_.metrics->WalWriteError(failure.reason()).Increment();
-  telemetry::LogError("store", "writes refused: " + std::string(failure.message()), {{"reason", failure.reason()}});
 }
 
 void Committer::SetRefusal(const Status& failure) {
@@ -238,7 +237,12 @@ void Committer::SetRefusal(const Status& failure) {
   if (refusal_.ok() && failure.ok()) return;
   // A poisoned log stays poisoned, whatever a repeat that needs no write may say.
   if (refusal_.reason() == "wal_failed") return;
-  if (failure.ok()) telemetry::LogInfo("store", "writes are accepted again");
+  // Said when it begins and when it ends, not for each request that it hits.
+  if (failure.ok()) {
+    telemetry::LogInfo("store", "writes are accepted again");
+  } else if (refusal_.reason() != failure.reason()) {
+    telemetry::LogError("store", "writes refused: " + std::string(failure.message()), {{"reason", failure.reason()}});
+  }
   refusal_ = failure;
 }
 

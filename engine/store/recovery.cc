@@ -84,11 +84,7 @@ Result<wal::Recovered> ReplayLog(const Options& options, index::RecordTable& rec
   wal::RecoverOptions recover{.env = options.env, .dir = options.wal_dir};
   recover.first_needed_sequence = checkpoint + 1;
   recover.damage = options.salvage_wal ? wal::OnDamage::kSalvage : wal::OnDamage::kRefuse;
-  recover.log = [](std::string_view line) {
-    // These two are said once, by RecoverState: after an older log was compared the figure is another one.
-    if (line.starts_with("Starting WAL recovery") || line.starts_with("Replayed ")) return;
-    telemetry::LogWarn("wal", line);
-  };
+  recover.log = [](std::string_view line) { telemetry::LogWarn("wal", line); };
   auto recovered = wal::Recover(recover, [&](const wal::Record& record) -> Status {
     if (record.sequence == checkpoint + 1 &&
         wal::ChainOf(at.chain, record.type, record.flags, record.sequence, record.recorded_at_ms, record.payload) !=

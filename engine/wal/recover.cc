@@ -47,13 +47,10 @@ class Recovery {
   Recovery(const RecoverOptions& options, const ReplayCallback& replay) : options_(options), replay_(replay) {}
 
   Result<Recovered> Run() {
-    Log("Starting WAL recovery...");
     STEMEDB_RETURN_IF_ERROR(options_.env->MakeDirs(options_.dir));
     STEMEDB_RETURN_IF_ERROR(ReadHeaders());
     STEMEDB_RETURN_IF_ERROR(ReadSegments());
     STEMEDB_RETURN_IF_ERROR(Finish());
-    Log("Replayed " + std::to_string(result_.records_replayed) + " entries from WAL (" +
-        std::to_string(result_.segments) + " segments, " + std::to_string(result_.records_read) + " records read)");
     return result_;
   }
 

@@ -27,7 +27,7 @@ struct RecoverOptions {
   OnDamage damage = OnDamage::kRefuse;
   // Reads segments below first_needed_sequence as well (for `stemedb verify`).
   bool read_everything = false;
-  std::function<void(std::string_view line)> log;  // may be empty
+  std::function<void(std::string_view line)> log;  // told what is cut off or set aside; may be empty
 };
 
 struct Recovered {
