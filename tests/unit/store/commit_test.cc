@@ -94,18 +94,21 @@ TEST_F(Commit, AnEmptySubmissionIsAnswered) {
   EXPECT_TRUE(result.items.empty());
 }
 
-// A clock that goes back by a second each time that it is asked.
-class BackwardClock final : public env::Clock {
+// A clock that gains twenty milliseconds and loses five, by turns, as it is asked.
+class JumpingClock final : public env::Clock {
  public:
-  int64_t NowMs() const override { return now_ms_.fetch_sub(1000); }
+  int64_t NowMs() const override {
+    const int64_t call = calls_.fetch_add(1);
+    return kTestNow + 10 * call - (call % 2 == 0 ? 0 : 15);
+  }
   int64_t MonotonicNs() const override { return env::Clock::System()->MonotonicNs(); }
 
  private:
-  mutable std::atomic<int64_t> now_ms_{kTestNow};
+  mutable std::atomic<int64_t> calls_{0};
 };
 
 TEST_F(Commit, RecordedTimesNeverFallAlongTheLog) {
-  BackwardClock clock;
+  JumpingClock clock;
   options_.clock = &clock;
   Open();
   std::vector<std::future<CommitResult>> results;
