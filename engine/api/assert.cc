@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// POST /v1/assert and /v1/assertions: one claim. The loop parses, verifies and encodes; the commit thread makes it
-// durable and calls back; the answer is written on the loop again.
+// POST /v1/assert and /v1/assertions: one claim. The loop parses, verifies and encodes; the commit thread
+// makes it durable and calls back; the answer is written on the loop again.
 #include "api/claim_intake.h"
 #include "api/routes.h"
 #include "http/loop.h"
@@ -8,7 +8,8 @@
 namespace stemedb::api {
 namespace {
 
-constexpr size_t kClaimBodyMax = 1024 * 1024;  // value 64 KiB and metadata 4 KiB, at six bytes for each escaped one
+constexpr size_t kClaimBodyMax =
+    1024 * 1024;  // value 64 KiB and metadata 4 KiB, at six bytes for each escaped one
 
 http::Response StoredResponse(const Hash256& id, const store::ItemResult& item) {
   http::Response response;
@@ -36,9 +37,9 @@ void Commit(LoopContext& context, http::ExchangePtr exchange, store::PreparedCla
 void Assert(LoopContext& context, http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
   const model::HeaderSignature header{request.header("x-agent-id"), request.header("x-agent-signature")};
-  Intake intake = Admit(
-      context.claim_parser().ParseClaim(request.body, request.body.size() + http::kBodyPadding, header),
-      UnsignedClaimsFault(context.backend(), request), context.backend().clock->NowMs());
+  Intake intake =
+      Admit(context.claim_parser().ParseClaim(request.body, request.body.size() + http::kBodyPadding, header),
+            UnsignedClaimsFault(context.backend(), request), context.backend().clock->NowMs());
   if (!intake.status.ok()) return exchange->Respond(context.Refusal(request, intake.status, intake.errors));
   Commit(context, std::move(exchange), std::move(intake.claim));
 }

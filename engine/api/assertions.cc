@@ -22,9 +22,10 @@ http::Response Assertion(LoopContext& context, const http::Request& request) {
 void AddAssertionsRoutes(http::Router& router, LoopContext& context) {
   router.Add({.path = "/v1/assertions/{id}",
               .methods = {http::Method::kGet},
-              .handler = [&context](http::ExchangePtr exchange) {
-                exchange->Respond(Assertion(context, exchange->request()));
-              },
+              .handler =
+                  [&context](http::ExchangePtr exchange) {
+                    exchange->Respond(Assertion(context, exchange->request()));
+                  },
               .param_names = {}});
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Backend: what every loop's handlers share. The server room fills it in once, before the loops start, and it outlives
-// them; afterwards only `state` changes.
+// Backend: what every loop's handlers share. The server room fills it in once, before the loops start, and it
+// outlives them; afterwards only `state` changes.
 #pragma once
 
 #include <atomic>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// POST /v1/assert/batch. Checking ten thousand signatures takes most of a second, so a batch is worked off in slices:
-// between two of them the loop serves everybody else. All that passed is then one submission: one place in the log's
-// order, and with ?atomic=true all of it or nothing, also across a crash.
+// POST /v1/assert/batch. Checking ten thousand signatures takes most of a second, so a batch is worked off in
+// slices: between two of them the loop serves everybody else. All that passed is then one submission: one
+// place in the log's order, and with ?atomic=true all of it or nothing, also across a crash.
 #include <algorithm>
 #include <utility>
 
@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kSliceItems = 128;         // some 5 ms of signatures
 constexpr size_t kBatchesInFlightMax = 16;  // for each loop; every one holds its body
 constexpr size_t kBatchBodyMax = 16 * 1024 * 1024;
-constexpr size_t kErrorsShownMax = 100;     // of an atomic batch
+constexpr size_t kErrorsShownMax = 100;  // of an atomic batch
 
 // What became of one item: its claim is the next one of the submission, or it was refused.
 struct Item {
@@ -30,7 +30,10 @@ struct Item {
 class BatchJob : public std::enable_shared_from_this<BatchJob> {
  public:
   BatchJob(LoopContext& context, http::ExchangePtr exchange, BatchItems source, store::Atomicity atomicity)
-      : context_(context), exchange_(std::move(exchange)), source_(std::move(source)), atomicity_(atomicity),
+      : context_(context),
+        exchange_(std::move(exchange)),
+        source_(std::move(source)),
+        atomicity_(atomicity),
         unsigned_fault_(UnsignedClaimsFault(context.backend(), exchange_->request())),
         now_ms_(context.backend().clock->NowMs()) {
     items_.reserve(source_.count());
@@ -89,7 +92,8 @@ void BatchJob::Commit() {
   if (submission_.claims.empty()) return Respond(Results({}));
   submission_.atomicity = atomicity_;
   submission_.done = [self = shared_from_this()](store::CommitResult&& result) {
-    self->exchange_->loop().Post([self, result = std::move(result)]() mutable { self->Finish(std::move(result)); });
+    self->exchange_->loop().Post(
+        [self, result = std::move(result)]() mutable { self->Finish(std::move(result)); });
   };
   const Status queued = context_.backend().store->Submit(std::move(submission_));
   if (!queued.ok()) Respond(context_.Refusal(exchange_->request(), queued));
@@ -117,8 +121,8 @@ http::Response BatchJob::RefuseWhole() {
     if (errors.size() >= kErrorsShownMax) errors.resize(kErrorsShownMax);
   }
   const Status whole(first->status.code(), first->status.reason(),
-                     "nothing was stored: " + std::to_string(refused) + " of " + std::to_string(items_.size()) +
-                         " claims were refused; see errors");
+                     "nothing was stored: " + std::to_string(refused) + " of " +
+                         std::to_string(items_.size()) + " claims were refused; see errors");
   return ProblemOf(whole, errors);
 }
 
@@ -183,15 +187,17 @@ Result<store::Atomicity> AtomicityOf(std::string_view query) {
 
 Status HeaderFault(const http::Request& request) {
   if (!request.has_header("x-agent-signature")) return Status::Ok();
-  return Status(Code::kInvalidArgument, "invalid_request",
-                "the header X-Agent-Signature signs a single claim; in a batch each claim carries its own signature");
+  return Status(
+      Code::kInvalidArgument, "invalid_request",
+      "the header X-Agent-Signature signs a single claim; in a batch each claim carries its own signature");
 }
 
 void AssertBatch(LoopContext& context, http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
   const auto refuse = [&](const Status& status) { exchange->Respond(context.Refusal(request, status)); };
   if (context.batches_in_flight >= kBatchesInFlightMax) {
-    return refuse(Status(Code::kResourceExhausted, "overloaded", "too many batches at once; send it again later"));
+    return refuse(
+        Status(Code::kResourceExhausted, "overloaded", "too many batches at once; send it again later"));
   }
   const Status header_fault = HeaderFault(request);
   if (!header_fault.ok()) return refuse(header_fault);
@@ -205,11 +211,12 @@ void AssertBatch(LoopContext& context, http::ExchangePtr exchange) {
 }  // namespace
 
 void AddBatchRoutes(http::Router& router, LoopContext& context) {
-  router.Add({.path = "/v1/assert/batch",
-              .methods = {http::Method::kPost},
-              .handler = [&context](http::ExchangePtr exchange) { AssertBatch(context, std::move(exchange)); },
-              .max_body_bytes = kBatchBodyMax,
-              .param_names = {}});
+  router.Add(
+      {.path = "/v1/assert/batch",
+       .methods = {http::Method::kPost},
+       .handler = [&context](http::ExchangePtr exchange) { AssertBatch(context, std::move(exchange)); },
+       .max_body_bytes = kBatchBodyMax,
+       .param_names = {}});
 }
 
 }  // namespace stemedb::api

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An array is parsed whole at once, which takes a few milliseconds for the largest; lines are parsed one by one.
+// An array is parsed whole at once, which takes a few milliseconds for the largest; lines are parsed one by
+// one.
 #include "api/batch_items.h"
 
 #include <string>
@@ -29,7 +30,8 @@ Result<BatchItems> BatchItems::Open(model::ClaimParser& parser, std::string_view
                   "the body is empty; a JSON array of claims, or one claim on each line, is expected");
   }
   if (content.front() == '[') {
-    auto array = parser.ParseArray(content, static_cast<size_t>(items.readable_end_ - content.data()), kBatchItemsMax);
+    auto array =
+        parser.ParseArray(content, static_cast<size_t>(items.readable_end_ - content.data()), kBatchItemsMax);
     if (!array) return array.error();
     items.array_ = std::move(*array);
     return items;

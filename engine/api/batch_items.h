@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// BatchItems: the claims of a batch, one after the other. A body that begins with '[' is a JSON array, one that begins
-// with '{' is NDJSON (a claim on each line), or a single claim when its first line isn't whole by itself.
+// BatchItems: the claims of a batch, one after the other. A body that begins with '[' is a JSON array, one
+// that begins with '{' is NDJSON (a claim on each line), or a single claim when its first line isn't whole by
+// itself.
 #pragma once
 
 #include <cstddef>

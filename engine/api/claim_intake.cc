@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A signature that is present and wrong is refused before anything else is looked at: an unsigned claim may be taken,
-// a forged one never.
+// A signature that is present and wrong is refused before anything else is looked at: an unsigned claim may
+// be taken, a forged one never.
 #include "api/claim_intake.h"
 
 #include <algorithm>
@@ -17,7 +17,8 @@ bool CameThroughProxy(const http::Request& request) {
   return request.has_header("forwarded") || request.has_header("x-forwarded-for");
 }
 
-// Browsers let any page post to this machine and name the page's origin: without this check a web page could write.
+// Browsers let any page post to this machine and name the page's origin: without this check a web page could
+// write.
 bool CameFromForeignPage(const Backend& backend, const http::Request& request) {
   if (!request.has_header("origin")) return false;
   const auto& allowed = backend.allowed_origins;
@@ -28,19 +29,22 @@ bool CameFromForeignPage(const Backend& backend, const http::Request& request) {
 
 Status UnsignedClaimsFault(const Backend& backend, const http::Request& request) {
   if (backend.unsigned_claims == UnsignedClaims::kRefused) {
-    return Status(Code::kUnauthenticated, "signature_required",
-                  "this server takes signed claims only; sign the claim with an Ed25519 key and send agent_id and "
-                  "signature");
+    return Status(
+        Code::kUnauthenticated, "signature_required",
+        "this server takes signed claims only; sign the claim with an Ed25519 key and send agent_id and "
+        "signature");
   }
   if (!request.peer_is_loopback || CameThroughProxy(request)) {
-    return Status(Code::kPermissionDenied, "unsigned_not_allowed",
-                  "unsigned claims are taken from the server's own machine only, and not through a proxy; sign the "
-                  "claim");
+    return Status(
+        Code::kPermissionDenied, "unsigned_not_allowed",
+        "unsigned claims are taken from the server's own machine only, and not through a proxy; sign the "
+        "claim");
   }
   if (CameFromForeignPage(backend, request)) {
-    return Status(Code::kPermissionDenied, "unsigned_not_allowed",
-                  "unsigned claims are not taken from web pages of this origin; sign the claim, or name the origin in "
-                  "STEMEDB_ALLOWED_ORIGINS");
+    return Status(
+        Code::kPermissionDenied, "unsigned_not_allowed",
+        "unsigned claims are not taken from web pages of this origin; sign the claim, or name the origin in "
+        "STEMEDB_ALLOWED_ORIGINS");
   }
   return Status::Ok();
 }
@@ -68,7 +72,8 @@ Intake Admit(model::ParsedClaim&& parsed, const Status& unsigned_fault, int64_t 
   return intake;
 }
 
-void AppendStored(std::string& out, std::optional<size_t> index, const Hash256& id, const store::ItemResult& item) {
+void AppendStored(std::string& out, std::optional<size_t> index, const Hash256& id,
+                  const store::ItemResult& item) {
   const std::string hex = ToHex(id);
   JsonWriter json(out);
   json.BeginObject();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET /v1/concepts?prefix=&after=&limit=: the children of a concept path, with how many claims stand there and below.
+// GET /v1/concepts?prefix=&after=&limit=: the children of a concept path, with how many claims stand there
+// and below.
 #include <charconv>
 
 #include "api/routes.h"
@@ -51,7 +52,8 @@ http::Response Concepts(LoopContext& context, const http::Request& request) {
                            {&error, 1});
   }
   http::Response response;
-  const Status listed = context.engine().Concepts(listing.prefix, listing.after, listing.limit, response.body);
+  const Status listed =
+      context.engine().Concepts(listing.prefix, listing.after, listing.limit, response.body);
   return listed.ok() ? std::move(response) : context.Refusal(request, listed);
 }
 

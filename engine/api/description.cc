@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET /api-doc/openapi.json: docs/openapi.yaml as JSON, built into the program so that server and document can't part.
+// GET /api-doc/openapi.json: docs/openapi.yaml as JSON, built into the program so that server and document
+// can't part.
 #include "api/description.h"
 
 #include "api/routes.h"

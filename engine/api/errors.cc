@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reasons are listed when a client can be told something that their Code alone doesn't say, or when the layer differs.
+// Reasons are listed when a client can be told something that their Code alone doesn't say, or when the layer
+// differs.
 #include "api/errors.h"
 
 #include <algorithm>
@@ -10,26 +11,16 @@ namespace stemedb::api {
 namespace {
 
 constexpr std::array kByReason = {
-    ErrorClass{"invalid_json", 400, "validation"},
-    ErrorClass{"invalid_request", 400, "validation"},
-    ErrorClass{"invalid_params", 400, "validation"},
-    ErrorClass{"invalid_query", 400, "validation"},
-    ErrorClass{"invalid_signature", 401, "auth"},
-    ErrorClass{"missing_signature", 401, "auth"},
-    ErrorClass{"signature_required", 401, "auth"},
-    ErrorClass{"unsigned_not_allowed", 403, "auth"},
-    ErrorClass{"unknown_assertion", 404, "query"},
-    ErrorClass{"unknown_lens", 404, "query"},
-    ErrorClass{"batch_too_large", 413, "validation"},
-    ErrorClass{"value_too_large", 413, "validation"},
-    ErrorClass{"as_of_in_future", 422, "query"},
-    ErrorClass{"too_many_pairs", 422, "query"},
-    ErrorClass{"too_many_rows", 422, "query"},
-    ErrorClass{"lens_failed", 500, "script"},
-    ErrorClass{"overloaded", 503, "storage"},
-    ErrorClass{"disk_full", 503, "storage"},
-    ErrorClass{"wal_failed", 503, "storage"},
-    ErrorClass{"shutting_down", 503, "server"},
+    ErrorClass{"invalid_json", 400, "validation"},    ErrorClass{"invalid_request", 400, "validation"},
+    ErrorClass{"invalid_params", 400, "validation"},  ErrorClass{"invalid_query", 400, "validation"},
+    ErrorClass{"invalid_signature", 401, "auth"},     ErrorClass{"missing_signature", 401, "auth"},
+    ErrorClass{"signature_required", 401, "auth"},    ErrorClass{"unsigned_not_allowed", 403, "auth"},
+    ErrorClass{"unknown_assertion", 404, "query"},    ErrorClass{"unknown_lens", 404, "query"},
+    ErrorClass{"batch_too_large", 413, "validation"}, ErrorClass{"value_too_large", 413, "validation"},
+    ErrorClass{"as_of_in_future", 422, "query"},      ErrorClass{"too_many_pairs", 422, "query"},
+    ErrorClass{"too_many_rows", 422, "query"},        ErrorClass{"lens_failed", 500, "script"},
+    ErrorClass{"overloaded", 503, "storage"},         ErrorClass{"disk_full", 503, "storage"},
+    ErrorClass{"wal_failed", 503, "storage"},         ErrorClass{"shutting_down", 503, "server"},
 };
 
 // Seconds to wait before trying again: a queue is empty soon, a disk isn't.
@@ -40,20 +31,32 @@ std::string_view RetryAfter(std::string_view reason) {
 
 ErrorClass ByCode(Code code, std::string_view reason) {
   switch (code) {
-    case Code::kInvalidArgument: return {reason, 400, "validation"};
-    case Code::kUnauthenticated: return {reason, 401, "auth"};
-    case Code::kPermissionDenied: return {reason, 403, "auth"};
-    case Code::kNotFound: return {reason, 404, "query"};
-    case Code::kConflict: return {reason, 409, "storage"};
-    case Code::kTooLarge: return {reason, 413, "validation"};
-    case Code::kOutOfRange: return {reason, 422, "validation"};
-    case Code::kResourceExhausted: return {reason, 503, "storage"};
-    case Code::kUnavailable: return {reason, 503, "server"};
-    case Code::kDeadlineExceeded: return {reason, 504, "query"};
+    case Code::kInvalidArgument:
+      return {reason, 400, "validation"};
+    case Code::kUnauthenticated:
+      return {reason, 401, "auth"};
+    case Code::kPermissionDenied:
+      return {reason, 403, "auth"};
+    case Code::kNotFound:
+      return {reason, 404, "query"};
+    case Code::kConflict:
+      return {reason, 409, "storage"};
+    case Code::kTooLarge:
+      return {reason, 413, "validation"};
+    case Code::kOutOfRange:
+      return {reason, 422, "validation"};
+    case Code::kResourceExhausted:
+      return {reason, 503, "storage"};
+    case Code::kUnavailable:
+      return {reason, 503, "server"};
+    case Code::kDeadlineExceeded:
+      return {reason, 504, "query"};
     case Code::kCorruption:
-    case Code::kIoError: return {reason, 500, "storage"};
+    case Code::kIoError:
+      return {reason, 500, "storage"};
     case Code::kOk:
-    case Code::kInternal: break;
+    case Code::kInternal:
+      break;
   }
   return {"internal", 500, "server"};
 }
@@ -74,7 +77,8 @@ http::Response ProblemOf(const Status& status, std::span<const http::FieldError>
       is_internal ? "The server failed; its log has the cause under this request_id." : status.message();
   http::Response response = http::Problem(error.http_status, error.reason, detail, errors);
   if (error.http_status == 503) response.headers.emplace_back("Retry-After", RetryAfter(error.reason));
-  if (error.http_status == 401) response.headers.emplace_back("WWW-Authenticate", "Ed25519 realm=\"stemedb\"");
+  if (error.http_status == 401)
+    response.headers.emplace_back("WWW-Authenticate", "Ed25519 realm=\"stemedb\"");
   return response;
 }
 

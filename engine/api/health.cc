@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET /v1/health: figures for people. /livez: the process answers. /readyz: it can do its work, check by check.
-// They take no lock that a write or a question could hold.
+// GET /v1/health: figures for people. /livez: the process answers. /readyz: it can do its work, check by
+// check. They take no lock that a write or a question could hold.
 #include <array>
 
 #include "api/routes.h"
@@ -100,7 +100,8 @@ http::Response Ready(const Backend& backend, const http::Request& request) {
 
 void AddHealthRoutes(http::Router& router, LoopContext& context) {
   const auto get = [&](const char* path, http::Handler handler) {
-    router.Add({.path = path, .methods = {http::Method::kGet}, .handler = std::move(handler), .param_names = {}});
+    router.Add(
+        {.path = path, .methods = {http::Method::kGet}, .handler = std::move(handler), .param_names = {}});
   };
   get("/v1/health", [&context](http::ExchangePtr exchange) { exchange->Respond(Health(context.backend())); });
   get("/livez", [](http::ExchangePtr exchange) { exchange->Respond(Live()); });

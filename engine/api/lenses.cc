@@ -16,8 +16,8 @@ http::Response Lenses(LoopContext& context) {
 }
 
 http::Response Compare(LoopContext& context, const http::Request& request) {
-  const ReadQuestion read =
-      ReadQuestionJson(context.json_parser(), request.body, {.lens_field = LensField::kList, .fixed_lens = {}});
+  const ReadQuestion read = ReadQuestionJson(context.json_parser(), request.body,
+                                             {.lens_field = LensField::kList, .fixed_lens = {}});
   if (!read.status.ok()) return context.Refusal(request, read.status, read.errors);
   telemetry::QuerySeries& series = context.Queries("compare");
   const telemetry::ScopedTimer timer(series.latency_seconds);

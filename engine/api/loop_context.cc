@@ -34,7 +34,8 @@ http::Response LoopContext::Refusal(const http::Request& request, const Status& 
                                     std::span<const http::FieldError> errors) {
   CountError(status);
   http::Response response = ProblemOf(status, errors);
-  // A 503 is a state that the store has logged already; one line for each refused request would flood the log.
+  // A 503 is a state that the store has logged already; one line for each refused request would flood the
+  // log.
   if (response.status >= 500 && response.status != 503) {
     telemetry::LogError("api", "request failed",
                         {{"code", status.reason()},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LoopContext: what one loop's handlers share: its query engine, its parsers, its series. Made on the loop's thread and
-// used there alone, so nothing in it has a lock.
+// LoopContext: what one loop's handlers share: its query engine, its parsers, its series. Made on the loop's
+// thread and used there alone, so nothing in it has a lock.
 #pragma once
 
 #include <simdjson.h>

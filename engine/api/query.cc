@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET and POST /v1/query, and the lenses that have a path of their own. A question is answered on the loop that got it.
+// GET and POST /v1/query, and the lenses that have a path of their own. A question is answered on the loop
+// that got it.
 #include "api/question_reader.h"
 #include "api/routes.h"
 #include "telemetry/stopwatch.h"
@@ -18,7 +19,8 @@ http::Response AnswerTo(LoopContext& context, const http::Request& request, cons
   http::Response response;
   const Status answered = context.engine().Answer(read.question, response.body);
   if (answered.ok()) return response;
-  if (answered.code() == Code::kDeadlineExceeded) context.backend().metrics->domain().query_timeout_total.Increment();
+  if (answered.code() == Code::kDeadlineExceeded)
+    context.backend().metrics->domain().query_timeout_total.Increment();
   return context.Refusal(request, answered);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A value becomes JSON only where its field may hold something else than text, and only when it is one whole JSON value
-// by itself: so that no value can end its place in the object and begin another.
+// A value becomes JSON only where its field may hold something else than text, and only when it is one whole
+// JSON value by itself: so that no value can end its place in the object and begin another.
 #include "api/query_string.h"
 
 #include <algorithm>
@@ -14,8 +14,8 @@ namespace stemedb::api {
 namespace {
 
 constexpr std::string_view kParamPrefix = "params.";
-constexpr std::array<std::string_view, 7> kJsonFields = {"as_of", "since", "min_confidence", "limit",
-                                                         "decay", "class_multipliers", "params"};
+constexpr std::array<std::string_view, 7> kJsonFields = {
+    "as_of", "since", "min_confidence", "limit", "decay", "class_multipliers", "params"};
 constexpr std::array<std::string_view, 2> kListFields = {"include", "lenses"};
 
 template <size_t N>
@@ -38,7 +38,8 @@ void AppendList(JsonWriter& json, std::string_view text) {
   json.EndArray();
 }
 
-void AppendValue(JsonWriter& json, simdjson::dom::parser& parser, const std::string& value, bool may_be_json) {
+void AppendValue(JsonWriter& json, simdjson::dom::parser& parser, const std::string& value,
+                 bool may_be_json) {
   if (may_be_json && IsJson(parser, value)) {
     json.Raw(value);
   } else {

@@ -12,7 +12,8 @@
 
 namespace stemedb::api {
 
-// kInvalidArgument: "invalid_query" (the escapes are wrong) or "invalid_request" (a parameter is given twice).
+// kInvalidArgument: "invalid_query" (the escapes are wrong) or "invalid_request" (a parameter is given
+// twice).
 Result<std::string> QuestionObjectOf(simdjson::dom::parser& parser, std::string_view query);
 
 }  // namespace stemedb::api

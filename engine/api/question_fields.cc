@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One function for each field, in the order of the table.
+#include "api/question_fields.h"
+
 #include <algorithm>
 #include <limits>
 
-#include "api/question_fields.h"
 #include "base/time.h"
 #include "model/text_rules.h"
 #include "script/weights.h"
@@ -45,7 +46,8 @@ void QuestionFields::TakePath(std::string_view other, element value) {
   const auto text = Text(value);
   if (!text) return;
   if (has_path_ && path_as_given_ != *text) {
-    return Complain("differs from " + std::string(other) + "; concept_path and subject are one field, give one of them");
+    return Complain("differs from " + std::string(other) +
+                    "; concept_path and subject are one field, give one of them");
   }
   has_path_ = true;
   path_as_given_ = *text;
@@ -98,14 +100,18 @@ void QuestionFields::ReadParams(element value) {
     std::string_view text;
     bool flag = false;
     double number = 0;
-    if (item.get(text) == simdjson::SUCCESS) param = std::string(text);
-    else if (item.get(flag) == simdjson::SUCCESS) param = flag;
-    else if (item.get(number) == simdjson::SUCCESS) param = number;
+    if (item.get(text) == simdjson::SUCCESS)
+      param = std::string(text);
+    else if (item.get(flag) == simdjson::SUCCESS)
+      param = flag;
+    else if (item.get(number) == simdjson::SUCCESS)
+      param = number;
     else {
       ComplainAt(PointerTo(key), "must be a string, a number or a boolean");
       continue;
     }
-    if (!question_.params.emplace(name, std::move(param)).second) ComplainAt(PointerTo(key), "is given twice");
+    if (!question_.params.emplace(name, std::move(param)).second)
+      ComplainAt(PointerTo(key), "is given twice");
   }
 }
 
@@ -180,9 +186,10 @@ void QuestionFields::ReadDecay(element value) {
   if (value.is_object()) {
     ReadClasses(value, days, kHalfLifeDaysMax, kNever);
   } else {
-    const auto all = NumberIn(value, std::numeric_limits<double>::min(), kHalfLifeDaysMax,
-                              "must be true, false, a half-life in days above 0, or an object of source classes to "
-                              "half-lives in days, null for never");
+    const auto all =
+        NumberIn(value, std::numeric_limits<double>::min(), kHalfLifeDaysMax,
+                 "must be true, false, a half-life in days above 0, or an object of source classes to "
+                 "half-lives in days, null for never");
     if (!all) return;
     days.fill(*all);
   }
@@ -200,7 +207,8 @@ void QuestionFields::ReadMultipliers(element value) {
     size_t tier = 0;
     for (element item : array) {
       double factor = 0;
-      if (!item.is_number() || item.get(factor) != simdjson::SUCCESS || factor < 0 || factor > kMultiplierMax) {
+      if (!item.is_number() || item.get(factor) != simdjson::SUCCESS || factor < 0 ||
+          factor > kMultiplierMax) {
         ComplainAt("/" + std::to_string(tier), "must be a number from 0 to 1000");
       }
       factors[tier++] = factor;
@@ -209,7 +217,8 @@ void QuestionFields::ReadMultipliers(element value) {
   question_.class_multipliers = factors;
 }
 
-void QuestionFields::ReadClasses(element value, Classes& classes, double max, std::optional<double> null_means) {
+void QuestionFields::ReadClasses(element value, Classes& classes, double max,
+                                 std::optional<double> null_means) {
   simdjson::dom::object object;
   if (value.get(object) != simdjson::SUCCESS) {
     return Complain("must be an object of source classes to numbers (" + std::string(kClassNames) + ")");
@@ -229,7 +238,7 @@ void QuestionFields::ReadClasses(element value, Classes& classes, double max, st
       place = number;
     } else {
       ComplainAt(PointerTo(key), null_means ? "must be a half-life in days above 0, or null for never"
-                                              : "must be a number from 0 to 1000");
+                                            : "must be a number from 0 to 1000");
     }
   }
 }
@@ -241,9 +250,12 @@ void QuestionFields::ReadInclude(element value) {
   for (element item : array) {
     std::string_view text;
     const bool is_text = item.get(text) == simdjson::SUCCESS;
-    if (is_text && text == "candidates") question_.include_candidates = true;
-    else if (is_text && text == "explain") question_.include_explain = true;
-    else ComplainAt("/" + std::to_string(index), "unknown; allowed are candidates, explain");
+    if (is_text && text == "candidates")
+      question_.include_candidates = true;
+    else if (is_text && text == "explain")
+      question_.include_explain = true;
+    else
+      ComplainAt("/" + std::to_string(index), "unknown; allowed are candidates, explain");
     if (++index > 8) return Complain("must be a list of: candidates, explain");
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// QuestionFields: turns one parsed JSON object into a question, field by field, and gathers every fault, up to a bound,
-// so that a client can mend its question in one go. Internal to the room: the public door is question_reader.h.
+// QuestionFields: turns one parsed JSON object into a question, field by field, and gathers every fault, up
+// to a bound, so that a client can mend its question in one go. Internal to the room: the public door is
+// question_reader.h.
 #pragma once
 
 #include <simdjson.h>

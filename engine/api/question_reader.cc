@@ -36,9 +36,12 @@ std::string ParameterName(std::string_view pointer) {
 std::string PointerTo(std::string_view name) {
   std::string part = "/";
   for (char c : name.substr(0, kNameBytesShownMax)) {
-    if (c == '~') part += "~0";
-    else if (c == '/') part += "~1";
-    else part += c;
+    if (c == '~')
+      part += "~0";
+    else if (c == '/')
+      part += "~1";
+    else
+      part += c;
   }
   // A cut may have split a character.
   while (!simdjson::validate_utf8(part)) part.pop_back();
@@ -46,22 +49,32 @@ std::string PointerTo(std::string_view name) {
 }
 
 const QuestionFields::Field QuestionFields::kFields[] = {
-    {"concept_path", &QuestionFields::ReadConceptPath}, {"subject", &QuestionFields::ReadSubject},
-    {"predicate", &QuestionFields::ReadPredicate},      {"lens", &QuestionFields::ReadLens},
-    {"lenses", &QuestionFields::ReadLenses},            {"params", &QuestionFields::ReadParams},
-    {"as_of", &QuestionFields::ReadAsOf},               {"valid_at", &QuestionFields::ReadValidAt},
-    {"since", &QuestionFields::ReadSince},              {"lifecycle", &QuestionFields::ReadLifecycle},
-    {"epoch", &QuestionFields::ReadEpoch},              {"source_class", &QuestionFields::ReadSourceClass},
-    {"agent_id", &QuestionFields::ReadAgentId},         {"min_confidence", &QuestionFields::ReadMinConfidence},
-    {"decay", &QuestionFields::ReadDecay},              {"class_multipliers", &QuestionFields::ReadMultipliers},
-    {"include", &QuestionFields::ReadInclude},          {"limit", &QuestionFields::ReadLimit},
+    {"concept_path", &QuestionFields::ReadConceptPath},
+    {"subject", &QuestionFields::ReadSubject},
+    {"predicate", &QuestionFields::ReadPredicate},
+    {"lens", &QuestionFields::ReadLens},
+    {"lenses", &QuestionFields::ReadLenses},
+    {"params", &QuestionFields::ReadParams},
+    {"as_of", &QuestionFields::ReadAsOf},
+    {"valid_at", &QuestionFields::ReadValidAt},
+    {"since", &QuestionFields::ReadSince},
+    {"lifecycle", &QuestionFields::ReadLifecycle},
+    {"epoch", &QuestionFields::ReadEpoch},
+    {"source_class", &QuestionFields::ReadSourceClass},
+    {"agent_id", &QuestionFields::ReadAgentId},
+    {"min_confidence", &QuestionFields::ReadMinConfidence},
+    {"decay", &QuestionFields::ReadDecay},
+    {"class_multipliers", &QuestionFields::ReadMultipliers},
+    {"include", &QuestionFields::ReadInclude},
+    {"limit", &QuestionFields::ReadLimit},
     {"cursor", &QuestionFields::ReadCursor},
 };
 
 ReadQuestion QuestionFields::Read(element root) {
   simdjson::dom::object object;
   if (root.get(object) != simdjson::SUCCESS) {
-    Complain("a question is a JSON object such as {\"concept_path\":\"drugs/aspirin\",\"lens\":\"consensus\"}");
+    Complain(
+        "a question is a JSON object such as {\"concept_path\":\"drugs/aspirin\",\"lens\":\"consensus\"}");
   } else {
     std::set<std::string_view> seen;
     for (const auto [key, value] : object) {
@@ -91,9 +104,11 @@ ReadQuestion QuestionFields::Read(element root) {
   }
   if (!out_.errors.empty()) {
     const http::FieldError& first = out_.errors.front();
-    const std::string more =
-        out_.errors.size() > 1 ? " (and " + std::to_string(out_.errors.size() - 1) + " more; see errors)" : "";
-    out_.status = Status(Code::kInvalidArgument, "invalid_request", first.pointer + " " + first.detail + more);
+    const std::string more = out_.errors.size() > 1
+                                 ? " (and " + std::to_string(out_.errors.size() - 1) + " more; see errors)"
+                                 : "";
+    out_.status =
+        Status(Code::kInvalidArgument, "invalid_request", first.pointer + " " + first.detail + more);
   }
   return std::move(out_);
 }
@@ -115,7 +130,8 @@ void QuestionFields::CheckLens() {
   if (form_.lens_field != LensField::kFixed) return;
   at_ = "/lens";
   if (!question_.lens.empty() && question_.lens != form_.fixed_lens) {
-    Complain("this path asks the lens " + std::string(form_.fixed_lens) + "; leave lens out, or ask /v1/query");
+    Complain("this path asks the lens " + std::string(form_.fixed_lens) +
+             "; leave lens out, or ask /v1/query");
   }
   question_.lens = form_.fixed_lens;
 }
@@ -131,7 +147,8 @@ void QuestionFields::ApplyCursor() {
   question_.as_of = query::Moment{.sequence = cursor_->as_of_sequence, .time_ms = {}};
 }
 
-ReadQuestion ReadQuestionJson(simdjson::dom::parser& parser, std::string_view body, const QuestionForm& form) {
+ReadQuestion ReadQuestionJson(simdjson::dom::parser& parser, std::string_view body,
+                              const QuestionForm& form) {
   element root;
   static_assert(http::kBodyPadding >= simdjson::SIMDJSON_PADDING, "so that bodies are parsed in place");
   const auto error = parser.parse(body.data(), body.size(), false).get(root);
@@ -139,7 +156,8 @@ ReadQuestion ReadQuestionJson(simdjson::dom::parser& parser, std::string_view bo
   return QuestionFields(form).Read(root);
 }
 
-ReadQuestion ReadQuestionString(simdjson::dom::parser& parser, std::string_view query, const QuestionForm& form) {
+ReadQuestion ReadQuestionString(simdjson::dom::parser& parser, std::string_view query,
+                                const QuestionForm& form) {
   ReadQuestion out;
   const auto object = QuestionObjectOf(parser, query);
   if (!object) {

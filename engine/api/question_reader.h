@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a question from JSON or from a query string into query::Question, names every wrong field with its place and
-// with what is allowed. Both spellings go through one reader: a query string is turned into the JSON that it stands for.
+// Reads a question from JSON or from a query string into query::Question, names every wrong field with its
+// place and with what is allowed. Both spellings go through one reader: a query string is turned into the
+// JSON that it stands for.
 #pragma once
 
 #include <simdjson.h>
@@ -28,16 +29,17 @@ struct QuestionForm {
 };
 
 struct ReadQuestion {
-  Status status;                         // ok, or kInvalidArgument "invalid_json", "invalid_request", "invalid_query"
+  Status status;  // ok, or kInvalidArgument "invalid_json", "invalid_request", "invalid_query"
   std::vector<http::FieldError> errors;  // JSON pointers, or parameter names for a query string
   query::Question question;
-  std::vector<std::string> lenses;       // kList
+  std::vector<std::string> lenses;  // kList
 };
 
 inline constexpr size_t kLensesMax = 16;  // of one comparison
 
 // `parser` is the calling thread's own; nothing of it is kept.
 ReadQuestion ReadQuestionJson(simdjson::dom::parser& parser, std::string_view body, const QuestionForm& form);
-ReadQuestion ReadQuestionString(simdjson::dom::parser& parser, std::string_view query, const QuestionForm& form);
+ReadQuestion ReadQuestionString(simdjson::dom::parser& parser, std::string_view query,
+                                const QuestionForm& form);
 
 }  // namespace stemedb::api

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Refusals by the protocol itself (unknown path, malformed request) never reach a handler, so they are counted here.
+// Refusals by the protocol itself (unknown path, malformed request) never reach a handler, so they are
+// counted here.
 #include "api/request_observer.h"
 
 #include "telemetry/log.h"

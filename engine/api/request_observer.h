@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RequestObserver: counts and times every request by method, route and status, and writes the access log (level debug).
-// One for each loop.
+// RequestObserver: counts and times every request by method, route and status, and writes the access log
+// (level debug). One for each loop.
 #pragma once
 
 #include <map>

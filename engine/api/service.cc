@@ -28,7 +28,8 @@ void AddClientRoutes(http::Router& router, LoopContext& context) {
 
 class LoopService final : public http::Service {
  public:
-  LoopService(Backend& backend, LoopContext::Role role) : context_(backend, role), observer_(*backend.metrics) {
+  LoopService(Backend& backend, LoopContext::Role role)
+      : context_(backend, role), observer_(*backend.metrics) {
     if (role == LoopContext::Role::kClients) {
       AddClientRoutes(router_, context_);
     } else {
@@ -53,7 +54,9 @@ http::ServiceFactory Services(Backend& backend, LoopContext::Role role) {
 
 }  // namespace
 
-http::ServiceFactory ClientServices(Backend& backend) { return Services(backend, LoopContext::Role::kClients); }
+http::ServiceFactory ClientServices(Backend& backend) {
+  return Services(backend, LoopContext::Role::kClients);
+}
 http::ServiceFactory OperationsServices(Backend& backend) {
   return Services(backend, LoopContext::Role::kOperations);
 }
@@ -64,7 +67,8 @@ std::vector<std::string> ListRoutes() {
   AddClientRoutes(router, context);
   std::vector<std::string> list;
   for (const http::Route& route : router.routes()) {
-    for (http::Method method : route.methods) list.push_back(std::string(http::MethodName(method)) + " " + route.path);
+    for (http::Method method : route.methods)
+      list.push_back(std::string(http::MethodName(method)) + " " + route.path);
   }
   std::sort(list.begin(), list.end());
   return list;

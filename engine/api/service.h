@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two services that the server runs: the API for clients, one for each loop, and the operations service, whose own
-// loop answers health and metrics however busy the others are.
+// The two services that the server runs: the API for clients, one for each loop, and the operations service,
+// whose own loop answers health and metrics however busy the others are.
 #pragma once
 
 #include <string>

@@ -20,8 +20,8 @@ struct Wishes {
 
 std::string DescriptionOf(const Setting& setting) {
   const std::string value = setting.default_value();
-  return std::string(setting.description) + " (" + std::string(setting.env) + "; " + std::string(setting.allowed) +
-         "; default " + (value.empty() ? "none" : value) + ")";
+  return std::string(setting.description) + " (" + std::string(setting.env) + "; " +
+         std::string(setting.allowed) + "; default " + (value.empty() ? "none" : value) + ")";
 }
 
 bool IsSwitch(const Setting& setting) { return setting.allowed == "true or false"; }
@@ -72,7 +72,8 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   std::vector<CLI::Option*> options;
   AddSettings(app, texts, options);
   Wishes wishes;
-  app.add_flag("--print-config", wishes.print_config, "print every setting, its value and where that came from");
+  app.add_flag("--print-config", wishes.print_config,
+               "print every setting, its value and where that came from");
   app.add_option("--port-file", wishes.port_file, "write the addresses to this file once they are bound");
   app.add_flag("--list-routes", wishes.list_routes)->group("");  // for the tests that read the documents
   try {

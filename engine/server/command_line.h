@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line of stemedb-api: a flag for each setting, and a few that ask for something else than to serve.
+// The command line of stemedb-api: a flag for each setting, and a few that ask for something else than to
+// serve.
 #pragma once
 
 #include <optional>
@@ -15,7 +16,8 @@ struct Invocation {
   std::string port_file;  // empty: none
 };
 
-// What the command line came to: an invocation to serve with, or an exit code, everything having been printed.
+// What the command line came to: an invocation to serve with, or an exit code, everything having been
+// printed.
 struct ParsedCommandLine {
   std::optional<Invocation> invocation;
   int exit_code = 0;

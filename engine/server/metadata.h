@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// data/metadata.json: what the data directory holds, for people, backup scripts and the next start. Written at start and
-// at a clean stop; never needed to recover anything.
+// data/metadata.json: what the data directory holds, for people, backup scripts and the next start. Written
+// at start and at a clean stop; never needed to recover anything.
 #pragma once
 
 #include <cstdint>

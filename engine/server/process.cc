@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Members stand in the order of their start, so that destruction is the stop's order as well: the servers go before the
-// store, whose readers they hold, and the store before the metrics that it counts in.
+// Members stand in the order of their start, so that destruction is the stop's order as well: the servers go
+// before the store, whose readers they hold, and the store before the metrics that it counts in.
 #include "server/process.h"
 
 #include <unistd.h>
@@ -20,13 +20,14 @@
 namespace stemedb::server {
 namespace {
 
-constexpr uint64_t kDrainMs = 3'000;            // of requests in flight, so that a stop takes under 5 s
+constexpr uint64_t kDrainMs = 3'000;  // of requests in flight, so that a stop takes under 5 s
 constexpr uint64_t kOperationsDrainMs = 300;
-constexpr uint64_t kScriptGeneration = 1;       // of the set that the server starts with
+constexpr uint64_t kScriptGeneration = 1;  // of the set that the server starts with
 
 class Process {
  public:
-  explicit Process(const Invocation& invocation) : config_(invocation.config), port_file_(invocation.port_file) {}
+  explicit Process(const Invocation& invocation)
+      : config_(invocation.config), port_file_(invocation.port_file) {}
 
   int Run();
 
@@ -77,9 +78,10 @@ Status Process::OpenStore() {
   if (!opened) return opened.error();
   store_ = std::move(*opened);
   const store::Stats stats = store_->stats();
-  log_.Done(Step::kWal, "log is open", {{"dir", config_.wal_dir}, {"segments", stats.wal_segments},
-                                        {"bytes", stats.wal_bytes}});
-  log_.Done(Step::kStore, "records and indexes are open", {{"dir", config_.db_dir}, {"assertions", stats.assertions}});
+  log_.Done(Step::kWal, "log is open",
+            {{"dir", config_.wal_dir}, {"segments", stats.wal_segments}, {"bytes", stats.wal_bytes}});
+  log_.Done(Step::kStore, "records and indexes are open",
+            {{"dir", config_.db_dir}, {"assertions", stats.assertions}});
   log_.Done(Step::kIndexWorker, "running", {{"checkpoint", stats.checkpoint}, {"sequence", stats.sequence}});
   return Status::Ok();
 }
@@ -134,7 +136,8 @@ Status Process::Bind() {
 Status Process::WritePortFile() {
   if (port_file_.empty()) return Status::Ok();
   std::string text = "api " + FormatAddress({config_.bind.host, clients_->port()}) + "\n";
-  if (operations_) text += "operations " + FormatAddress({config_.dashboard.host, operations_->port()}) + "\n";
+  if (operations_)
+    text += "operations " + FormatAddress({config_.dashboard.host, operations_->port()}) + "\n";
   const std::string temporary = port_file_ + ".new";
   auto file = env_->OpenAppend(temporary);
   if (!file) return file.error();
@@ -146,15 +149,18 @@ Status Process::WritePortFile() {
 Status Process::SaveMetadata() {
   const store::Stats stats = store_->stats();
   return WriteMetadata(*env_, MetadataPath(config_.wal_dir),
-                       {.assertion_count = stats.assertions, .sequence = stats.sequence,
-                        .wal_segment_count = stats.wal_segments, .starts = starts_});
+                       {.assertion_count = stats.assertions,
+                        .sequence = stats.sequence,
+                        .wal_segment_count = stats.wal_segments,
+                        .starts = starts_});
 }
 
 int Process::Start() {
   backend_.started_ns = env_->clock()->MonotonicNs();
   log_.Done(Step::kLogging, "log is set up");
   log_.Done(Step::kMetrics, "every family is registered");
-  log_.Done(Step::kConfiguration, "settings are read", {{"loops", config_.loops}, {"version", STEMEDB_VERSION}});
+  log_.Done(Step::kConfiguration, "settings are read",
+            {{"loops", config_.loops}, {"version", STEMEDB_VERSION}});
   if (Status status = CheckDirectories(); !status.ok()) return log_.Failed(Step::kDirectories, status);
   log_.Done(Step::kDirectories, "usable", {{"wal", config_.wal_dir}, {"db", config_.db_dir}});
   if (Status status = OpenStore(); !status.ok()) return log_.Failed(StepOfStoreFailure(status), status);
@@ -181,7 +187,8 @@ int Process::Stop() {
   clients_->Stop();
   store_->Close();
   const Status saved = SaveMetadata();
-  if (!saved.ok()) telemetry::LogError("server", "metadata.json was not written", {{"cause", saved.message()}});
+  if (!saved.ok())
+    telemetry::LogError("server", "metadata.json was not written", {{"cause", saved.message()}});
   if (operations_) operations_->Stop();
   telemetry::LogInfo("server", "Stopped", {{"ms", static_cast<int64_t>(stopwatch.Seconds() * 1e3)}});
   return saved.ok() ? 0 : 1;

@@ -14,11 +14,13 @@ namespace {
 
 constexpr size_t kLoopsMax = 256;
 constexpr uint64_t kSegmentBytesMin = 4096;
-constexpr uint64_t kSegmentBytesMax = uint64_t{1} << 29;  // recovery reads a segment into memory, and refuses above 1 GiB
+constexpr uint64_t kSegmentBytesMax = uint64_t{1}
+                                      << 29;  // recovery reads a segment into memory, and refuses above 1 GiB
 
 std::string LoopsByDefault() { return std::to_string(std::max(1u, std::thread::hardware_concurrency())); }
 
-// As installed beside the program (bin/ and share/stemedb/), else below the working directory, as in a checkout.
+// As installed beside the program (bin/ and share/stemedb/), else below the working directory, as in a
+// checkout.
 std::string Installed(const char* name) {
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
@@ -39,14 +41,16 @@ bool ParseLoops(std::string_view text, size_t& out) {
 
 bool ParseSegmentBytes(std::string_view text, uint64_t& out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  return error == std::errc() && end == text.data() + text.size() && out >= kSegmentBytesMin && out <= kSegmentBytesMax;
+  return error == std::errc() && end == text.data() + text.size() && out >= kSegmentBytesMin &&
+         out <= kSegmentBytesMax;
 }
 
 bool ParseOrigins(std::string_view text, std::vector<std::string>& out) {
   while (!text.empty()) {
     const size_t comma = std::min(text.find(','), text.size());
     const std::string_view origin = text.substr(0, comma);
-    const bool is_origin = origin == "*" || (origin.find("://") != std::string_view::npos && origin.back() != '/');
+    const bool is_origin =
+        origin == "*" || (origin.find("://") != std::string_view::npos && origin.back() != '/');
     if (!is_origin || origin.find(' ') != std::string_view::npos) return false;
     out.emplace_back(origin);
     text.remove_prefix(std::min(comma + 1, text.size()));
@@ -70,36 +74,43 @@ bool Take(std::optional<T> parsed, T& out) {
 
 const std::vector<Setting>& Settings() {
   static const std::vector<Setting> table = {
-      {"STEMEDB_BIND_ADDR", "--bind-addr", "HOST:PORT with a numeric HOST or localhost; port 0 lets the system choose",
-       "where clients connect", [] { return std::string("127.0.0.1:18180"); },
+      {"STEMEDB_BIND_ADDR", "--bind-addr",
+       "HOST:PORT with a numeric HOST or localhost; port 0 lets the system choose", "where clients connect",
+       [] { return std::string("127.0.0.1:18180"); },
        [](std::string_view text, Config& c) { return ParseAddress(text, c.bind); }},
       {"STEMEDB_DASHBOARD_ADDR", "--dashboard-addr", "HOST:PORT, or off",
-       "where health and metrics answer on a loop of their own", [] { return std::string("127.0.0.1:18188"); },
+       "where health and metrics answer on a loop of their own",
+       [] { return std::string("127.0.0.1:18188"); },
        [](std::string_view text, Config& c) {
          c.has_dashboard = text != "off";
          return !c.has_dashboard || ParseAddress(text, c.dashboard);
        }},
-      {"STEMEDB_WAL_DIR", "--wal-dir", "a directory", "the write-ahead log", [] { return std::string("data/wal"); },
+      {"STEMEDB_WAL_DIR", "--wal-dir", "a directory", "the write-ahead log",
+       [] { return std::string("data/wal"); },
        [](std::string_view text, Config& c) { return ApplyDir(text, c.wal_dir); }},
-      {"STEMEDB_DB_DIR", "--db-dir", "a directory", "records and indexes", [] { return std::string("data/db"); },
+      {"STEMEDB_DB_DIR", "--db-dir", "a directory", "records and indexes",
+       [] { return std::string("data/db"); },
        [](std::string_view text, Config& c) { return ApplyDir(text, c.db_dir); }},
-      {"STEMEDB_LENSES_DIR", "--lenses-dir", "a directory", "the lenses' Lua files", [] { return Installed("lenses"); },
+      {"STEMEDB_LENSES_DIR", "--lenses-dir", "a directory", "the lenses' Lua files",
+       [] { return Installed("lenses"); },
        [](std::string_view text, Config& c) { return ApplyDir(text, c.lenses_dir); }},
       {"STEMEDB_POLICIES_DIR", "--policies-dir", "a directory", "the policies' Lua files",
        [] { return Installed("policies"); },
        [](std::string_view text, Config& c) { return ApplyDir(text, c.policies_dir); }},
-      {"STEMEDB_LOOPS", "--loops", "a whole number from 1 to 256", "event loops; by default one for each core",
-       LoopsByDefault, [](std::string_view text, Config& c) { return ParseLoops(text, c.loops); }},
+      {"STEMEDB_LOOPS", "--loops", "a whole number from 1 to 256",
+       "event loops; by default one for each core", LoopsByDefault,
+       [](std::string_view text, Config& c) { return ParseLoops(text, c.loops); }},
       {"STEMEDB_LOG_FORMAT", "--log-format", "text or json", "how log lines are written",
        [] { return std::string("text"); },
        [](std::string_view text, Config& c) { return Take(telemetry::ParseLogFormat(text), c.log_format); }},
       {"STEMEDB_LOG_LEVEL", "--log-level", "debug, info, warn, error or off", "what is logged",
        [] { return std::string("info"); },
        [](std::string_view text, Config& c) { return Take(telemetry::ParseLevel(text), c.log_level); }},
-      {"STEMEDB_REQUIRE_SIGNATURES", "--require-signatures", "true or false", "refuse unsigned claims from everybody",
-       [] { return std::string("false"); },
+      {"STEMEDB_REQUIRE_SIGNATURES", "--require-signatures", "true or false",
+       "refuse unsigned claims from everybody", [] { return std::string("false"); },
        [](std::string_view text, Config& c) { return ParseBool(text, c.require_signatures); }},
-      {"STEMEDB_ALLOWED_ORIGINS", "--allowed-origins", "origins such as https://example.org, with commas between; or *",
+      {"STEMEDB_ALLOWED_ORIGINS", "--allowed-origins",
+       "origins such as https://example.org, with commas between; or *",
        "web pages that may use the API from a browser", [] { return std::string(); },
        [](std::string_view text, Config& c) { return ParseOrigins(text, c.allowed_origins); }},
       {"STEMEDB_WAL_SEGMENT_BYTES", "--wal-segment-bytes", "a whole number from 4096 to 536870912",
@@ -116,9 +127,12 @@ const std::vector<Setting>& Settings() {
 
 std::string_view NameOf(Origin origin) {
   switch (origin) {
-    case Origin::kFlag: return "flag";
-    case Origin::kEnvironment: return "environment";
-    case Origin::kDefault: break;
+    case Origin::kFlag:
+      return "flag";
+    case Origin::kEnvironment:
+      return "environment";
+    case Origin::kDefault:
+      break;
   }
   return "default";
 }
@@ -147,9 +161,9 @@ Status Apply(const std::vector<SettingValue>& values, Config& config) {
   for (const SettingValue& value : values) {
     if (value.setting->apply(value.text, config)) continue;
     return Status(Code::kInvalidArgument, "invalid_setting",
-                  std::string(value.setting->env) + " (" + std::string(value.setting->flag) + ") is '" + value.text +
-                      "', from the " + std::string(NameOf(value.origin)) + "; allowed: " +
-                      std::string(value.setting->allowed));
+                  std::string(value.setting->env) + " (" + std::string(value.setting->flag) + ") is '" +
+                      value.text + "', from the " + std::string(NameOf(value.origin)) +
+                      "; allowed: " + std::string(value.setting->allowed));
   }
   return Status::Ok();
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Settings: the one table of what an operator can set. A row is an environment variable, a flag and a default at once;
-// --help, --print-config and docs/configuration.md read it. A flag beats the environment, which beats the default.
+// Settings: the one table of what an operator can set. A row is an environment variable, a flag and a default
+// at once;
+// --help, --print-config and docs/configuration.md read it. A flag beats the environment, which beats the
+// default.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +16,7 @@
 namespace stemedb::server {
 
 struct Address {
-  std::string host;  // numeric, or "localhost"; without brackets
+  std::string host;   // numeric, or "localhost"; without brackets
   uint16_t port = 0;  // 0: the system chooses
 };
 
@@ -37,8 +39,8 @@ struct Config {
 
 struct Setting {
   std::string_view env;
-  std::string_view flag;         // with its dashes
-  std::string_view allowed;      // for people
+  std::string_view flag;     // with its dashes
+  std::string_view allowed;  // for people
   std::string_view description;
   std::string (*default_value)();
   // False when the text is none of what is allowed.
@@ -57,8 +59,8 @@ struct SettingValue {
   std::string text;
 };
 
-// The value of every setting, in the table's order. `flags[i]` is the text that was given on the command line for
-// Settings()[i]; `given[i]` says whether it was. An empty environment variable counts as unset.
+// The value of every setting, in the table's order. `flags[i]` is the text that was given on the command line
+// for Settings()[i]; `given[i]` says whether it was. An empty environment variable counts as unset.
 std::vector<SettingValue> Resolve(const std::vector<std::string>& flags, const std::vector<bool>& given);
 
 // Fills in `config`. kInvalidArgument "invalid_setting": names the variable, its value, and what is allowed.

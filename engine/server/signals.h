@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// StopSignal: waits for SIGTERM or SIGINT on a thread of its own, from before any other thread exists. A signal during
-// the start ends the process at once with 0, which is safe: the log is the truth, and nothing was acknowledged.
+// StopSignal: waits for SIGTERM or SIGINT on a thread of its own, from before any other thread exists. A
+// signal during the start ends the process at once with 0, which is safe: the log is the truth, and nothing
+// was acknowledged.
 #pragma once
 
 #include <atomic>

@@ -13,8 +13,9 @@ constexpr int kStartFailed = 1;
 constexpr std::string_view kRunbooks = "docs/operations/runbooks/";
 
 constexpr std::array<std::string_view, 11> kNames = {
-    "",      "logging",      "metrics",            "configuration", "directories", "WAL",
-    "store", "index worker", "routes and scripts", "bind",          "accepting"};
+    "",         "logging", "metrics",      "configuration",      "directories",
+    "WAL",      "store",   "index worker", "routes and scripts", "bind",
+    "accepting"};
 
 struct Remedy {
   std::string_view reason;
@@ -28,8 +29,10 @@ constexpr std::array kRemedies = {
     Remedy{"bind_failed", "set STEMEDB_BIND_ADDR or STEMEDB_DASHBOARD_ADDR to an address of this machine",
            "server-wont-start"},
     Remedy{"invalid_address", "give a numeric address, such as 127.0.0.1:18180", "server-wont-start"},
-    Remedy{"already_running", "stop the other server, or give this one directories of its own", "server-wont-start"},
-    Remedy{"permission_denied", "give the directory to the user that runs the server: chown -R stemedb:stemedb data",
+    Remedy{"already_running", "stop the other server, or give this one directories of its own",
+           "server-wont-start"},
+    Remedy{"permission_denied",
+           "give the directory to the user that runs the server: chown -R stemedb:stemedb data",
            "server-wont-start"},
     Remedy{"disk_full", "make room on the file system, then start again", "disk-full"},
     Remedy{"no_such_file", "create the directory, or correct the setting", "server-wont-start"},
@@ -55,9 +58,9 @@ std::string Label(Step step) {
 
 void StartupLog::Done(Step step, std::string_view what, telemetry::LogFields fields) {
   const auto ms = static_cast<int64_t>(since_start_.Seconds() * 1e3);
-  telemetry::LogInfo("server",
-                     "Startup " + Label(step) + ": " + std::string(what) + " (at " + std::to_string(ms) + " ms)",
-                     fields);
+  telemetry::LogInfo(
+      "server", "Startup " + Label(step) + ": " + std::string(what) + " (at " + std::to_string(ms) + " ms)",
+      fields);
 }
 
 void StartupLog::Complete() {
@@ -75,8 +78,8 @@ int StartupLog::Failed(Step step, const Status& failure) {
 
 Step StepOfStoreFailure(const Status& failure) {
   const std::string_view text = failure.message();
-  const bool is_log = text.find("WAL") != std::string_view::npos || text.find("segment") != std::string_view::npos ||
-                      text.starts_with("wal");
+  const bool is_log = text.find("WAL") != std::string_view::npos ||
+                      text.find("segment") != std::string_view::npos || text.starts_with("wal");
   return is_log ? Step::kWal : Step::kStore;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// StartupLog: the ten numbered lines of a start. A step that hangs is the one behind the last line; a step that fails
-// says so in one line, with the cause, the remedy and the runbook to read.
+// StartupLog: the ten numbered lines of a start. A step that hangs is the one behind the last line; a step
+// that fails says so in one line, with the cause, the remedy and the runbook to read.
 #pragma once
 
 #include <string_view>

@@ -69,7 +69,8 @@ TEST_F(QuestionReaderTest, ACursorBringsItsMomentAlong) {
 }
 
 TEST_F(QuestionReaderTest, ParametersKeepTheirTypes) {
-  const ReadQuestion read = FromQuery("concept_path=a&params.n=5&params.flag=true&params.text=x+y&params.quoted=%225%22");
+  const ReadQuestion read =
+      FromQuery("concept_path=a&params.n=5&params.flag=true&params.text=x+y&params.quoted=%225%22");
   ASSERT_TRUE(read.status.ok()) << read.status.message();
   EXPECT_EQ(std::get<double>(read.question.params.at("n")), 5);
   EXPECT_EQ(std::get<bool>(read.question.params.at("flag")), true);
@@ -111,9 +112,10 @@ TEST_F(QuestionReaderTest, SurvivesRandomQueryStrings) {
   const unsigned seed = std::random_device()();
   std::printf("random seed %u\n", seed);
   std::mt19937 random(seed);
-  const std::string_view pieces[] = {"concept_path", "=", "&", "a/b", "*",   "{",  "}",     "\"", "params.", "limit",
-                                     "decay",        "%", "2",  "2C",  "null", ",", "true",  "[", "]",       "include",
-                                     "cursor",       "+", "-1", "1e9", ":",    "as_of", "%7B", "%00"};
+  const std::string_view pieces[] = {
+      "concept_path", "=", "&",  "a/b", "*",    "{",     "}",    "\"", "params.", "limit",
+      "decay",        "%", "2",  "2C",  "null", ",",     "true", "[",  "]",       "include",
+      "cursor",       "+", "-1", "1e9", ":",    "as_of", "%7B",  "%00"};
   for (int i = 0; i < 20'000; ++i) {
     std::string text;
     for (auto n = random() % 12; n > 0; --n) text += pieces[random() % std::size(pieces)];

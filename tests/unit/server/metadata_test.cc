@@ -2,7 +2,6 @@
 #include "server/metadata.h"
 
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include "env/fault_env.h"
@@ -27,15 +26,21 @@ TEST_F(MetadataTest, StandsBesideTheLogsDirectory) {
 TEST_F(MetadataTest, TellsTheNextStartHowManyThereWere) {
   env::Env& env = *env::Env::Posix();
   EXPECT_EQ(ReadStarts(env, dir_ + "/absent.json"), 0U);
-  ASSERT_TRUE(WriteMetadata(env, path_, {.assertion_count = 5, .sequence = 6, .wal_segment_count = 1, .starts = 41}).ok());
+  ASSERT_TRUE(
+      WriteMetadata(env, path_, {.assertion_count = 5, .sequence = 6, .wal_segment_count = 1, .starts = 41})
+          .ok());
   EXPECT_EQ(ReadStarts(env, path_), 41U);
-  ASSERT_TRUE(WriteMetadata(env, path_, {.assertion_count = 5, .sequence = 6, .wal_segment_count = 1, .starts = 42}).ok());
+  ASSERT_TRUE(
+      WriteMetadata(env, path_, {.assertion_count = 5, .sequence = 6, .wal_segment_count = 1, .starts = 42})
+          .ok());
   EXPECT_EQ(ReadStarts(env, path_), 42U);
 }
 
 TEST_F(MetadataTest, AFullDiskLeavesTheOldFileWhole) {
   env::FaultInjectingEnv env;
-  ASSERT_TRUE(WriteMetadata(env, path_, {.assertion_count = 1, .sequence = 1, .wal_segment_count = 1, .starts = 7}).ok());
+  ASSERT_TRUE(
+      WriteMetadata(env, path_, {.assertion_count = 1, .sequence = 1, .wal_segment_count = 1, .starts = 7})
+          .ok());
   env.Fail(env::Operation::kWrite, env::Failure::kShortWrite);
   const Status failed =
       WriteMetadata(env, path_, {.assertion_count = 2, .sequence = 2, .wal_segment_count = 1, .starts = 8});

@@ -70,14 +70,16 @@ TEST(Settings, ReadsAddresses) {
   EXPECT_EQ(FormatAddress(address), "[::1]:80");
   ASSERT_TRUE(ParseAddress("localhost:0", address));
   EXPECT_EQ(address.port, 0);
-  for (std::string_view bad : {"", ":80", "host", "host:", "host:x", "host:65536", "::1:80", "[host]:80", "a:1 "}) {
+  for (std::string_view bad :
+       {"", ":80", "host", "host:", "host:x", "host:65536", "::1:80", "[host]:80", "a:1 "}) {
     EXPECT_FALSE(ParseAddress(bad, address)) << bad;
   }
 }
 
 TEST(Settings, ReadsOrigins) {
   Config config;
-  ASSERT_TRUE(Apply(ResolveWith("STEMEDB_ALLOWED_ORIGINS", "https://a.example,http://b.example:8080"), config).ok());
+  ASSERT_TRUE(
+      Apply(ResolveWith("STEMEDB_ALLOWED_ORIGINS", "https://a.example,http://b.example:8080"), config).ok());
   EXPECT_EQ(config.allowed_origins, (std::vector<std::string>{"https://a.example", "http://b.example:8080"}));
   for (const char* bad : {"a.example", "https://a.example/", "https://a, https://b"}) {
     EXPECT_FALSE(Apply(ResolveWith("STEMEDB_ALLOWED_ORIGINS", bad), config).ok()) << bad;
