@@ -103,6 +103,11 @@ void Writer::ReserveAhead() {
   (void)file_->Reserve(reserved_size_);
 }
 
+// A closed segment would keep what was reserved for it. Cutting a file to the length that it has gives that back.
+void Writer::ReleaseReserved() {
+  if (file_ && reserved_size_ > durable_size_) (void)file_->Truncate(durable_size_);
+}
+
 Status Writer::WriteBuffer() {
   ReserveAhead();
   const Status written = file_->Append(buffer_);
@@ -167,6 +172,7 @@ Status Writer::OpenNewSegment(uint32_t number) {
   Status synced = (*file)->Sync();
   if (synced.ok()) synced = options_.env->SyncDir(options_.dir);
   if (!synced.ok()) return Poison(synced);
+  ReleaseReserved();
   file_ = std::move(*file);
   number_ = number;
   durable_size_ = header.size();

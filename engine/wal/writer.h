@@ -80,6 +80,7 @@ class Writer {
   Status TakeBack(const Status& cause);
   Status Poison(const Status& cause);
   void ReserveAhead();
+  void ReleaseReserved();
   void Log(std::string_view line) const;
 
   const WriterOptions options_;

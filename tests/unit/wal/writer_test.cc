@@ -2,6 +2,8 @@
 // The Writer on whole and on failing disks.
 #include "wal/writer.h"
 
+#include <sys/stat.h>
+
 #include "wal_fixture.h"
 
 namespace stemedb::wal {
@@ -43,6 +45,17 @@ TEST_F(WalWriter, ManyAppendsAreOneWriteAndOneSync) {
   EXPECT_EQ(env_.count(Operation::kSync), syncs + 1);
   ASSERT_TRUE(writer->Sync().ok());
   EXPECT_EQ(env_.count(Operation::kSync), syncs + 1) << "nothing to do";
+}
+
+TEST_F(WalWriter, GivesBackWhatAClosedSegmentHadReserved) {
+  auto writer = OpenWriter(300);
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(WriteGroup(*writer, {std::string(50, 'x')}).ok());
+  ASSERT_EQ(writer->stats().segments, 5u);
+  for (const char* closed : {"segment-00001.log", "segment-00004.log"}) {
+    struct stat info;
+    ASSERT_EQ(::stat((dir_ + "/" + closed).c_str(), &info), 0);
+    EXPECT_LE(info.st_blocks * 512, 64 * 1024) << closed;
+  }
 }
 
 TEST_F(WalWriter, RotatesWhenTheSegmentIsFull) {
