@@ -33,7 +33,8 @@ class Segment:
             data = file.read()
         self.size = len(data)
         self.records, self.whole_end = [], min(SEGMENT_HEADER, len(data))
-        if self.size < SEGMENT_HEADER or data[:8] != b"STEMEWAL":
+        self.has_header = self.size >= SEGMENT_HEADER and data.startswith(b"STEMEWAL")
+        if not self.has_header:
             return
         due, chain = struct.unpack_from("<Q32s", data, 16)
         while self.whole_end + RECORD.size <= self.size:
@@ -48,7 +49,7 @@ class Segment:
             self.whole_end, due = end, due + 1
 
     def whole(self):
-        return self.whole_end == self.size and not (self.records and self.records[-1].flags & MORE)
+        return self.has_header and self.whole_end == self.size and not (self.records and self.records[-1].flags & MORE)
 
     def last_write(self):
         """The records of the last write: all before them was synced before they were written."""
@@ -77,13 +78,15 @@ def tear(rng, wal_dir, seen):
     if not paths:
         return None
     last = Segment(paths[-1])
+    if not last.has_header:
+        return None  # the kill came while this segment was being made: no write has reached it
     write = last.last_write()
     unseen = write and write[0].sequence > seen
     ways = [_garbage, _zeros, _half_record]
     if last.whole():
         ways.append(_unborn_segment)
     if unseen:
-        ways += [_cut, _cut, _cut, _lose_block]
+        ways += [_cut, _cut, _lose_block, _lose_block]
     return rng.choice(ways)(rng, last, write)
 
 
