@@ -63,7 +63,9 @@ class Window {
 
 class Fixture {
  public:
-  Fixture() : path_((std::filesystem::temp_directory_path() / ("stemedb_bench_" + std::to_string(::getpid()))).string()) {
+  Fixture()
+      : path_((std::filesystem::temp_directory_path() / ("stemedb_bench_" + std::to_string(::getpid())))
+                  .string()) {
     telemetry::ConfigureLog({.level = telemetry::Level::kError});
     std::filesystem::remove_all(path_);
     options_.env = env::Env::Posix();
@@ -79,8 +81,10 @@ class Fixture {
   bool Open(benchmark::State& state) {
     store_.reset();
     auto opened = Store::Open(options_);
-    if (opened) store_ = std::move(*opened);
-    else state.SkipWithError(std::string(opened.error().message()).c_str());
+    if (opened)
+      store_ = std::move(*opened);
+    else
+      state.SkipWithError(std::string(opened.error().message()).c_str());
     return store_ != nullptr;
   }
   // A failure shows as a count that does not come out.
@@ -143,7 +147,8 @@ void BM_Scan20(benchmark::State& state) {
   for (auto _ : state) {
     const std::string path = "drugs/substance-" + std::to_string(concept_number++ % 1000) + "/effects";
     rows.clear();
-    if (!reader->Refresh().ok() || !reader->Scan({.concept_path = path, .predicate = "half_life_hours"}, 1000, rows)) {
+    if (!reader->Refresh().ok() ||
+        !reader->Scan({.concept_path = path, .predicate = "half_life_hours"}, 1000, rows)) {
       state.SkipWithError("scan");
     }
     if (rows.size() != 20) state.SkipWithError("rows are missing");
@@ -168,7 +173,10 @@ void BM_Open(benchmark::State& state, const char* remove) {
   state.SetItemsProcessed(state.iterations() * kReplayed);
 }
 BENCHMARK_CAPTURE(BM_Open, Replay, "db")->Iterations(2)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK_CAPTURE(BM_Open, Rebuild, "db/indexes")->Iterations(2)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(BM_Open, Rebuild, "db/indexes")
+    ->Iterations(2)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 }  // namespace
 }  // namespace stemedb::store

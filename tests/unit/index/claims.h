@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of index, store and query share: claims from a few words, encoded as the api room encodes them, and
-// names that are close to each other, since those are the ones that an index gets wrong.
+// What the tests of index, store and query share: claims from a few words, encoded as the api room encodes
+// them, and names that are close to each other, since those are the ones that an index gets wrong.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -11,8 +12,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "model/canonical.h"
 #include "model/claim_record.h"
@@ -36,9 +35,12 @@ inline EncodedClaim Encode(const model::Assertion& claim) {
 inline model::Value Number(double number) { return {model::Value::Kind::kNumber, number, ""}; }
 inline model::Value Text(std::string text) { return {model::Value::Kind::kText, 0, std::move(text)}; }
 inline model::Value Boolean(bool boolean) { return {model::Value::Kind::kBoolean, boolean ? 1.0 : 0.0, ""}; }
-inline model::Value Reference(std::string path) { return {model::Value::Kind::kReference, 0, std::move(path)}; }
+inline model::Value Reference(std::string path) {
+  return {model::Value::Kind::kReference, 0, std::move(path)};
+}
 
-inline model::Assertion Claim(std::string path, std::string predicate, model::Value value, int64_t timestamp_ms = kTestNow) {
+inline model::Assertion Claim(std::string path, std::string predicate, model::Value value,
+                              int64_t timestamp_ms = kTestNow) {
   model::Assertion claim;
   claim.concept_path = std::move(path);
   claim.predicate = std::move(predicate);
@@ -54,10 +56,19 @@ inline std::mt19937_64 PrintedRandom() {
   return std::mt19937_64(seed);
 }
 
-// Paths whose neighbours sort around '/', with and without a scheme, and now and then one that is too long for a key.
+// Paths whose neighbours sort around '/', with and without a scheme, and now and then one that is too long
+// for a key.
 inline std::string RandomPath(std::mt19937_64& random) {
-  static const std::vector<std::string> kSegments = {"a", "a-b", "a0", "a b", "b", "é", "fda:", std::string(150, 'l'),
-                                                     std::string(150, 'l') + "m", "\xf0\x9f\x98\x80"};
+  static const std::vector<std::string> kSegments = {"a",
+                                                     "a-b",
+                                                     "a0",
+                                                     "a b",
+                                                     "b",
+                                                     "é",
+                                                     "fda:",
+                                                     std::string(150, 'l'),
+                                                     std::string(150, 'l') + "m",
+                                                     "\xf0\x9f\x98\x80"};
   static const std::vector<std::string> kSchemes = {"", "", "", "fda://", "a://", "fda-b://"};
   std::string path = kSchemes[random() % kSchemes.size()];
   for (uint64_t i = 1 + random() % 4; i > 0; --i) {
@@ -74,7 +85,8 @@ class TestDirectory {
  public:
   TestDirectory() {
     const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    path_ = ::testing::TempDir() + "stemedb_" + test->test_suite_name() + "_" + test->name() + "_" + std::to_string(::getpid());
+    path_ = ::testing::TempDir() + "stemedb_" + test->test_suite_name() + "_" + test->name() + "_" +
+            std::to_string(::getpid());
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_);
   }
@@ -89,7 +101,8 @@ class TestDirectory {
 
 // Entries of one named database, as LMDB's own tool counts them.
 inline uint64_t EntriesByMdbStat(const std::string& arguments, const std::string& database) {
-  const std::string command = "mdb_stat -s " + database + " " + arguments + " | sed -n 's/^ *Entries: //p' | tail -1";
+  const std::string command =
+      "mdb_stat -s " + database + " " + arguments + " | sed -n 's/^ *Entries: //p' | tail -1";
   std::FILE* out = ::popen(command.c_str(), "r");
   unsigned long entries = 0;
   EXPECT_NE(out, nullptr);

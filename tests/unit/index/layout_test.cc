@@ -50,7 +50,8 @@ TEST(ClaimKey, HoldsAnySequence) {
 
 TEST(ClaimKey, FitsLmdbAtEveryLimit) {
   EXPECT_LE(KeyOf(std::string(512, 'x'), std::string(128, 'p'), UINT64_MAX).size(), kv::kKeyBytesMax);
-  EXPECT_LE(KeyOf(std::string(kPathKeyBytesMax, 'x'), std::string(128, 'p'), UINT64_MAX).size(), kv::kKeyBytesMax);
+  EXPECT_LE(KeyOf(std::string(kPathKeyBytesMax, 'x'), std::string(128, 'p'), UINT64_MAX).size(),
+            kv::kKeyBytesMax);
 }
 
 TEST(ClaimKey, SortsByPathThenPredicateThenSequence) {
@@ -58,19 +59,22 @@ TEST(ClaimKey, SortsByPathThenPredicateThenSequence) {
   std::vector<std::tuple<std::string, std::string, uint64_t>> names;
   for (int i = 0; i < 500; ++i) {
     std::string path = RandomPath(random);
-    if (path.size() <= kPathKeyBytesMax) names.emplace_back(path, RandomPath(random).substr(0, 20), random() % 1000);
+    if (path.size() <= kPathKeyBytesMax)
+      names.emplace_back(path, RandomPath(random).substr(0, 20), random() % 1000);
   }
   std::sort(names.begin(), names.end());
   for (size_t i = 1; i < names.size(); ++i) {
     const auto& [path_a, predicate_a, sequence_a] = names[i - 1];
     const auto& [path_b, predicate_b, sequence_b] = names[i];
-    EXPECT_LE(KeyOf(path_a, predicate_a, sequence_a), KeyOf(path_b, predicate_b, sequence_b)) << path_a << " " << path_b;
+    EXPECT_LE(KeyOf(path_a, predicate_a, sequence_a), KeyOf(path_b, predicate_b, sequence_b))
+        << path_a << " " << path_b;
   }
 }
 
 TEST(ClaimKey, BytesThatAreNoKeyAreRefused) {
   using namespace std::string_literals;
-  for (const std::string& key : {""s, "a"s, "12345678"s, "a\0"s + "12345678", "ab"s + "12345678", "a\0p"s + "12345678"}) {
+  for (const std::string& key :
+       {""s, "a"s, "12345678"s, "a\0"s + "12345678", "ab"s + "12345678", "a\0p"s + "12345678"}) {
     EXPECT_FALSE(ParseClaimKey(key)) << key.size();
   }
 }

@@ -40,11 +40,14 @@ class Tables : public ::testing::Test {
 
   std::vector<LoggedClaim> Logged(size_t from, size_t to) const {
     std::vector<LoggedClaim> logged;
-    for (size_t i = from; i < to; ++i) logged.push_back({i + 1, times_[i], model::ClaimView::Trusted(encoded_[i].record)});
+    for (size_t i = from; i < to; ++i)
+      logged.push_back({i + 1, times_[i], model::ClaimView::Trusted(encoded_[i].record)});
     return logged;
   }
 
-  static Checkpoint At(size_t count) { return {.sequence = count, .assertions = count, .recorded_at_ms = 0, .chain = {}}; }
+  static Checkpoint At(size_t count) {
+    return {.sequence = count, .assertions = count, .recorded_at_ms = 0, .chain = {}};
+  }
 
   template <typename Table>
   void Apply(Table& table, size_t from, size_t to, size_t checkpoint) {
@@ -109,7 +112,8 @@ class Tables : public ::testing::Test {
 std::string Show(const std::vector<ConceptNode>& nodes) {
   std::string text;
   for (const ConceptNode& node : nodes) {
-    text += node.path + " " + std::to_string(node.assertions) + "+" + std::to_string(node.assertions_below) + "\n";
+    text += node.path + " " + std::to_string(node.assertions) + "+" + std::to_string(node.assertions_below) +
+            "\n";
   }
   return text;
 }
@@ -124,7 +128,8 @@ TEST_F(Tables, ChildrenAreThoseOfABruteForceSearch) {
   }
   for (const std::string& parent : parents) {
     const std::string expected = Show(ChildrenByBruteForce(parent));
-    for (size_t page : {1, 2, 3, 7, 1000}) EXPECT_EQ(Show(ChildrenInPages(parent, page)), expected) << parent << " by " << page;
+    for (size_t page : {1, 2, 3, 7, 1000})
+      EXPECT_EQ(Show(ChildrenInPages(parent, page)), expected) << parent << " by " << page;
   }
 }
 
@@ -140,11 +145,11 @@ TEST_F(Tables, ApplyingAgainWhatTheCheckpointCoversChangesNothing) {
   for (int i = 0; i < 10; ++i) Say("a/b", "p");
   Apply(*records_, 0, 6, 6);
   Apply(*claims_, 0, 6, 6);
-  Apply(*records_, 0, 6, 6);    // all of it again
+  Apply(*records_, 0, 6, 6);  // all of it again
   Apply(*claims_, 0, 6, 6);
   Apply(*records_, 2, 10, 10);  // and overlapping
   Apply(*claims_, 2, 10, 10);
-  Apply(*records_, 0, 3, 3);    // and going back
+  Apply(*records_, 0, 3, 3);  // and going back
   Apply(*claims_, 0, 3, 3);
   EXPECT_EQ(Show(ChildrenInPages("", 10)), "a 0+10\n");
   auto txn = kv::ReadTxn::Open(&claims_->environment());
@@ -226,7 +231,8 @@ TEST_F(Tables, ACheckpointOfAnotherFormatIsNamedNotUsed) {
   const auto checkpoint = claims_->checkpoint(**read);
   ASSERT_FALSE(checkpoint.has_value());
   EXPECT_EQ(checkpoint.error().reason(), "checkpoint_unreadable");
-  EXPECT_NE(checkpoint.error().message().find("indexes"), std::string_view::npos) << "the message names the file";
+  EXPECT_NE(checkpoint.error().message().find("indexes"), std::string_view::npos)
+      << "the message names the file";
 }
 
 }  // namespace

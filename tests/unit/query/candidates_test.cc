@@ -77,7 +77,8 @@ TEST(Value, KindsAreKeptApart) {
 }
 
 TEST(Value, TextIsComparedByteByByte) {
-  EXPECT_EQ(DistinctValues({Text("x"), Text("x")}), 1u) << "the same claim twice, for the sake of the argument";
+  EXPECT_EQ(DistinctValues({Text("x"), Text("x")}), 1u)
+      << "the same claim twice, for the sake of the argument";
   EXPECT_EQ(DistinctValues({Text("x"), Text("X"), Text("x ")}), 3u);
 }
 
@@ -115,7 +116,8 @@ TEST(Decay, AtTwoHundredDaysIsWhatTheTableSays) {
   ASSERT_EQ(set.candidates().size(), 6u);
   for (const auto& candidate : set.candidates()) {
     EXPECT_NEAR(candidate.effective_confidence, expected[candidate.tier], candidate.tier == 5 ? 5e-5 : 5e-4);
-    EXPECT_DOUBLE_EQ(candidate.weight, candidate.effective_confidence * script::kClassMultipliers[candidate.tier]);
+    EXPECT_DOUBLE_EQ(candidate.weight,
+                     candidate.effective_confidence * script::kClassMultipliers[candidate.tier]);
   }
 }
 
@@ -134,12 +136,15 @@ TEST(CandidateSet, AgreesWithASlowReferenceInAnyOrderOfRows) {
   for (int round = 0; round < 30; ++round) {
     std::vector<model::Assertion> claims;
     for (uint64_t i = below(60); i > 0; --i) {
-      const model::Value values[] = {Number(static_cast<double>(below(3))), Boolean(below(2) == 0), Text(std::string(below(3), 'x')),
+      const model::Value values[] = {Number(static_cast<double>(below(3))), Boolean(below(2) == 0),
+                                     Text(std::string(below(3), 'x')),
                                      Reference(std::string(1 + below(2), 'x'))};
       auto claim = Claim("a", "p", values[below(4)], kTestNow - static_cast<int64_t>(below(5)) * kDayMs);
       claim.confidence = static_cast<double>(below(1001)) / 1000;
       if (below(2) == 0) claim.agent_id = Agent(static_cast<uint8_t>(1 + below(4)));
-      if (below(2) == 0) claim.source = model::Source{std::string(1, static_cast<char>('s' + below(3))), static_cast<model::SourceClass>(below(6)), "", ""};
+      if (below(2) == 0)
+        claim.source = model::Source{std::string(1, static_cast<char>('s' + below(3))),
+                                     static_cast<model::SourceClass>(below(6)), "", ""};
       claims.push_back(claim);
     }
     Weighing weighing = Plain();
@@ -160,10 +165,13 @@ TEST(CandidateSet, AgreesWithASlowReferenceInAnyOrderOfRows) {
         const script::Candidate& c = candidates[i];
         if (i > 0) {
           const script::Candidate& p = candidates[i - 1];
-          ASSERT_TRUE(p.timestamp_ms > c.timestamp_ms || (p.timestamp_ms == c.timestamp_ms && std::memcmp(p.id, c.id, 32) <= 0));
+          ASSERT_TRUE(p.timestamp_ms > c.timestamp_ms ||
+                      (p.timestamp_ms == c.timestamp_ms && std::memcmp(p.id, c.id, 32) <= 0));
         }
         const double age_days = static_cast<double>(kTestNow - c.timestamp_ms) / kDayMs;
-        const double effective = weighing.decays ? c.confidence * std::pow(2.0, -age_days / script::kHalfLifeDays[c.tier]) : c.confidence;
+        const double effective = weighing.decays
+                                     ? c.confidence * std::pow(2.0, -age_days / script::kHalfLifeDays[c.tier])
+                                     : c.confidence;
         ASSERT_NEAR(c.effective_confidence, effective, 1e-12);
         ASSERT_NEAR(c.weight, effective * script::kClassMultipliers[c.tier], 1e-12);
         // Numbered by first appearance: an earlier one of the same kind, or the next free number.
@@ -171,10 +179,12 @@ TEST(CandidateSet, AgreesWithASlowReferenceInAnyOrderOfRows) {
         for (size_t j = i; j-- > 0;) {
           const script::Candidate& o = candidates[j];
           const bool same_value = o.value_kind == c.value_kind && o.number == c.number &&
-                                  std::string_view(o.value_text, o.value_text_size) == std::string_view(c.value_text, c.value_text_size);
+                                  std::string_view(o.value_text, o.value_text_size) ==
+                                      std::string_view(c.value_text, c.value_text_size);
           if (same_value) value = o.value_index;
           const bool same_voice = o.anonymous == c.anonymous &&
-                                  (c.anonymous != 0 ? std::string_view(o.source_id, o.source_id_size) == std::string_view(c.source_id, c.source_id_size)
+                                  (c.anonymous != 0 ? std::string_view(o.source_id, o.source_id_size) ==
+                                                          std::string_view(c.source_id, c.source_id_size)
                                                     : std::memcmp(o.agent_id, c.agent_id, 32) == 0);
           if (same_voice) voice = o.voice_index;
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The same claims give the same bytes: in whatever order they arrived, in whatever batches, from the delta or from LMDB,
-// before and after a restart, with an index that was rebuilt, and from a database that was made anew from the log.
+// The same claims give the same bytes: in whatever order they arrived, in whatever batches, from the delta or
+// from LMDB, before and after a restart, with an index that was rebuilt, and from a database that was made
+// anew from the log.
 #include <algorithm>
 #include <map>
 #include <regex>
@@ -26,7 +27,8 @@ class Determinism : public stemedb::testing::EngineTest {
     for (int i = 0; i < 120; ++i) claims_.push_back(RandomClaim(i));
   }
 
-  // Few values, sources and moments, so that ties abound; odd confidences, so that sums depend on their order.
+  // Few values, sources and moments, so that ties abound; odd confidences, so that sums depend on their
+  // order.
   model::Assertion RandomClaim(int number) {
     const auto below = [this](uint64_t n) { return random_() % n; };
     const model::Value values[] = {Number(1), Number(2.5), Boolean(true), Text("x"), Text("y")};
@@ -34,7 +36,8 @@ class Determinism : public stemedb::testing::EngineTest {
                        kTestNow - static_cast<int64_t>(below(4)) * 40'000'000'000);
     claim.confidence = static_cast<double>(1 + below(1000)) / 1001;
     if (below(4) == 0) claim.confidence = 0.8;
-    claim.source = model::Source{"s" + std::to_string(below(5)), static_cast<model::SourceClass>(below(6)), "", ""};
+    claim.source =
+        model::Source{"s" + std::to_string(below(5)), static_cast<model::SourceClass>(below(6)), "", ""};
     if (below(3) == 0) claim.agent_id = model::AgentId{static_cast<uint8_t>(1 + below(4))};
     claim.metadata_json = "{\"n\":" + std::to_string(number) + "}";
     return claim;
@@ -44,7 +47,8 @@ class Determinism : public stemedb::testing::EngineTest {
     std::shuffle(claims_.begin(), claims_.end(), random_);
     for (size_t from = 0; from < claims_.size();) {
       const size_t to = std::min(claims_.size(), from + 1 + random_() % 20);
-      const std::vector<model::Assertion> part(claims_.begin() + static_cast<ptrdiff_t>(from), claims_.begin() + static_cast<ptrdiff_t>(to));
+      const std::vector<model::Assertion> part(claims_.begin() + static_cast<ptrdiff_t>(from),
+                                               claims_.begin() + static_cast<ptrdiff_t>(to));
       ASSERT_TRUE(Write(*store_, PrepareAll(part)).status.ok());
       from = to;
       if (random_() % 5 == 0) {
@@ -53,7 +57,8 @@ class Determinism : public stemedb::testing::EngineTest {
     }
   }
 
-  // What each lens says, with everything that it can be asked to show. Sequences are of the arrival; nothing else is.
+  // What each lens says, with everything that it can be asked to show. Sequences are of the arrival; nothing
+  // else is.
   std::map<std::string, std::string> Resolutions() {
     static const std::regex kSequence("\"sequence\":[0-9]+,?");
     std::map<std::string, std::string> said;

@@ -23,8 +23,8 @@ using ::testing::IsEmpty;
 
 class EngineAnswers : public stemedb::testing::EngineTest {
  protected:
-  static model::Assertion OfClass(const std::string& path, double value, double confidence, model::SourceClass source_class,
-                                  const std::string& source) {
+  static model::Assertion OfClass(const std::string& path, double value, double confidence,
+                                  model::SourceClass source_class, const std::string& source) {
     auto claim = Claim(path, "p", Number(value));
     claim.confidence = confidence;
     claim.source = model::Source{source, source_class, "", ""};
@@ -34,7 +34,8 @@ class EngineAnswers : public stemedb::testing::EngineTest {
 
 TEST_F(EngineAnswers, WithoutALensGivesAssertionsNewestFirst) {
   Open();
-  SayAll({Claim("a", "p", Number(1)), Claim("a", "q", Number(2)), Claim("a", "p", Number(3)), Claim("a/b", "p", Number(4))});
+  SayAll({Claim("a", "p", Number(1)), Claim("a", "q", Number(2)), Claim("a", "p", Number(3)),
+          Claim("a/b", "p", Number(4))});
   EXPECT_THAT(Numbers(Ask("a")), ElementsAre(3, 2, 1));
   const auto answer = Parse();
   EXPECT_EQ(std::string_view(answer["concept_path"]), "a");
@@ -56,7 +57,8 @@ TEST_F(EngineAnswers, AreThereEvenWhenNothingIs) {
 
 TEST_F(EngineAnswers, CoverASubtreeWithoutItsRoot) {
   Open();
-  SayAll({Claim("a", "p", Number(1)), Claim("a/b", "p", Number(2)), Claim("a/b/c", "p", Number(3)), Claim("a-b", "p", Number(4))});
+  SayAll({Claim("a", "p", Number(1)), Claim("a/b", "p", Number(2)), Claim("a/b/c", "p", Number(3)),
+          Claim("a-b", "p", Number(4))});
   auto question = Ask("a", "recency");
   question.subtree = true;
   EXPECT_THAT(Numbers(question), ElementsAre(3, 2));
@@ -83,7 +85,8 @@ TEST_F(EngineAnswers, ResolveEveryPairOnItsOwn) {
 
 TEST_F(EngineAnswers, TwoClinicalClaimsThatContradictAreFullyContested) {
   Open();
-  SayAll({OfClass("a", 1, 0.85, model::SourceClass::kClinical, "s"), OfClass("a", 2, 0.85, model::SourceClass::kClinical, "t")});
+  SayAll({OfClass("a", 1, 0.85, model::SourceClass::kClinical, "s"),
+          OfClass("a", 2, 0.85, model::SourceClass::kClinical, "t")});
   const auto resolution = Answer(Ask("a", "skeptic"))["resolutions"].at(0);
   EXPECT_EQ(resolution["conflict_score"].get_double().value(), 1.0);
   EXPECT_EQ(std::string_view(resolution["status"]), "contested");
@@ -93,7 +96,8 @@ TEST_F(EngineAnswers, TwoClinicalClaimsThatContradictAreFullyContested) {
 
 TEST_F(EngineAnswers, FiftyUnanimousClaimsAreNoConflict) {
   Open();
-  for (int i = 0; i < 50; ++i) SayAll({OfClass("a", 1, 0.5, model::SourceClass::kAnecdotal, "s" + std::to_string(i))});
+  for (int i = 0; i < 50; ++i)
+    SayAll({OfClass("a", 1, 0.5, model::SourceClass::kAnecdotal, "s" + std::to_string(i))});
   const auto resolution = Answer(Ask("a", "skeptic"))["resolutions"].at(0);
   EXPECT_EQ(resolution["conflict_score"].get_double().value(), 0.0);
   EXPECT_EQ(std::string_view(resolution["status"]), "unanimous");
@@ -101,7 +105,8 @@ TEST_F(EngineAnswers, FiftyUnanimousClaimsAreNoConflict) {
 
 TEST_F(EngineAnswers, VolumeNeverBeatsAuthority) {
   Open();
-  for (int i = 0; i < 100; ++i) SayAll({OfClass("a", 1, 0.8, model::SourceClass::kAnecdotal, "s" + std::to_string(i))});
+  for (int i = 0; i < 100; ++i)
+    SayAll({OfClass("a", 1, 0.8, model::SourceClass::kAnecdotal, "s" + std::to_string(i))});
   SayAll({OfClass("a", 2, 1.0, model::SourceClass::kRegulatory, "fda")});
   EXPECT_EQ(Answer(Ask("a", "tier_authority"))["resolutions"].at(0)["value"].get_double().value(), 2.0);
 }
@@ -124,7 +129,8 @@ TEST_F(EngineAnswers, ValidAtIsHalfOpen) {
   period.valid_to_ms = 2000;
   SayAll({period, Claim("a", "p", Number(2))});  // the second holds for ever
   auto question = Ask("a");
-  for (const auto& [at, holds] : {std::pair<int64_t, bool>{999, false}, {1000, true}, {1999, true}, {2000, false}}) {
+  for (const auto& [at, holds] :
+       {std::pair<int64_t, bool>{999, false}, {1000, true}, {1999, true}, {2000, false}}) {
     question.valid_at_ms = at;
     EXPECT_EQ(Numbers(question).size(), holds ? 2u : 1u) << at;
   }
@@ -233,7 +239,8 @@ TEST_F(EngineAnswers, EveryFilterAgreesWithALinearSearch) {
     std::vector<double> expected;
     for (const Said& said : history) {
       const model::Assertion& c = said.claim;
-      if (q.subtree ? !index::IsBelow(c.concept_path, q.concept_path) : c.concept_path != q.concept_path) continue;
+      if (q.subtree ? !index::IsBelow(c.concept_path, q.concept_path) : c.concept_path != q.concept_path)
+        continue;
       if (!q.predicate.empty() && c.predicate != q.predicate) continue;
       if (q.as_of && q.as_of->sequence && said.sequence > *q.as_of->sequence) continue;
       if (q.as_of && q.as_of->time_ms && said.time > *q.as_of->time_ms) continue;
@@ -242,7 +249,8 @@ TEST_F(EngineAnswers, EveryFilterAgreesWithALinearSearch) {
       if (q.valid_at_ms && c.valid_from_ms && *q.valid_at_ms < *c.valid_from_ms) continue;
       if (q.valid_at_ms && c.valid_to_ms && *q.valid_at_ms >= *c.valid_to_ms) continue;
       if (q.lifecycle && c.lifecycle.value_or(model::Lifecycle::kProposed) != *q.lifecycle) continue;
-      const auto source_class = c.source ? c.source->source_class.value_or(model::SourceClass::kAnecdotal) : model::SourceClass::kAnecdotal;
+      const auto source_class = c.source ? c.source->source_class.value_or(model::SourceClass::kAnecdotal)
+                                         : model::SourceClass::kAnecdotal;
       if (q.source_class && source_class != *q.source_class) continue;
       if (q.agent_id && c.agent_id != q.agent_id) continue;
       if (!q.epoch.empty() && c.epoch != q.epoch) continue;
@@ -287,8 +295,9 @@ TEST(Cursor, RoundTripsAndRefusesWhatIsNotOurs) {
     EXPECT_EQ(decoded->as_of_sequence, cursor.as_of_sequence);
   }
   const std::string good = EncodeCursor({1, 2});
-  for (const std::string& bad : {std::string(), std::string("c1"), good + "0", good.substr(0, good.size() - 1), "c2" + good.substr(2),
-                                 "c1" + std::string(32, 'g')}) {
+  for (const std::string& bad :
+       {std::string(), std::string("c1"), good + "0", good.substr(0, good.size() - 1), "c2" + good.substr(2),
+        "c1" + std::string(32, 'g')}) {
     EXPECT_FALSE(DecodeCursor(bad)) << bad;
   }
 }
@@ -315,7 +324,8 @@ TEST_F(EngineAnswers, BadParametersAreRefused) {
 
 TEST_F(EngineAnswers, CompareAsksEveryLensTheSame) {
   Open();
-  SayAll({OfClass("a", 1, 0.9, model::SourceClass::kAnecdotal, "s"), OfClass("a", 1, 0.9, model::SourceClass::kAnecdotal, "t"),
+  SayAll({OfClass("a", 1, 0.9, model::SourceClass::kAnecdotal, "s"),
+          OfClass("a", 1, 0.9, model::SourceClass::kAnecdotal, "t"),
           OfClass("a", 2, 0.5, model::SourceClass::kRegulatory, "u")});
   const std::vector<std::string> lenses = {"consensus", "tier_authority"};
   const Status status = engine_->Compare(Ask("a"), lenses, answer_);
@@ -326,9 +336,11 @@ TEST_F(EngineAnswers, CompareAsksEveryLensTheSame) {
   EXPECT_EQ(results.at(0)["resolutions"].at(0)["value"].get_double().value(), 1.0);
   EXPECT_EQ(results.at(1)["resolutions"].at(0)["value"].get_double().value(), 2.0);
   std::string other;
-  EXPECT_EQ(engine_->Compare(Ask("a"), std::vector<std::string>{"consensus", "telepathy"}, other).reason(), "unknown_lens");
+  EXPECT_EQ(engine_->Compare(Ask("a"), std::vector<std::string>{"consensus", "telepathy"}, other).reason(),
+            "unknown_lens");
   Answer(Ask("a", "consensus"));
-  EXPECT_EQ(Parse()["resolutions"].at(0)["value"].get_double().value(), 1.0) << "the same as when it is asked alone";
+  EXPECT_EQ(Parse()["resolutions"].at(0)["value"].get_double().value(), 1.0)
+      << "the same as when it is asked alone";
 }
 
 TEST_F(EngineAnswers, ABoundOnCandidatesIsSaidWhenItBites) {
@@ -340,7 +352,8 @@ TEST_F(EngineAnswers, ABoundOnCandidatesIsSaidWhenItBites) {
   EXPECT_EQ(resolution["candidates_count"].get_uint64().value(), 5u);
   auto question = Ask("a", "consensus");
   question.as_of = Moment{.sequence = 5, .time_ms = {}};
-  EXPECT_EQ(Answer(question)["resolutions"].at(0).at_key("candidates_left_out").error(), simdjson::NO_SUCH_FIELD);
+  EXPECT_EQ(Answer(question)["resolutions"].at(0).at_key("candidates_left_out").error(),
+            simdjson::NO_SUCH_FIELD);
 }
 
 TEST_F(EngineAnswers, QuestionsThatCoverTooMuchAreRefused) {
@@ -369,7 +382,8 @@ TEST_F(EngineAnswers, ExplainShowsWhatTheWeightsAreMadeOf) {
   EXPECT_NEAR(candidate["effective_confidence"].get_double().value(), 0.8 * 0.827, 5e-4);
   EXPECT_EQ(candidate["class_multiplier"].get_double().value(), 0.9);
   EXPECT_NEAR(candidate["weight"].get_double().value(), 0.8 * 0.827 * 0.9, 5e-4);
-  EXPECT_TRUE(Parse()["resolutions"].at(0)["weighing"]["half_life_days"]["regulatory"].is_null()) << "never halves";
+  EXPECT_TRUE(Parse()["resolutions"].at(0)["weighing"]["half_life_days"]["regulatory"].is_null())
+      << "never halves";
 }
 
 TEST_F(EngineAnswers, OneAssertionById) {
@@ -390,7 +404,8 @@ TEST_F(EngineAnswers, OneAssertionById) {
 
 TEST_F(EngineAnswers, ConceptsComeInPages) {
   Open();
-  SayAll({Claim("a/x", "p", Number(1)), Claim("b", "p", Number(2)), Claim("c", "p", Number(3)), Claim("b", "q", Number(4))});
+  SayAll({Claim("a/x", "p", Number(1)), Claim("b", "p", Number(2)), Claim("c", "p", Number(3)),
+          Claim("b", "q", Number(4))});
   answer_.clear();
   ASSERT_TRUE(engine_->Concepts("", "", 2, answer_).ok());
   auto page = Parse();

@@ -68,7 +68,8 @@ class EngineTest : public StoreTest {
   // The numbers that the listed assertions say, in the order of the answer.
   std::vector<double> Numbers(const query::Question& question) {
     std::vector<double> numbers;
-    for (auto assertion : List(Answer(question)["assertions"])) numbers.push_back(assertion["value"].get_double().value());
+    for (auto assertion : List(Answer(question)["assertions"]))
+      numbers.push_back(assertion["value"].get_double().value());
     return numbers;
   }
   void SayAll(const std::vector<model::Assertion>& claims) {

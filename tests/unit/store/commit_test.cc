@@ -22,11 +22,13 @@ using ::testing::HasSubstr;
 
 class Commit : public stemedb::testing::StoreTest {
  protected:
-  // Holds the commit thread in the callback of a first claim until Open is called, so that what follows queues up.
+  // Holds the commit thread in the callback of a first claim until Open is called, so that what follows
+  // queues up.
   class Gate {
    public:
     explicit Gate(Store& store) {
-      Submission first{PrepareAll({Claim("gate", "p", Number(0))}), Atomicity::kEachItem, [this](CommitResult&&) {
+      Submission first{PrepareAll({Claim("gate", "p", Number(0))}), Atomicity::kEachItem,
+                       [this](CommitResult&&) {
                          entered_.set_value();
                          opened_.get_future().wait();
                        }};
@@ -42,7 +44,8 @@ class Commit : public stemedb::testing::StoreTest {
   // Queues one claim; its result appears in the future.
   std::future<CommitResult> Queue(const model::Assertion& claim, Status* queued = nullptr) {
     auto promise = std::make_shared<std::promise<CommitResult>>();
-    Submission submission{PrepareAll({claim}), Atomicity::kEachItem, [promise](CommitResult&& r) { promise->set_value(std::move(r)); }};
+    Submission submission{PrepareAll({claim}), Atomicity::kEachItem,
+                          [promise](CommitResult&& r) { promise->set_value(std::move(r)); }};
     const Status status = store_->Submit(std::move(submission));
     if (queued != nullptr) *queued = status;
     return promise->get_future();
@@ -114,7 +117,8 @@ TEST_F(Commit, RecordedTimesNeverFallAlongTheLog) {
   std::vector<std::future<CommitResult>> results;
   {
     Gate gate(*store_);
-    for (int i = 0; i < 20; ++i) results.push_back(Queue(Numbered(i)));  // one fsync, twenty looks at the clock
+    for (int i = 0; i < 20; ++i)
+      results.push_back(Queue(Numbered(i)));  // one fsync, twenty looks at the clock
     gate.Open();
     for (auto& result : results) ASSERT_TRUE(result.get().status.ok());
   }
@@ -209,7 +213,8 @@ TEST_F(Commit, EmptySubmissionsCountInTheQueue) {
   Gate gate(*store_);
   std::atomic<int> answered = 0;
   int taken = 0;
-  for (int i = 0; i < 10; ++i) taken += store_->Submit({{}, Atomicity::kEachItem, [&](CommitResult&&) { ++answered; }}).ok() ? 1 : 0;
+  for (int i = 0; i < 10; ++i)
+    taken += store_->Submit({{}, Atomicity::kEachItem, [&](CommitResult&&) { ++answered; }}).ok() ? 1 : 0;
   EXPECT_EQ(taken, 3);
   gate.Open();
   store_->Close();
@@ -244,7 +249,8 @@ TEST_F(Commit, ABacklogIsBoundedInBytesAsWell) {
   Open();
   Status status;
   int taken = 0;
-  for (; taken < 100 && status.ok(); ++taken) status = Say(Claim("a", "p", Text(std::string(20'000, 'x') + std::to_string(taken)))).status;
+  for (; taken < 100 && status.ok(); ++taken)
+    status = Say(Claim("a", "p", Text(std::string(20'000, 'x') + std::to_string(taken)))).status;
   EXPECT_EQ(status.reason(), "overloaded");
   EXPECT_LE(taken, 10);
   ASSERT_TRUE(store_->Flush().ok());
@@ -257,10 +263,13 @@ TEST_F(Commit, CloseAnswersEverythingThatWasQueued) {
   {
     Gate gate(*store_);
     for (int i = 0; i < 50; ++i, ++said_) {
-      ASSERT_TRUE(store_->Submit({PrepareAll({Numbered(i)}), Atomicity::kEachItem, [&](CommitResult&& r) {
-                                    ++answered;
-                                    stored += r.status.ok() ? 1 : 0;
-                                  }}).ok());
+      ASSERT_TRUE(store_
+                      ->Submit({PrepareAll({Numbered(i)}), Atomicity::kEachItem,
+                                [&](CommitResult&& r) {
+                                  ++answered;
+                                  stored += r.status.ok() ? 1 : 0;
+                                }})
+                      .ok());
     }
     std::thread closer([&] { store_->Close(); });
     gate.Open();
@@ -295,7 +304,8 @@ TEST_F(Commit, TheMapGrowsWhileReadersAreAtWork) {
     });
   }
   for (int i = 0; i < 200; ++i) {
-    auto claim = Claim("big/" + std::to_string(i % 7), "p", Text(std::string(20'000, static_cast<char>('a' + i % 26))));
+    auto claim = Claim("big/" + std::to_string(i % 7), "p",
+                       Text(std::string(20'000, static_cast<char>('a' + i % 26))));
     claim.epoch = std::to_string(i);
     const auto result = Say(claim);
     ASSERT_TRUE(result.status.ok()) << result.status.message();

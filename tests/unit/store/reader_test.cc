@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A reader's answers against a list that is searched from end to end, whichever part of the history is in LMDB and which
-// in the delta.
+// A reader's answers against a list that is searched from end to end, whichever part of the history is in
+// LMDB and which in the delta.
 #include <map>
 #include <tuple>
 
@@ -40,23 +40,32 @@ class ReaderAgainstReference : public stemedb::testing::StoreTest {
   void WriteSome() {
     std::vector<model::Assertion> claims;
     for (uint64_t i = 1 + Below(12); i > 0; --i) {
-      claims.push_back(Claim(AnyPath(), AnyPredicate(), Number(static_cast<double>(history_.size() + claims.size()))));
+      claims.push_back(
+          Claim(AnyPath(), AnyPredicate(), Number(static_cast<double>(history_.size() + claims.size()))));
     }
     const auto result = Write(*store_, PrepareAll(claims));
     ASSERT_TRUE(result.status.ok()) << result.status.message();
     for (size_t i = 0; i < claims.size(); ++i) {
       auto encoded = Encode(claims[i]);
-      history_.push_back({result.items[i].sequence, result.items[i].recorded_at_ms, claims[i], encoded.id, encoded.record});
+      history_.push_back(
+          {result.items[i].sequence, result.items[i].recorded_at_ms, claims[i], encoded.id, encoded.record});
       ASSERT_EQ(result.items[i].sequence, history_.size());
     }
   }
 
   void Act() {
     switch (Below(10)) {
-      case 0: ASSERT_TRUE(store_->Flush().ok()); break;
-      case 1: clock_.AdvanceMs(static_cast<int64_t>(Below(5))); break;
-      case 2: clock_.SetNowMs(clock_.NowMs() - static_cast<int64_t>(Below(5))); break;
-      default: WriteSome();
+      case 0:
+        ASSERT_TRUE(store_->Flush().ok());
+        break;
+      case 1:
+        clock_.AdvanceMs(static_cast<int64_t>(Below(5)));
+        break;
+      case 2:
+        clock_.SetNowMs(clock_.NowMs() - static_cast<int64_t>(Below(5)));
+        break;
+      default:
+        WriteSome();
     }
   }
 
@@ -74,7 +83,8 @@ class ReaderAgainstReference : public stemedb::testing::StoreTest {
     std::vector<const Said*> rows;
     for (const Said& said : history_) {
       const std::string& path = said.claim.concept_path;
-      const bool covered = scope.subtree ? index::IsBelow(path, scope.concept_path) : path == scope.concept_path;
+      const bool covered =
+          scope.subtree ? index::IsBelow(path, scope.concept_path) : path == scope.concept_path;
       if (covered && (scope.predicate.empty() || said.claim.predicate == scope.predicate) &&
           said.sequence >= scope.sequence_min && said.sequence <= scope.sequence_max) {
         rows.push_back(&said);
@@ -98,7 +108,8 @@ class ReaderAgainstReference : public stemedb::testing::StoreTest {
     ASSERT_EQ(rows.size() - 1, expected.size()) << path << (scope.subtree ? "/*" : "") << " " << predicate;
     for (size_t i = 0; i < expected.size(); ++i) {
       const Row& row = rows[i + 1];
-      ASSERT_EQ(row.sequence, expected[i]->sequence) << path << (scope.subtree ? "/*" : "") << " " << predicate << " row " << i;
+      ASSERT_EQ(row.sequence, expected[i]->sequence)
+          << path << (scope.subtree ? "/*" : "") << " " << predicate << " row " << i;
       ASSERT_EQ(row.concept_path, expected[i]->claim.concept_path);
       ASSERT_EQ(row.predicate, expected[i]->claim.predicate);
       ASSERT_EQ(row.claim.row(), model::ClaimView::Trusted(expected[i]->record).row());
@@ -128,8 +139,9 @@ class ReaderAgainstReference : public stemedb::testing::StoreTest {
   }
 
   void CheckTimes(Reader& reader) {
-    for (int64_t time : {history_.front().recorded_at_ms - 1, history_[Below(history_.size())].recorded_at_ms,
-                         history_.back().recorded_at_ms, history_.back().recorded_at_ms + 1, INT64_MIN, INT64_MAX}) {
+    for (int64_t time :
+         {history_.front().recorded_at_ms - 1, history_[Below(history_.size())].recorded_at_ms,
+          history_.back().recorded_at_ms, history_.back().recorded_at_ms + 1, INT64_MIN, INT64_MAX}) {
       uint64_t expected = 0;
       for (const Said& said : history_) expected = said.recorded_at_ms <= time ? said.sequence : expected;
       ASSERT_EQ(*reader.SequenceAt(time), expected) << time;
@@ -203,8 +215,13 @@ TEST_F(ReaderAgainstReference, LongPathsComeInOrderWhereverTheyStand) {
   Open();
   const std::string front(290, 'x');
   // Around the 287 bytes that a long path keeps, and the 320 where it begins to be one.
-  const std::vector<std::string> paths = {front + "/z" + std::string(60, 'z'), front + "/a" + std::string(60, 'a'), front + "/m",
-                                          front + "-b/m", front + "y", "x", "y"};
+  const std::vector<std::string> paths = {front + "/z" + std::string(60, 'z'),
+                                          front + "/a" + std::string(60, 'a'),
+                                          front + "/m",
+                                          front + "-b/m",
+                                          front + "y",
+                                          "x",
+                                          "y"};
   for (int round = 0; round < 2; ++round) {
     for (const std::string& path : paths) {
       const auto claim = Claim(path, "p", Number(round));
@@ -220,7 +237,8 @@ TEST_F(ReaderAgainstReference, LongPathsComeInOrderWhereverTheyStand) {
       std::vector<Row> rows;
       ASSERT_TRUE(reader->Scan(scope, 1000, rows).has_value());
       ASSERT_EQ(rows.size(), expected.size()) << root;
-      for (size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i].sequence, expected[i]->sequence) << root << " " << i;
+      for (size_t i = 0; i < rows.size(); ++i)
+        EXPECT_EQ(rows[i].sequence, expected[i]->sequence) << root << " " << i;
       CheckChildren(*reader, root);
     }
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an operator or a crash may do to the directories between two starts, and what the next start makes of it.
+// What an operator or a crash may do to the directories between two starts, and what the next start makes of
+// it.
 #include <fstream>
 
 #include "store_fixture.h"
@@ -25,7 +26,8 @@ TEST_F(Recovery, AllIsThereAfterClose) {
   store_->Close();
   Open();
   ExpectAllThere();
-  EXPECT_THAT(TakeLog(), AllOf(HasSubstr("Starting WAL recovery..."), HasSubstr("Replayed 0 entries from WAL")));
+  EXPECT_THAT(TakeLog(),
+              AllOf(HasSubstr("Starting WAL recovery..."), HasSubstr("Replayed 0 entries from WAL")));
   EXPECT_EQ(store_->stats().checkpoint, 30u) << "Close moved everything";
 }
 
@@ -74,7 +76,8 @@ TEST_F(Recovery, TheWholeDatabaseIsMadeAnewFromTheLog) {
   RemoveTree("db");
   TakeLog();
   Open();
-  EXPECT_THAT(TakeLog(), AllOf(HasSubstr("Replayed 30 entries from WAL"), HasSubstr("Index rebuild complete")));
+  EXPECT_THAT(TakeLog(),
+              AllOf(HasSubstr("Replayed 30 entries from WAL"), HasSubstr("Index rebuild complete")));
   ExpectAllThere();
 }
 
@@ -104,8 +107,8 @@ TEST_F(Recovery, AnOlderLogGoesOnBehindTheCheckpoint) {
   CopyTree("wal_at_10", "wal");
   TakeLog();
   Open();
-  EXPECT_THAT(TakeLog(), AllOf(HasSubstr("Replayed 10 entries from WAL"), HasSubstr("an older one was put back"),
-                               HasSubstr("Index rebuild complete")));
+  EXPECT_THAT(TakeLog(), AllOf(HasSubstr("Replayed 10 entries from WAL"),
+                               HasSubstr("an older one was put back"), HasSubstr("Index rebuild complete")));
   ExpectAllThere();
   const auto more = Say(Numbered(said_));
   ++said_;
@@ -141,7 +144,8 @@ TEST_F(Recovery, ALogOfAnotherDatabaseIsRefusedAndNothingIsChanged) {
     options_.db_dir = directory_.path() + "/db_foreign";
     RemoveTree("db_foreign");
     Open();
-    for (int i = 0; i < foreign; ++i) ASSERT_TRUE(Say(stemedb::testing::Claim("z", "p", stemedb::testing::Number(i))).status.ok());
+    for (int i = 0; i < foreign; ++i)
+      ASSERT_TRUE(Say(stemedb::testing::Claim("z", "p", stemedb::testing::Number(i))).status.ok());
     store_.reset();
     options_.db_dir = db;
     const Status opened = TryOpen();
@@ -161,7 +165,8 @@ TEST_F(Recovery, ARecordOfAnUnknownTypeIsRefused) {
   {
     auto recovered = wal::Recover({.env = &env_, .dir = options_.wal_dir}, {});
     auto writer = wal::Writer::Open({.env = &env_, .dir = options_.wal_dir}, *recovered);
-    const wal::RecordToWrite record{.type = 77, .flags = 0, .recorded_at_ms = 1, .payload = "from the future"};
+    const wal::RecordToWrite record{
+        .type = 77, .flags = 0, .recorded_at_ms = 1, .payload = "from the future"};
     ASSERT_TRUE((*writer)->Append({&record, 1}).ok());
     ASSERT_TRUE((*writer)->Sync().ok());
   }
@@ -174,7 +179,8 @@ TEST_F(Recovery, AnAtomicGroupThatIsTornIsNotThereAtAll) {
   Open();
   SayMany(3);
   std::vector<model::Assertion> group;
-  for (int i = 0; i < 20; ++i) group.push_back(stemedb::testing::Claim("g", "p", stemedb::testing::Number(i)));
+  for (int i = 0; i < 20; ++i)
+    group.push_back(stemedb::testing::Claim("g", "p", stemedb::testing::Number(i)));
   const auto result = Write(*store_, PrepareAll(group), Atomicity::kAllOrNothing);
   ASSERT_TRUE(result.status.ok());
   store_.reset();
@@ -182,7 +188,8 @@ TEST_F(Recovery, AnAtomicGroupThatIsTornIsNotThereAtAll) {
   const std::string segment = options_.wal_dir + "/segment-00001.log";
   std::ifstream in(segment, std::ios::binary);
   const std::string bytes(std::istreambuf_iterator<char>(in), {});
-  std::filesystem::resize_file(segment, bytes.find_last_not_of('\0'));  // without the last byte that was written
+  std::filesystem::resize_file(segment,
+                               bytes.find_last_not_of('\0'));  // without the last byte that was written
   Open();
   ExpectAllThere();
   EXPECT_EQ(store_->stats().assertions, 3u) << "all twenty or none";
@@ -194,11 +201,13 @@ TEST_F(Recovery, AckedClaimsSurviveAPowerLossWhicheverSectorsAreLost) {
     SayMany(5);
     // The last write fails half-way: its bytes are in the file, unsynced, when the power goes.
     env_.Fail(env::Operation::kSync, env::Failure::kIoError);
-    const auto lost = Say(stemedb::testing::Claim("lost", "p", stemedb::testing::Number(static_cast<double>(seed))));
+    const auto lost =
+        Say(stemedb::testing::Claim("lost", "p", stemedb::testing::Number(static_cast<double>(seed))));
     EXPECT_FALSE(lost.status.ok());
     store_.reset();
     env_.Heal();
-    ASSERT_TRUE(env_.LoseUnsynced(seed % 2 == 0 ? env::Loss::kEverything : env::Loss::kSomeSectors, seed).ok());
+    ASSERT_TRUE(
+        env_.LoseUnsynced(seed % 2 == 0 ? env::Loss::kEverything : env::Loss::kSomeSectors, seed).ok());
     if (seed % 3 == 0) RemoveTree("db");
     Open();
     ASSERT_TRUE(store_->stats().accepting_writes);

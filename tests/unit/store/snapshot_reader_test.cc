@@ -25,8 +25,12 @@ class SnapshotReaderStates : public ::testing::Test {
   static BatchPtr MakeBatch(uint64_t sequence) {
     auto encoded = Encode(Claim("a/b", "p", Number(static_cast<double>(sequence))));
     auto batch = std::make_shared<Batch>();
-    batch->entries.push_back({sequence, static_cast<int64_t>(sequence) * 10, encoded.id, std::move(encoded.record)});
-    batch->after = {.sequence = sequence, .assertions = sequence, .recorded_at_ms = static_cast<int64_t>(sequence) * 10, .chain = {}};
+    batch->entries.push_back(
+        {sequence, static_cast<int64_t>(sequence) * 10, encoded.id, std::move(encoded.record)});
+    batch->after = {.sequence = sequence,
+                    .assertions = sequence,
+                    .recorded_at_ms = static_cast<int64_t>(sequence) * 10,
+                    .chain = {}};
     return batch;
   }
 

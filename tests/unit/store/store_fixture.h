@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A store in a directory of its own, on an Env whose faults can be set and a clock that stands still; and short ways to
-// write, wait and open it anew. Used by the tests of query as well.
+// A store in a directory of its own, on an Env whose faults can be set and a clock that stands still; and
+// short ways to write, wait and open it anew. Used by the tests of query as well.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -30,7 +30,8 @@ inline store::PreparedClaim Prepare(const model::Assertion& claim) {
 inline store::CommitResult Write(store::Store& store, std::vector<store::PreparedClaim> claims,
                                  store::Atomicity atomicity = store::Atomicity::kEachItem) {
   std::promise<store::CommitResult> promise;
-  store::Submission submission{std::move(claims), atomicity, [&](store::CommitResult&& r) { promise.set_value(std::move(r)); }};
+  store::Submission submission{std::move(claims), atomicity,
+                               [&](store::CommitResult&& r) { promise.set_value(std::move(r)); }};
   const Status queued = store.Submit(std::move(submission));
   if (!queued.ok()) return {queued, {}};
   return promise.get_future().get();
@@ -55,7 +56,8 @@ class StoreTest : public ::testing::Test {
     options_.db_dir = directory_.path() + "/db";
     options_.index_interval_ms = 3'600'000;  // claims stay in the delta until a test flushes them
     log_ = std::tmpfile();
-    telemetry::ConfigureLog({.level = telemetry::Level::kInfo, .format = telemetry::LogFormat::kText, .out = log_});
+    telemetry::ConfigureLog(
+        {.level = telemetry::Level::kInfo, .format = telemetry::LogFormat::kText, .out = log_});
   }
   ~StoreTest() override {
     store_.reset();
@@ -72,7 +74,8 @@ class StoreTest : public ::testing::Test {
   }
   void Open() {
     const Status opened = TryOpen();
-    if (!opened.ok()) throw std::runtime_error(std::string(opened.message()));  // nothing after it makes sense
+    if (!opened.ok())
+      throw std::runtime_error(std::string(opened.message()));  // nothing after it makes sense
   }
 
   store::CommitResult Say(const model::Assertion& claim) { return Write(*store_, PrepareAll({claim})); }
@@ -118,7 +121,8 @@ class StoreTest : public ::testing::Test {
 
   void CopyTree(const std::string& from, const std::string& to) {
     std::filesystem::remove_all(directory_.path() + "/" + to);
-    std::filesystem::copy(directory_.path() + "/" + from, directory_.path() + "/" + to, std::filesystem::copy_options::recursive);
+    std::filesystem::copy(directory_.path() + "/" + from, directory_.path() + "/" + to,
+                          std::filesystem::copy_options::recursive);
   }
   void RemoveTree(const std::string& name) { std::filesystem::remove_all(directory_.path() + "/" + name); }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The promise of the store, with real threads: what was acknowledged is there for every reader, at once, and a view is
-// whole: it ends at one sequence for every kind of lookup. Worth running under ThreadSanitizer.
+// The promise of the store, with real threads: what was acknowledged is there for every reader, at once, and
+// a view is whole: it ends at one sequence for every kind of lookup. Worth running under ThreadSanitizer.
 #include <atomic>
 #include <thread>
 
@@ -64,7 +64,8 @@ class Visibility : public stemedb::testing::StoreTest {
     ASSERT_EQ(reader.assertion_count(), reader.sequence());
     int seen[kWriters] = {};
     for (const Row& row : rows) ++seen[row.concept_path[2] - '0'];
-    for (int w = 0; w < kWriters; ++w) ASSERT_GE(seen[w], before[w]) << "an acknowledged claim is not in view";
+    for (int w = 0; w < kWriters; ++w)
+      ASSERT_GE(seen[w], before[w]) << "an acknowledged claim is not in view";
     if (reader.sequence() == 0) return;
     const auto newest = reader.Get(reader.sequence());
     ASSERT_TRUE(newest.has_value()) << newest.error().message();
