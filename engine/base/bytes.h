@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes: fixed-width integers in either byte order, and lower-case hex. Every on-disk format is little-endian;
-// index keys are big-endian, so that their byte order is their numeric order.
+// Bytes: fixed-width integers in either byte order, and lower-case hex. Every on-disk format is
+// little-endian; index keys are big-endian, so that their byte order is their numeric order.
 #pragma once
 
 #include <array>
@@ -41,8 +41,8 @@ inline std::span<const uint8_t> AsBytes(std::string_view text) {
 // Lower-case hex, two digits for each byte.
 std::string ToHex(std::span<const uint8_t> bytes);
 void AppendHex(std::string& out, std::span<const uint8_t> bytes);
-// Reads exactly out.size() bytes; false when the length or a digit is wrong. Upper-case digits are refused: one
-// spelling for each value keeps ids comparable as text.
+// Reads exactly out.size() bytes; false when the length or a digit is wrong. Upper-case digits are refused:
+// one spelling for each value keeps ids comparable as text.
 [[nodiscard]] bool FromHex(std::string_view hex, std::span<uint8_t> out);
 
 }  // namespace stemedb

@@ -7,7 +7,8 @@
 namespace stemedb {
 
 void CheckFailed(const char* expression, const char* file, int line) {
-  std::fprintf(stderr, "CHECK failed: %s (%s:%d). This is a bug in StemeDB, please report it.\n", expression, file, line);
+  std::fprintf(stderr, "CHECK failed: %s (%s:%d). This is a bug in StemeDB, please report it.\n", expression,
+               file, line);
   std::abort();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// STEMEDB_CHECK guards against programmers' errors, in every build. Bytes that come from disk, net or script are
-// never CHECKed: they are answered with a Status.
+// STEMEDB_CHECK guards against programmers' errors, in every build. Bytes that come from disk, net or script
+// are never CHECKed: they are answered with a Status.
 #pragma once
 
 namespace stemedb {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// CRC-32C (Castagnoli): reflected polynomial 0x82F63B78, initial value and final xor all ones, as in RFC 3720 B.4.
-// Uses the processor's CRC instruction where there is one (asked once, at run time), a slicing table elsewhere.
+// CRC-32C (Castagnoli): reflected polynomial 0x82F63B78, initial value and final xor all ones, as in RFC 3720
+// B.4. Uses the processor's CRC instruction where there is one (asked once, at run time), a slicing table
+// elsewhere.
 #pragma once
 
 #include <cstdint>

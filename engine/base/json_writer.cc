@@ -20,13 +20,27 @@ void AppendJsonString(std::string& out, std::string_view text) {
     plain = i + 1;
     out.push_back('\\');
     switch (c) {
-      case '"': out.push_back('"'); break;
-      case '\\': out.push_back('\\'); break;
-      case '\b': out.push_back('b'); break;
-      case '\f': out.push_back('f'); break;
-      case '\n': out.push_back('n'); break;
-      case '\r': out.push_back('r'); break;
-      case '\t': out.push_back('t'); break;
+      case '"':
+        out.push_back('"');
+        break;
+      case '\\':
+        out.push_back('\\');
+        break;
+      case '\b':
+        out.push_back('b');
+        break;
+      case '\f':
+        out.push_back('f');
+        break;
+      case '\n':
+        out.push_back('n');
+        break;
+      case '\r':
+        out.push_back('r');
+        break;
+      case '\t':
+        out.push_back('t');
+        break;
       default:
         out.append("u00");
         out.push_back(kHex[c >> 4]);
@@ -47,7 +61,8 @@ void AppendJsonNumber(std::string& out, double value) {
     out.push_back('-');
     value = -value;
   }
-  // Shortest digits d1d2…dk and exponent n, so that value = 0.d1…dk × 10^n (the k and n of ECMA-262 6.1.6.1.20).
+  // Shortest digits d1d2…dk and exponent n, so that value = 0.d1…dk × 10^n (the k and n of
+  // ECMA-262 6.1.6.1.20).
   char text[32];
   const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
   std::string_view all(text, static_cast<size_t>(end - text));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON as text, appended to a string. Numbers and strings are spelled as RFC 8785 (JCS) spells them, so that what
-// the server says and what an agent signs read alike.
+// JSON as text, appended to a string. Numbers and strings are spelled as RFC 8785 (JCS) spells them, so that
+// what the server says and what an agent signs read alike.
 //
-// Own code rather than a library: answers are spliced from stored canonical text, which library writers can't do
-// without parsing it again, and JCS asks for ECMAScript's number form, which none of them has.
+// Own code rather than a library: answers are spliced from stored canonical text, which library writers can't
+// do without parsing it again, and JCS asks for ECMAScript's number form, which none of them has.
 #pragma once
 
 #include <cstdint>

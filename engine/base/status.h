@@ -3,7 +3,8 @@
 //
 // A Status carries a small, layer-free code (what a caller can do about it), a reason slug (stable, for
 // programs: "disk_full") and a message (for people: place and remedy). Rooms add context on the way up with
-// Annotate, so that the outermost message reads from the general to the particular. No exception crosses a room.
+// Annotate, so that the outermost message reads from the general to the particular. No exception crosses a
+// room.
 #pragma once
 
 #include <memory>
@@ -16,19 +17,19 @@ namespace stemedb {
 
 enum class Code : unsigned char {
   kOk,
-  kInvalidArgument,     // the caller's input is malformed
-  kOutOfRange,          // well-formed, but a value is beyond its limit or impossible
-  kUnauthenticated,     // a signature or key is wrong
-  kPermissionDenied,    // known, but not allowed
+  kInvalidArgument,   // the caller's input is malformed
+  kOutOfRange,        // well-formed, but a value is beyond its limit or impossible
+  kUnauthenticated,   // a signature or key is wrong
+  kPermissionDenied,  // known, but not allowed
   kNotFound,
-  kConflict,            // the state of the database forbids it
-  kTooLarge,            // a size limit
-  kResourceExhausted,   // a queue, quota or disk is full; later may work
-  kUnavailable,         // not ready, or shutting down; later may work
+  kConflict,           // the state of the database forbids it
+  kTooLarge,           // a size limit
+  kResourceExhausted,  // a queue, quota or disk is full; later may work
+  kUnavailable,        // not ready, or shutting down; later may work
   kDeadlineExceeded,
-  kCorruption,          // stored bytes are not what was written
-  kIoError,             // the operating system refused
-  kInternal,            // a bug
+  kCorruption,  // stored bytes are not what was written
+  kIoError,     // the operating system refused
+  kInternal,    // a bug
 };
 
 class [[nodiscard]] Status {
@@ -65,8 +66,10 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}          // NOLINT(google-explicit-constructor)
-  Result(Status failure) : state_(std::in_place_index<1>, std::move(failure)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(Status failure)
+      : state_(std::in_place_index<1>, std::move(failure)) {}  // NOLINT(google-explicit-constructor)
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -88,8 +91,8 @@ class [[nodiscard]] Result {
 }  // namespace stemedb
 
 // Returns the failure from the enclosing function, if there is one.
-#define STEMEDB_RETURN_IF_ERROR(expression)                      \
-  do {                                                           \
-    ::stemedb::Status stemedb_status_ = (expression);            \
-    if (!stemedb_status_.ok()) return stemedb_status_;           \
+#define STEMEDB_RETURN_IF_ERROR(expression)            \
+  do {                                                 \
+    ::stemedb::Status stemedb_status_ = (expression);  \
+    if (!stemedb_status_.ok()) return stemedb_status_; \
   } while (false)

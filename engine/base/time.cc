@@ -63,7 +63,8 @@ std::optional<int64_t> ParseTime(std::string_view text) {
   const int month = Digits(text, at, 2);
   if (month < 1 || !Skip(text, at, '-')) return {};
   const int day = Digits(text, at, 2);
-  const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
+  const std::chrono::year_month_day date{std::chrono::year{year},
+                                         std::chrono::month{static_cast<unsigned>(month)},
                                          std::chrono::day{static_cast<unsigned>(day < 0 ? 0 : day)}};
   if (!date.ok() || at >= text.size()) return {};
   const char between = text[at++];

@@ -13,8 +13,9 @@ namespace stemedb {
 std::string FormatTime(int64_t time_ms);
 void AppendTime(std::string& out, int64_t time_ms);
 
-// Reads RFC 3339: any offset, any number of decimals (cut, not rounded, to milliseconds), 'T' or 't' or a blank
-// between date and time. Leap second 60 is read as the next second. Nothing on a malformed or impossible date.
+// Reads RFC 3339: any offset, any number of decimals (cut, not rounded, to milliseconds), 'T' or 't' or a
+// blank between date and time. Leap second 60 is read as the next second. Nothing on a malformed or
+// impossible date.
 std::optional<int64_t> ParseTime(std::string_view text);
 
 // Whether the text is exactly what FormatTime gives for the moment it names.

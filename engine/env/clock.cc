@@ -8,8 +8,12 @@ namespace {
 
 class SystemClock final : public Clock {
  public:
-  int64_t NowMs() const override { return Count<std::chrono::milliseconds>(std::chrono::system_clock::now()); }
-  int64_t MonotonicNs() const override { return Count<std::chrono::nanoseconds>(std::chrono::steady_clock::now()); }
+  int64_t NowMs() const override {
+    return Count<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  }
+  int64_t MonotonicNs() const override {
+    return Count<std::chrono::nanoseconds>(std::chrono::steady_clock::now());
+  }
 
  private:
   template <typename Unit, typename Moment>

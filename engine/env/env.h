@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Env: the files, directories and locks of the operating system, as far as the log needs them.
 //
-// It is an interface because there are two of it: the real one (Env::Posix) and FaultInjectingEnv, by which tests
-// make a disk fail. Errors are Statuses that say what an operator needs:
+// It is an interface because there are two of it: the real one (Env::Posix) and FaultInjectingEnv, by which
+// tests make a disk fail. Errors are Statuses that say what an operator needs:
 //   ENOSPC, EDQUOT  kResourceExhausted "disk_full"          No space left on device: PATH
-//   EACCES, EPERM   kPermissionDenied  "permission_denied"  Permission denied: PATH (owner, mode, wanted mode)
-//   ENOENT          kNotFound          "no_such_file"       No such file or directory: PATH
-//   others          kIoError           "io_error"           OPERATION PATH: strerror
+//   EACCES, EPERM   kPermissionDenied  "permission_denied"  Permission denied: PATH (owner, mode, wanted
+//   mode) ENOENT          kNotFound          "no_such_file"       No such file or directory: PATH others
+//   kIoError           "io_error"           OPERATION PATH: strerror
 #pragma once
 
 #include <cstdint>
@@ -26,16 +26,16 @@ namespace stemedb::env {
 class File {
  public:
   virtual ~File() = default;
-  // Writes the parts one after the other at the end (one system call where the kernel takes them all). After a
-  // failure an unknown part of it may stand in the file: Truncate to the size before it.
+  // Writes the parts one after the other at the end (one system call where the kernel takes them all). After
+  // a failure an unknown part of it may stand in the file: Truncate to the size before it.
   virtual Status Append(std::span<const std::string_view> parts) = 0;
   Status Append(std::string_view bytes) { return Append({&bytes, 1}); }
-  // fdatasync: what was appended survives a power loss. After a failure the state of earlier writes is unknown and a
-  // second Sync proves nothing: give the file up.
+  // fdatasync: what was appended survives a power loss. After a failure the state of earlier writes is
+  // unknown and a second Sync proves nothing: give the file up.
   virtual Status Sync() = 0;
   virtual Status Truncate(uint64_t size) = 0;
-  // Allocates disk space up to `bytes` from the file's beginning without changing its size. A help, never a need: false
-  // when the file system won't.
+  // Allocates disk space up to `bytes` from the file's beginning without changing its size. A help, never a
+  // need: false when the file system won't.
   virtual bool Reserve(uint64_t bytes) = 0;
   // Reads up to out.size() bytes; fewer only at the end of the file.
   virtual Result<size_t> ReadAt(uint64_t offset, std::span<uint8_t> out) const = 0;
@@ -70,8 +70,8 @@ class Env {
   virtual Result<uint64_t> FileSize(const std::string& path) = 0;
   // Bytes that an unprivileged process may still write to the directory's file system.
   virtual Result<uint64_t> FreeBytes(const std::string& dir) = 0;
-  // Takes DIR/LOCK for this process and writes the pid into it. Fails at once with kConflict "already_running" when
-  // another holder, in this process or another, has it.
+  // Takes DIR/LOCK for this process and writes the pid into it. Fails at once with kConflict
+  // "already_running" when another holder, in this process or another, has it.
   virtual Result<std::unique_ptr<FileLock>> LockDir(const std::string& dir) = 0;
   // Never null; lives as long as the Env.
   virtual Clock* clock() = 0;
@@ -80,8 +80,9 @@ class Env {
   static Env* Posix();
 };
 
-// The Status for errno `error` of `operation` ("open", "write") on `path`. `wanted` is what the caller needed of it,
-// such as "rw" or "rwx"; it shows in "Permission denied" alone.
-Status StatusFromErrno(int error, std::string_view operation, const std::string& path, std::string_view wanted = "rw");
+// The Status for errno `error` of `operation` ("open", "write") on `path`. `wanted` is what the caller needed
+// of it, such as "rw" or "rwx"; it shows in "Permission denied" alone.
+Status StatusFromErrno(int error, std::string_view operation, const std::string& path,
+                       std::string_view wanted = "rw");
 
 }  // namespace stemedb::env

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// errno for people: what failed, where, and for "Permission denied" who owns the thing and which mode is wanted.
+// errno for people: what failed, where, and for "Permission denied" who owns the thing and which mode is
+// wanted.
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -40,8 +41,10 @@ std::string Octal(mode_t mode) {
 std::string NearestVisible(std::string path, struct stat& out) {
   while (::stat(path.c_str(), &out) != 0) {
     const size_t slash = path.find_last_of('/');
-    if (slash == std::string::npos) path = ".";
-    else path = slash == 0 ? "/" : path.substr(0, slash);
+    if (slash == std::string::npos)
+      path = ".";
+    else
+      path = slash == 0 ? "/" : path.substr(0, slash);
     if (path == "." || path == "/") return ::stat(path.c_str(), &out) == 0 ? path : std::string();
   }
   return path;
@@ -54,8 +57,8 @@ std::string DescribePermission(const std::string& path, std::string_view wanted)
   if (!seen.empty()) {
     text += " (";
     if (seen != path) text += seen + " is ";
-    text += "owned by " + UserName(info.st_uid) + ":" + GroupName(info.st_gid) + ", mode " + Octal(info.st_mode & 07777) +
-            "; ";
+    text += "owned by " + UserName(info.st_uid) + ":" + GroupName(info.st_gid) + ", mode " +
+            Octal(info.st_mode & 07777) + "; ";
   } else {
     text += " (";
   }
@@ -66,7 +69,8 @@ std::string DescribePermission(const std::string& path, std::string_view wanted)
 
 }  // namespace
 
-Status StatusFromErrno(int error, std::string_view operation, const std::string& path, std::string_view wanted) {
+Status StatusFromErrno(int error, std::string_view operation, const std::string& path,
+                       std::string_view wanted) {
   switch (error) {
     case ENOSPC:
     case EDQUOT:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is "durable" is kept by path: the size at the last Sync, and whether a SyncDir came after the file's creation.
+// What is "durable" is kept by path: the size at the last Sync, and whether a SyncDir came after the file's
+// creation.
 #include "env/fault_env.h"
 
 #include <algorithm>
@@ -67,7 +68,8 @@ class FaultFile final : public File {
   const std::unique_ptr<File> base_;
 };
 
-FaultInjectingEnv::FaultInjectingEnv(Env* base, Clock* clock) : base_(base), clock_(clock ? clock : base->clock()) {}
+FaultInjectingEnv::FaultInjectingEnv(Env* base, Clock* clock)
+    : base_(base), clock_(clock ? clock : base->clock()) {}
 FaultInjectingEnv::~FaultInjectingEnv() = default;
 
 void FaultInjectingEnv::Fail(Operation operation, Failure failure, uint64_t after, uint64_t times) {
@@ -119,11 +121,13 @@ Status FaultInjectingEnv::LoseUnsynced(Loss loss, uint64_t seed) {
     if (!got) return got.error();
     uint64_t kept_end = 0;  // in tail
     for (uint64_t at = 0; at < tail.size() && loss == Loss::kSomeSectors;) {
-      const uint64_t end = std::min<uint64_t>(tail.size(), at + kSectorBytes - (durable.size + at) % kSectorBytes);
+      const uint64_t end =
+          std::min<uint64_t>(tail.size(), at + kSectorBytes - (durable.size + at) % kSectorBytes);
       if (random() % 2 == 0) {
         kept_end = end;
       } else {
-        std::fill(tail.begin() + static_cast<ptrdiff_t>(at), tail.begin() + static_cast<ptrdiff_t>(end), uint8_t{0});
+        std::fill(tail.begin() + static_cast<ptrdiff_t>(at), tail.begin() + static_cast<ptrdiff_t>(end),
+                  uint8_t{0});
       }
       at = end;
     }
@@ -184,6 +188,8 @@ Status FaultInjectingEnv::SyncDir(const std::string& dir) {
 
 Result<uint64_t> FaultInjectingEnv::FileSize(const std::string& path) { return base_->FileSize(path); }
 Result<uint64_t> FaultInjectingEnv::FreeBytes(const std::string& dir) { return base_->FreeBytes(dir); }
-Result<std::unique_ptr<FileLock>> FaultInjectingEnv::LockDir(const std::string& dir) { return base_->LockDir(dir); }
+Result<std::unique_ptr<FileLock>> FaultInjectingEnv::LockDir(const std::string& dir) {
+  return base_->LockDir(dir);
+}
 
 }  // namespace stemedb::env

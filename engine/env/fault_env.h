@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// FaultInjectingEnv: an Env on top of another one, for tests: makes the n-th or every operation of a kind fail, and
-// forgets what was not synced as a power loss would. It knows the files that were opened through it. Sync and SyncDir are bookkeeping here: the disk below is not
-// asked, so that a test of a thousand crashes takes no longer than its writes.
+// FaultInjectingEnv: an Env on top of another one, for tests: makes the n-th or every operation of a kind
+// fail, and forgets what was not synced as a power loss would. It knows the files that were opened through
+// it. Sync and SyncDir are bookkeeping here: the disk below is not asked, so that a test of a thousand
+// crashes takes no longer than its writes.
 #pragma once
 
 #include <array>
@@ -27,7 +28,8 @@ enum class Failure : uint8_t {
 
 enum class Loss : uint8_t {
   kEverything,   // all bytes after the last Sync are gone
-  kSomeSectors,  // of each 512-byte sector, the bytes after the last Sync are there, or read as zeros, as chance has it
+  kSomeSectors,  // of each 512-byte sector, the bytes after the last Sync are there, or read as zeros, as
+                 // chance has it
 };
 
 // May be called from any thread; the faults are set before the thread under test starts.
@@ -43,8 +45,9 @@ class FaultInjectingEnv final : public Env {
   // How many operations of the kind were asked for since the start, failed ones included.
   uint64_t count(Operation operation) const;
 
-  // Power loss: call when all Files of this Env are closed. Cuts every file that was written through it to what was
-  // synced; files whose name was never made durable by SyncDir vanish. `seed` chooses the sectors of kSomeSectors.
+  // Power loss: call when all Files of this Env are closed. Cuts every file that was written through it to
+  // what was synced; files whose name was never made durable by SyncDir vanish. `seed` chooses the sectors of
+  // kSomeSectors.
   Status LoseUnsynced(Loss loss, uint64_t seed = 1);
 
   Result<std::unique_ptr<File>> OpenAppend(const std::string& path) override;
@@ -67,7 +70,7 @@ class FaultInjectingEnv final : public Env {
     uint64_t times = 0;  // 0: no fault is set
   };
   struct Durable {
-    uint64_t size = 0;           // bytes known to be on disk
+    uint64_t size = 0;  // bytes known to be on disk
     bool name_is_durable = false;
   };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Env over POSIX system calls. Every call that a signal may interrupt is tried again; every descriptor is close-on-exec.
+// Env over POSIX system calls. Every call that a signal may interrupt is tried again; every descriptor is
+// close-on-exec.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -69,7 +70,8 @@ class PosixFile final : public File {
   }
 
   bool Reserve(uint64_t bytes) override {
-    return Retry([&] { return ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)); }) == 0;
+    return Retry([&] { return ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)); }) ==
+           0;
   }
 
   Result<size_t> ReadAt(uint64_t offset, std::span<uint8_t> out) const override {
@@ -91,7 +93,8 @@ class PosixFile final : public File {
  private:
   static constexpr size_t kPartsMax = 64;
 
-  // Written at size_ rather than with O_APPEND: what a failed call left behind the end is overwritten, not kept.
+  // Written at size_ rather than with O_APPEND: what a failed call left behind the end is overwritten, not
+  // kept.
   Status AppendSome(std::span<const std::string_view> parts) {
     std::array<struct iovec, kPartsMax> vector;
     size_t first = 0;
@@ -142,8 +145,12 @@ std::string ReadPid(int fd) {
 
 class PosixEnv final : public Env {
  public:
-  Result<std::unique_ptr<File>> OpenAppend(const std::string& path) override { return Open(path, O_RDWR | O_CREAT, "rw"); }
-  Result<std::unique_ptr<File>> OpenRead(const std::string& path) override { return Open(path, O_RDONLY, "r"); }
+  Result<std::unique_ptr<File>> OpenAppend(const std::string& path) override {
+    return Open(path, O_RDWR | O_CREAT, "rw");
+  }
+  Result<std::unique_ptr<File>> OpenRead(const std::string& path) override {
+    return Open(path, O_RDONLY, "r");
+  }
 
   Result<std::vector<std::string>> List(const std::string& dir) override {
     DIR* stream = ::opendir(dir.c_str());
@@ -216,8 +223,9 @@ class PosixEnv final : public Env {
       if (errno != EWOULDBLOCK) return StatusFromErrno(errno, "lock", path);
       const std::string pid = ReadPid(fd);
       return Status(Code::kConflict, "already_running",
-                    "another instance" + (pid.empty() ? std::string() : " (pid " + pid + ")") + " uses the data directory " +
-                        dir + ": stop it first, or give this one a directory of its own");
+                    "another instance" + (pid.empty() ? std::string() : " (pid " + pid + ")") +
+                        " uses the data directory " + dir +
+                        ": stop it first, or give this one a directory of its own");
     }
     STEMEDB_RETURN_IF_ERROR(WritePid(fd, path));
     return std::unique_ptr<FileLock>(std::move(lock));
@@ -242,7 +250,8 @@ class PosixEnv final : public Env {
   static Status WritePid(int fd, const std::string& path) {
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd, 0) != 0) return StatusFromErrno(errno, "truncate", path);
-    if (::pwrite(fd, pid.data(), pid.size(), 0) < 0 && errno != ENOSPC) return StatusFromErrno(errno, "write", path);
+    if (::pwrite(fd, pid.data(), pid.size(), 0) < 0 && errno != ENOSPC)
+      return StatusFromErrno(errno, "write", path);
     return Status::Ok();
   }
 };

@@ -22,7 +22,8 @@ Result<Checkpoint> ReadCheckpoint(const kv::Txn& txn, kv::Database meta) {
   if (bytes.size() != kBytes || LoadLittle<uint32_t>(bytes.data()) != kFormatVersion) {
     return Status(Code::kCorruption, "checkpoint_unreadable",
                   txn.environment().path() + ": the checkpoint is not of format version " +
-                      std::to_string(kFormatVersion) + "; it was written by another version of StemeDB or is damaged");
+                      std::to_string(kFormatVersion) +
+                      "; it was written by another version of StemeDB or is damaged");
   }
   Checkpoint checkpoint;
   checkpoint.sequence = LoadLittle<uint64_t>(bytes.data() + 8);

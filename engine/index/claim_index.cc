@@ -38,12 +38,13 @@ Result<ConceptNode> DecodeNode(std::string_view key, std::string_view value) {
 }  // namespace
 
 Result<std::unique_ptr<ClaimIndex>> ClaimIndex::Open(const std::string& directory, uint64_t map_bytes) {
-  auto environment = kv::Environment::Open({.path = directory, .layout = kv::Layout::kDirectory, .map_bytes = map_bytes});
+  auto environment =
+      kv::Environment::Open({.path = directory, .layout = kv::Layout::kDirectory, .map_bytes = map_bytes});
   if (!environment) return environment.error();
   std::unique_ptr<ClaimIndex> index(new ClaimIndex);
   index->environment_ = std::move(*environment);
-  for (auto [name, database] : {std::pair{"claims", &index->claims_}, std::pair{"concepts", &index->concepts_},
-                                std::pair{"meta", &index->meta_}}) {
+  for (auto [name, database] : {std::pair{"claims", &index->claims_},
+                                std::pair{"concepts", &index->concepts_}, std::pair{"meta", &index->meta_}}) {
     auto opened = index->environment_->OpenDatabase(name);
     if (!opened) return opened.error();
     *database = *opened;
@@ -109,8 +110,8 @@ Status ClaimIndex::Clear(kv::WriteTxn& txn) {
   return Status::Ok();
 }
 
-Result<std::vector<ConceptNode>> ClaimIndex::Children(kv::Cursor& cursor, std::string_view path, std::string_view after,
-                                                      size_t limit) const {
+Result<std::vector<ConceptNode>> ClaimIndex::Children(kv::Cursor& cursor, std::string_view path,
+                                                      std::string_view after, size_t limit) const {
   std::vector<ConceptNode> children;
   // Below a path of nearly a key's length, children are told apart by their digests alone.
   const std::string prefix = SubtreePrefix(path).substr(0, kLongPathKept);
@@ -120,8 +121,9 @@ Result<std::vector<ConceptNode>> ClaimIndex::Children(kv::Cursor& cursor, std::s
     AppendPathKey(from, after);
     from.push_back('\0');  // behind the child itself; what lies below it is skipped as it comes
   }
-  if (from.empty()) from.push_back('\x01');  // LMDB takes no empty key, and no path begins with a control character
-  for (Status moved = cursor.Seek(from);; ) {
+  if (from.empty())
+    from.push_back('\x01');  // LMDB takes no empty key, and no path begins with a control character
+  for (Status moved = cursor.Seek(from);;) {
     if (!moved.ok()) return moved;
     if (!cursor.valid() || !cursor.key().starts_with(prefix) || children.size() >= limit) break;
     auto node = DecodeNode(cursor.key(), cursor.value());

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// ClaimIndex: data/db/indexes/. Rows by question, and the tree of concepts. Everything in it can be made anew from the
-// RecordTable, so it may be deleted while the server is down.
+// ClaimIndex: data/db/indexes/. Rows by question, and the tree of concepts. Everything in it can be made anew
+// from the RecordTable, so it may be deleted while the server is down.
 //
 //   claims    PATH 00 PREDICATE 00 SEQUENCE → the claim's row (model/claim_record.h)
-//   concepts  PATH → assertions at the path (8), below it (8), and the whole path when the key holds a long one
-//   meta      "checkpoint" → index/checkpoint.h
+//   concepts  PATH → assertions at the path (8), below it (8), and the whole path when the key holds a long
+//   one meta      "checkpoint" → index/checkpoint.h
 #pragma once
 
 #include <memory>
@@ -31,11 +31,13 @@ struct ConceptNode {
 // Thread-safe itself; transactions and cursors belong to their threads.
 class ClaimIndex {
  public:
-  static Result<std::unique_ptr<ClaimIndex>> Open(const std::string& directory, uint64_t map_bytes = kMapBytes);
+  static Result<std::unique_ptr<ClaimIndex>> Open(const std::string& directory,
+                                                  uint64_t map_bytes = kMapBytes);
 
   kv::Environment& environment() { return *environment_; }
 
-  // As RecordTable::Apply, repeats included. Rows are inserted in the order of their keys, which LMDB likes better than the log's.
+  // As RecordTable::Apply, repeats included. Rows are inserted in the order of their keys, which LMDB likes
+  // better than the log's.
   Status Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims, const Checkpoint& after);
 
   // Empties everything: the next checkpoint begins at zero. The caller commits.
@@ -44,10 +46,11 @@ class ClaimIndex {
   Result<Checkpoint> checkpoint(const kv::Txn& txn) const { return ReadCheckpoint(txn, meta_); }
   kv::Database claims() const { return claims_; }
 
-  // The children of a path in the order of their keys (byte order but for long paths, layout.h), after `after` (a child's
-  // path, or empty), at most `limit`. Skips from child to child, so it costs what it returns, not what lies below.
-  Result<std::vector<ConceptNode>> Children(kv::Cursor& concepts_cursor, std::string_view path, std::string_view after,
-                                            size_t limit) const;
+  // The children of a path in the order of their keys (byte order but for long paths, layout.h), after
+  // `after` (a child's path, or empty), at most `limit`. Skips from child to child, so it costs what it
+  // returns, not what lies below.
+  Result<std::vector<ConceptNode>> Children(kv::Cursor& concepts_cursor, std::string_view path,
+                                            std::string_view after, size_t limit) const;
   kv::Database concepts() const { return concepts_; }
 
  private:

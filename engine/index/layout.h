@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys of the record store and of the index, as docs/index-layout.md explains them.
 //
-// A claim's place in the index is  PATH 00 PREDICATE 00 SEQUENCE  (sequence big-endian, 8 bytes), so that the claims
-// of one question lie side by side in the order of the log, the predicates of a concept follow one another, and a subtree is
-// one range. Paths and predicates hold no control characters, so 00 and 01 can't stand in them.
+// A claim's place in the index is  PATH 00 PREDICATE 00 SEQUENCE  (sequence big-endian, 8 bytes), so that the
+// claims of one question lie side by side in the order of the log, the predicates of a concept follow one
+// another, and a subtree is one range. Paths and predicates hold no control characters, so 00 and 01 can't
+// stand in them.
 //
 // LMDB's keys end at 511 bytes, a path may have 512. A path longer than kPathKeyBytesMax stands in a key as
 //   its first kLongPathKept bytes, 01, and the first 32 hex digits of its SHA-256;

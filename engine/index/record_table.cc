@@ -20,13 +20,14 @@ std::string_view View(const std::array<char, 8>& key) { return {key.data(), key.
 }  // namespace
 
 std::span<const LoggedClaim> Above(std::span<const LoggedClaim> claims, uint64_t sequence) {
-  const auto first = std::partition_point(claims.begin(), claims.end(),
-                                          [&](const LoggedClaim& claim) { return claim.sequence <= sequence; });
+  const auto first = std::partition_point(
+      claims.begin(), claims.end(), [&](const LoggedClaim& claim) { return claim.sequence <= sequence; });
   return claims.subspan(static_cast<size_t>(first - claims.begin()));
 }
 
 Result<std::unique_ptr<RecordTable>> RecordTable::Open(const std::string& path, uint64_t map_bytes) {
-  auto environment = kv::Environment::Open({.path = path, .layout = kv::Layout::kSingleFile, .map_bytes = map_bytes});
+  auto environment =
+      kv::Environment::Open({.path = path, .layout = kv::Layout::kSingleFile, .map_bytes = map_bytes});
   if (!environment) return environment.error();
   std::unique_ptr<RecordTable> table(new RecordTable);
   table->environment_ = std::move(*environment);
@@ -60,7 +61,8 @@ Result<std::optional<uint64_t>> RecordTable::Find(const kv::Txn& txn, std::strin
   auto found = txn.Get(ids_, id);
   if (!found) return found.error();
   if (!found->has_value()) return std::optional<uint64_t>();
-  if ((*found)->size() != 8) return Status(Code::kCorruption, "id_unreadable", "the entry of an id is not 8 bytes long");
+  if ((*found)->size() != 8)
+    return Status(Code::kCorruption, "id_unreadable", "the entry of an id is not 8 bytes long");
   return std::optional<uint64_t>(LoadBig64((*found)->data()));
 }
 

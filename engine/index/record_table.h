@@ -45,9 +45,9 @@ class RecordTable {
 
   kv::Environment& environment() { return *environment_; }
 
-  // Applies claims in the order of their sequences, and moves the checkpoint. What the checkpoint covers already is left
-  // alone, so that a commit that failed in doubt may be repeated. The caller commits. kResourceExhausted "map_full":
-  // abort, grow, do it again.
+  // Applies claims in the order of their sequences, and moves the checkpoint. What the checkpoint covers
+  // already is left alone, so that a commit that failed in doubt may be repeated. The caller commits.
+  // kResourceExhausted "map_full": abort, grow, do it again.
   Status Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims, const Checkpoint& after);
 
   Result<Checkpoint> checkpoint(const kv::Txn& txn) const { return ReadCheckpoint(txn, meta_); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gate, told once more: a reader says "inside" and then asks "is the map growing?"; the grower says "growing" and
-// then asks each reader "inside?". Both orders are sequentially consistent, so that at least one sees the other.
+// The gate, told once more: a reader says "inside" and then asks "is the map growing?"; the grower says
+// "growing" and then asks each reader "inside?". Both orders are sequentially consistent, so that at least
+// one sees the other.
 #include "kv/environment.h"
 
 #include <fcntl.h>
@@ -101,7 +102,8 @@ Result<Database> Environment::OpenDatabase(const std::string& name, IfMissing if
   if (code != 0) {
     mdb_txn_abort(txn);
     if (code == MDB_NOTFOUND) {
-      return Status(Code::kNotFound, "no_such_database", options_.path + " holds no database \"" + name + "\"");
+      return Status(Code::kNotFound, "no_such_database",
+                    options_.path + " holds no database \"" + name + "\"");
     }
     return Failure(code, "open database " + name);
   }
@@ -204,8 +206,9 @@ Status Environment::Failure(int code, std::string_view operation) const {
     case EPERM:
     case EROFS:
       return Status(Code::kPermissionDenied, "permission_denied",
-                    "Permission denied: " + options_.path + " and its lock file must be readable and writable (mode 0644, "
-                    "directory 0755) for this user");
+                    "Permission denied: " + options_.path +
+                        " and its lock file must be readable and writable (mode 0644, "
+                        "directory 0755) for this user");
     case ENOENT:
       return Status(Code::kNotFound, "no_such_file", "No such file or directory: " + options_.path);
     case MDB_CORRUPTED:
@@ -214,8 +217,9 @@ Status Environment::Failure(int code, std::string_view operation) const {
     case MDB_INVALID:
     case MDB_VERSION_MISMATCH:
       return Status(Code::kCorruption, "kv_corrupt",
-                    where + ": " + mdb_strerror(code) + ": an index may be removed and is rebuilt; for the log's store restore "
-                    "a backup");
+                    where + ": " + mdb_strerror(code) +
+                        ": an index may be removed and is rebuilt; for the log's store restore "
+                        "a backup");
     case MDB_KEYEXIST:
       return Status(Code::kConflict, "key_exists", where + ": the key is there, or not above the last one");
     case MDB_BAD_VALSIZE:

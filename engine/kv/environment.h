@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Environment: one LMDB file, opened once in a process, with a map that can grow while the process runs.
 //
-// LMDB moves its map only when no transaction is open in the process. The gate here sees to that: a ReadTxn is inside
-// the gate between Renew and Reset, a WriteTxn while it lives, and GrowMap waits for all to leave and holds newcomers
-// back. On the readers' path the gate costs one store and one load on a cache line of their own.
+// LMDB moves its map only when no transaction is open in the process. The gate here sees to that: a ReadTxn
+// is inside the gate between Renew and Reset, a WriteTxn while it lives, and GrowMap waits for all to leave
+// and holds newcomers back. On the readers' path the gate costs one store and one load on a cache line of
+// their own.
 //
-// Errors: kResourceExhausted "map_full" (abort, GrowMap, retry), "disk_full", "readers_full"; kPermissionDenied;
-// kNotFound "no_such_file"; kCorruption "kv_corrupt"; kUnavailable "readers_busy"; kIoError. Messages name the file.
+// Errors: kResourceExhausted "map_full" (abort, GrowMap, retry), "disk_full", "readers_full";
+// kPermissionDenied; kNotFound "no_such_file"; kCorruption "kv_corrupt"; kUnavailable "readers_busy";
+// kIoError. Messages name the file.
 #pragma once
 
 #include <atomic>
@@ -42,8 +44,8 @@ struct EnvironmentOptions {
 };
 
 struct EnvironmentStats {
-  uint64_t map_bytes = 0;       // the map's size
-  uint64_t used_bytes = 0;      // pages in use or free inside the file: the highest page, times the page size
+  uint64_t map_bytes = 0;   // the map's size
+  uint64_t used_bytes = 0;  // pages in use or free inside the file: the highest page, times the page size
   unsigned readers_max = 0;
   unsigned readers_in_use = 0;  // slots taken in the lock file, of all processes
 };
@@ -65,7 +67,8 @@ struct alignas(64) ReaderSlot {
   std::atomic<bool> inside{false};
 };
 
-// Thread-safe, except where a call says otherwise. Must outlive every transaction and cursor. Not usable after fork.
+// Thread-safe, except where a call says otherwise. Must outlive every transaction and cursor. Not usable
+// after fork.
 class Environment {
  public:
   // Frees reader slots of dead processes as well (mdb_reader_check).
@@ -77,17 +80,18 @@ class Environment {
   // Runs a write transaction of its own when it must create: the calling thread must not hold a WriteTxn.
   Result<Database> OpenDatabase(const std::string& name, IfMissing if_missing = IfMissing::kCreate);
 
-  // Makes the map at least `map_bytes` large. Waits up to `wait_ms_max` for open transactions to end, then gives up
-  // with "readers_busy". The calling thread must hold no transaction.
+  // Makes the map at least `map_bytes` large. Waits up to `wait_ms_max` for open transactions to end, then
+  // gives up with "readers_busy". The calling thread must hold no transaction.
   Status GrowMap(uint64_t map_bytes, int64_t wait_ms_max = 10'000);
 
   EnvironmentStats stats() const;
-  // Writes a consistent, compacted copy to `path`, which must not exist (for kDirectory: an empty directory). Other
-  // threads go on reading and writing meanwhile; GrowMap waits.
+  // Writes a consistent, compacted copy to `path`, which must not exist (for kDirectory: an empty directory).
+  // Other threads go on reading and writing meanwhile; GrowMap waits.
   Status CopyTo(const std::string& path);
   const std::string& path() const { return options_.path; }
 
-  // For transactions. --------------------------------------------------------------------------------------------
+  // For transactions.
+  // --------------------------------------------------------------------------------------------
   MDB_env* raw() const { return env_; }
   void Register(ReaderSlot* slot);
   void Unregister(ReaderSlot* slot);
@@ -112,7 +116,7 @@ class Environment {
   std::mutex grow_mutex_;      // held by whoever grows the map
   std::mutex registry_mutex_;  // guards slots_; taken after grow_mutex_
   std::vector<ReaderSlot*> slots_;
-  std::mutex handles_mutex_;   // LMDB opens one database handle at a time
+  std::mutex handles_mutex_;  // LMDB opens one database handle at a time
 };
 
 }  // namespace stemedb::kv

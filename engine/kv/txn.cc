@@ -15,9 +15,12 @@ std::string_view ToView(const MDB_val& val) { return {static_cast<const char*>(v
 
 unsigned FlagsOf(PutMode mode) {
   switch (mode) {
-    case PutMode::kOverwrite: return 0;
-    case PutMode::kNoOverwrite: return MDB_NOOVERWRITE;
-    case PutMode::kAppend: return MDB_APPEND;
+    case PutMode::kOverwrite:
+      return 0;
+    case PutMode::kNoOverwrite:
+      return MDB_NOOVERWRITE;
+    case PutMode::kAppend:
+      return MDB_APPEND;
   }
   return 0;
 }
@@ -57,7 +60,8 @@ Status ReadTxn::Renew() {
   // The second round is for a map that another process has grown.
   for (int round = 0;; ++round) {
     environment_->Enter(slot_);
-    const int code = txn_ ? mdb_txn_renew(txn_) : mdb_txn_begin(environment_->raw(), nullptr, MDB_RDONLY, &txn_);
+    const int code =
+        txn_ ? mdb_txn_renew(txn_) : mdb_txn_begin(environment_->raw(), nullptr, MDB_RDONLY, &txn_);
     if (code == 0) {
       active_ = true;
       return Status::Ok();
@@ -134,8 +138,11 @@ Result<Cursor> Cursor::Open(const Txn& txn, Database database) {
 }
 
 Cursor::Cursor(Cursor&& other) noexcept
-    : environment_(other.environment_), cursor_(std::exchange(other.cursor_, nullptr)), valid_(other.valid_),
-      key_(other.key_), value_(other.value_) {}
+    : environment_(other.environment_),
+      cursor_(std::exchange(other.cursor_, nullptr)),
+      valid_(other.valid_),
+      key_(other.key_),
+      value_(other.value_) {}
 
 Cursor& Cursor::operator=(Cursor&& other) noexcept {
   std::swap(environment_, other.environment_);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Transactions and cursors. Every string_view that they return points into LMDB's map: valid until the transaction
-// ends, is Reset, or (in a WriteTxn) until its next write.
+// Transactions and cursors. Every string_view that they return points into LMDB's map: valid until the
+// transaction ends, is Reset, or (in a WriteTxn) until its next write.
 //
 // One transaction or cursor is used by one thread at a time. Keys are 1 to 511 bytes, ordered bytewise.
 #pragma once
@@ -40,8 +40,8 @@ class Txn {
   MDB_txn* txn_ = nullptr;
 };
 
-// A snapshot. Made once for each thread and reused: Renew before a query, Reset after it (Reset early: an old snapshot
-// makes the file grow). Opens idle.
+// A snapshot. Made once for each thread and reused: Renew before a query, Reset after it (Reset early: an old
+// snapshot makes the file grow). Opens idle.
 //   ReadTxn txn = ...; { ReadScope scope(*txn); if (!scope.status().ok()) ...; txn->Get(...); }
 class ReadTxn final : public Txn {
  public:
@@ -80,14 +80,15 @@ enum class PutMode : uint8_t {
   kAppend,       // faster: the key must be above every key there, else kConflict "key_exists"
 };
 
-// The only writer while it lives: a second one waits. Aborts when destroyed without Commit. After any failure except
-// "key_exists" the transaction is of no more use: Abort it.
+// The only writer while it lives: a second one waits. Aborts when destroyed without Commit. After any failure
+// except "key_exists" the transaction is of no more use: Abort it.
 class WriteTxn final : public Txn {
  public:
   static Result<std::unique_ptr<WriteTxn>> Begin(Environment* environment);
   ~WriteTxn();
 
-  Status Put(Database database, std::string_view key, std::string_view value, PutMode mode = PutMode::kOverwrite);
+  Status Put(Database database, std::string_view key, std::string_view value,
+             PutMode mode = PutMode::kOverwrite);
   // Whether the key was there.
   Result<bool> Delete(Database database, std::string_view key);
   // Removes every key of the database.
@@ -102,8 +103,8 @@ class WriteTxn final : public Txn {
   ReaderSlot slot_;  // a writer counts at the gate as well
 };
 
-// Walks the keys of one database in order. Must not outlive its transaction's use: with a ReadTxn that is reused, call
-// Renew after each ReadTxn::Renew. Destroy it before a WriteTxn ends.
+// Walks the keys of one database in order. Must not outlive its transaction's use: with a ReadTxn that is
+// reused, call Renew after each ReadTxn::Renew. Destroy it before a WriteTxn ends.
 //   for (Status s = c.Seek(from); s.ok() && c.valid(); s = c.Next()) use(c.key(), c.value());
 class Cursor {
  public:

@@ -25,7 +25,8 @@ bool InCanonicalOrder(const Candidate& a, const Candidate& b) {
 }
 
 size_t HashOfValue(const Candidate& c) {
-  const size_t content = c.value_text_size > 0 ? std::hash<std::string_view>()(ValueText(c)) : std::bit_cast<uint64_t>(c.number);
+  const size_t content =
+      c.value_text_size > 0 ? std::hash<std::string_view>()(ValueText(c)) : std::bit_cast<uint64_t>(c.number);
   return (content ^ c.value_kind) * 0x9e3779b97f4a7c15;
 }
 
@@ -34,13 +35,15 @@ bool SameValue(const Candidate& a, const Candidate& b) {
 }
 
 size_t HashOfVoice(const Candidate& c) {
-  const size_t content = c.anonymous ? std::hash<std::string_view>()(SourceId(c)) : LoadLittle<uint64_t>(c.agent_id);
+  const size_t content =
+      c.anonymous ? std::hash<std::string_view>()(SourceId(c)) : LoadLittle<uint64_t>(c.agent_id);
   return content * 0x9e3779b97f4a7c15;
 }
 
 bool SameVoice(const Candidate& a, const Candidate& b) {
   if (a.anonymous != b.anonymous) return false;
-  return a.anonymous ? SourceId(a) == SourceId(b) : std::memcmp(a.agent_id, b.agent_id, sizeof(model::AgentId)) == 0;
+  return a.anonymous ? SourceId(a) == SourceId(b)
+                     : std::memcmp(a.agent_id, b.agent_id, sizeof(model::AgentId)) == 0;
 }
 
 Candidate FromRow(const store::Row& row, const Weighing& weighing) {
@@ -79,7 +82,7 @@ Candidate FromRow(const store::Row& row, const Weighing& weighing) {
 }  // namespace
 
 template <typename Hash, typename Same>
-uint32_t CandidateSet::Number(uint32_t script::Candidate::* index, Hash hash, Same same) {
+uint32_t CandidateSet::Number(uint32_t script::Candidate::*index, Hash hash, Same same) {
   slots_.assign(std::bit_ceil(candidates_.size() * 2 + 1), 0);
   const size_t mask = slots_.size() - 1;
   uint32_t count = 0;
@@ -100,7 +103,8 @@ uint32_t CandidateSet::Number(uint32_t script::Candidate::* index, Hash hash, Sa
 
 void CandidateSet::Build(std::span<const store::Row> rows, const Weighing& weighing) {
   candidates_.clear();
-  // Claims mostly arrive in the order of their timestamps: read backwards, the rows are often in order already.
+  // Claims mostly arrive in the order of their timestamps: read backwards, the rows are often in order
+  // already.
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) candidates_.push_back(FromRow(*row, weighing));
   if (!std::is_sorted(candidates_.begin(), candidates_.end(), InCanonicalOrder)) {
     std::sort(candidates_.begin(), candidates_.end(), InCanonicalOrder);

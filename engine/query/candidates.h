@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// CandidateSet: the claims of one (concept, predicate) pair as a lens sees them: in canonical order, weighed, with
-// equal values and equal voices numbered. Reused between questions; belongs to one thread. It borrows the rows' bytes.
+// CandidateSet: the claims of one (concept, predicate) pair as a lens sees them: in canonical order, weighed,
+// with equal values and equal voices numbered. Reused between questions; belongs to one thread. It borrows
+// the rows' bytes.
 #pragma once
 
 #include <array>
@@ -34,10 +35,11 @@ class CandidateSet {
  private:
   // Numbers the candidates by first appearance: the same number where `same` holds. How many there are.
   template <typename Hash, typename Same>
-  uint32_t Number(uint32_t script::Candidate::* index, Hash hash, Same same);
+  uint32_t Number(uint32_t script::Candidate::*index, Hash hash, Same same);
 
   std::vector<script::Candidate> candidates_;
-  // An open-addressing table, twice as large as the set: position + 1 of the first candidate of its kind; 0 is free.
+  // An open-addressing table, twice as large as the set: position + 1 of the first candidate of its kind; 0
+  // is free.
   std::vector<uint32_t> slots_;
   uint32_t values_count_ = 0;
   uint32_t voices_count_ = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cursor: where a listing of assertions goes on. It pins the page to the moment of the first one, so that pages fit
-// together while writes go on. Opaque to clients.
+// Cursor: where a listing of assertions goes on. It pins the page to the moment of the first one, so that
+// pages fit together while writes go on. Opaque to clients.
 #pragma once
 
 #include <cstdint>

@@ -62,15 +62,17 @@ struct Engine::Impl {
 
   Result<BoundLens> Bind(const std::string& name, const Question& question) const;
   Result<Viewpoint> Collect(const Question& question);
-  Result<script::Outcome> Resolve(const BoundLens& lens, std::span<const store::Row> pair, const Viewpoint& viewpoint,
-                                  uint64_t& left_out);
-  Status WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint, const BoundLens& lens);
-  Status WriteAssertions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint, std::string& out,
-                         std::string& next_cursor);
+  Result<script::Outcome> Resolve(const BoundLens& lens, std::span<const store::Row> pair,
+                                  const Viewpoint& viewpoint, uint64_t& left_out);
+  Status WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
+                          const BoundLens& lens);
+  Status WriteAssertions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
+                         std::string& out, std::string& next_cursor);
   void WriteLens(JsonWriter& json, int script) const;
 };
 
-Engine::Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const script::ScriptSet> scripts, EngineOptions options)
+Engine::Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const script::ScriptSet> scripts,
+               EngineOptions options)
     : impl_(new Impl{std::move(reader), {scripts, {}}, options, {}, nullptr, {}, {}, {}}) {
   for (const script::ScriptInfo& script : scripts->scripts()) {
     impl_->lens_seconds.push_back(&options.metrics->Lens(script.name));
@@ -85,7 +87,8 @@ Result<BoundLens> Engine::Impl::Bind(const std::string& name, const Question& qu
   BoundLens lens{scripts.Find(name), {}};
   if (lens.script < 0) {
     std::string known;
-    for (const script::ScriptInfo& script : scripts.scripts()) known += (known.empty() ? "" : ", ") + script.name;
+    for (const script::ScriptInfo& script : scripts.scripts())
+      known += (known.empty() ? "" : ", ") + script.name;
     return Status(Code::kNotFound, "unknown_lens", "there is no lens '" + name + "'; there are " + known);
   }
   auto params = script::CheckParams(scripts.scripts()[static_cast<size_t>(lens.script)], question.params);
@@ -132,25 +135,32 @@ Status Engine::Impl::WriteResolutions(JsonWriter& json, const Question& question
     uint64_t left_out = 0;
     auto outcome = Resolve(lens, pair, viewpoint, left_out);
     if (!outcome) return outcome.error();
-    WriteResolution(json, {.concept_path = pair.front().concept_path, .predicate = pair.front().predicate, .set = &set,
-                           .outcome = &*outcome, .weighing = &viewpoint.weighing, .candidates_left_out = left_out,
-                           .include_candidates = question.include_candidates, .include_explain = question.include_explain});
+    WriteResolution(json, {.concept_path = pair.front().concept_path,
+                           .predicate = pair.front().predicate,
+                           .set = &set,
+                           .outcome = &*outcome,
+                           .weighing = &viewpoint.weighing,
+                           .candidates_left_out = left_out,
+                           .include_candidates = question.include_candidates,
+                           .include_explain = question.include_explain});
     return Status::Ok();
   }));
   json.EndArray();
   return Status::Ok();
 }
 
-Status Engine::Impl::WriteAssertions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint, std::string& out,
-                                     std::string& next_cursor) {
+Status Engine::Impl::WriteAssertions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
+                                     std::string& out, std::string& next_cursor) {
   newest.clear();
   const uint64_t before = question.before_sequence.value_or(UINT64_MAX);
   for (const store::Row& row : rows) {
     if (row.sequence < before) newest.push_back(row.sequence);
   }
   const size_t shown = std::min(question.limit, newest.size());
-  std::partial_sort(newest.begin(), newest.begin() + static_cast<ptrdiff_t>(shown), newest.end(), std::greater<>());
-  if (shown < newest.size() && shown > 0) next_cursor = EncodeCursor({newest[shown - 1], viewpoint.sequence_max});
+  std::partial_sort(newest.begin(), newest.begin() + static_cast<ptrdiff_t>(shown), newest.end(),
+                    std::greater<>());
+  if (shown < newest.size() && shown > 0)
+    next_cursor = EncodeCursor({newest[shown - 1], viewpoint.sequence_max});
   json.Key("assertions");
   json.BeginArray();
   for (size_t i = 0; i < shown; ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Engine: answers questions. One for each thread; it owns that thread's reader and Lua states and reuses its buffers.
-// Answers are appended to a string as the JSON of docs/http-api.md.
+// Engine: answers questions. One for each thread; it owns that thread's reader and Lua states and reuses its
+// buffers. Answers are appended to a string as the JSON of docs/http-api.md.
 #pragma once
 
 #include <memory>
@@ -18,24 +18,26 @@
 namespace stemedb::query {
 
 struct EngineOptions {
-  env::Clock* clock = nullptr;             // outlives the engine
-  telemetry::Metrics* metrics = nullptr;   // outlives the engine
-  size_t candidates_max = 100'000;         // for one resolution; the answer says when it bites
-  size_t resolutions_max = 10'000;         // (concept, predicate) pairs in one answer; beyond: kOutOfRange "too_many_pairs"
-  size_t rows_max = 2'000'000;             // index rows looked at for one question; beyond: kOutOfRange "too_many_rows"
+  env::Clock* clock = nullptr;            // outlives the engine
+  telemetry::Metrics* metrics = nullptr;  // outlives the engine
+  size_t candidates_max = 100'000;        // for one resolution; the answer says when it bites
+  size_t resolutions_max =
+      10'000;  // (concept, predicate) pairs in one answer; beyond: kOutOfRange "too_many_pairs"
+  size_t rows_max = 2'000'000;  // index rows looked at for one question; beyond: kOutOfRange "too_many_rows"
 };
 
 class Engine {
  public:
-  Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const script::ScriptSet> scripts, EngineOptions options);
+  Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const script::ScriptSet> scripts,
+         EngineOptions options);
   ~Engine();
 
   // The answer of POST /v1/query. kNotFound "unknown_lens" (the message lists the lenses there are),
   // kInvalidArgument "invalid_params", kOutOfRange "as_of_in_future", kInternal "lens_failed".
   Status Answer(const Question& question, std::string& out);
 
-  // The answer of POST /v1/lenses/compare: one question through several lenses, side by side. A lens that fails has
-  // its error in its place.
+  // The answer of POST /v1/lenses/compare: one question through several lenses, side by side. A lens that
+  // fails has its error in its place.
   Status Compare(const Question& question, std::span<const std::string> lenses, std::string& out);
 
   // One assertion with its status. kNotFound "unknown_assertion".

@@ -11,8 +11,10 @@ namespace stemedb::query {
 namespace {
 
 Status InFuture(const std::string& newest) {
-  return Status(Code::kOutOfRange, "as_of_in_future", "as_of lies in the future: an answer about it could not be repeated. The newest "
-                "moment is " + newest);
+  return Status(Code::kOutOfRange, "as_of_in_future",
+                "as_of lies in the future: an answer about it could not be repeated. The newest "
+                "moment is " +
+                    newest);
 }
 
 Result<uint64_t> SequenceOf(const Moment& moment, store::Reader& reader) {
@@ -27,7 +29,8 @@ bool Wanted(const Question& question, const model::ClaimView& claim) {
   }
   if (question.lifecycle && claim.lifecycle() != *question.lifecycle) return false;
   if (question.source_class && claim.source_class() != *question.source_class) return false;
-  if (question.agent_id && std::memcmp(claim.agent_id(), question.agent_id->data(), question.agent_id->size()) != 0) {
+  if (question.agent_id &&
+      std::memcmp(claim.agent_id(), question.agent_id->data(), question.agent_id->size()) != 0) {
     return false;
   }
   return question.epoch.empty() || claim.epoch() == question.epoch;
@@ -58,7 +61,8 @@ Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, i
   if (question.since) {
     auto sequence = SequenceOf(*question.since, reader);
     if (!sequence) return sequence.error();
-    viewpoint.sequence_min = *sequence == UINT64_MAX ? UINT64_MAX : *sequence + 1;  // nothing has that sequence
+    viewpoint.sequence_min =
+        *sequence == UINT64_MAX ? UINT64_MAX : *sequence + 1;  // nothing has that sequence
   }
   viewpoint.weighing.decays = question.decay.has_value();
   if (question.decay) viewpoint.weighing.half_life_days = *question.decay;
@@ -66,10 +70,12 @@ Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, i
   return viewpoint;
 }
 
-Status CollectRows(const Question& question, const Viewpoint& viewpoint, size_t rows_max, store::Reader& reader,
-                   std::vector<store::Row>& rows) {
-  const store::Scope scope{.concept_path = question.concept_path, .subtree = question.subtree,
-                           .predicate = question.predicate, .sequence_min = viewpoint.sequence_min,
+Status CollectRows(const Question& question, const Viewpoint& viewpoint, size_t rows_max,
+                   store::Reader& reader, std::vector<store::Row>& rows) {
+  const store::Scope scope{.concept_path = question.concept_path,
+                           .subtree = question.subtree,
+                           .predicate = question.predicate,
+                           .sequence_min = viewpoint.sequence_min,
                            .sequence_max = viewpoint.sequence_max};
   auto more = reader.Scan(scope, rows_max, rows);
   if (!more) return more.error();

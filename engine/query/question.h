@@ -24,28 +24,29 @@ inline constexpr size_t kLimitDefault = 100;
 inline constexpr size_t kLimitMax = 10'000;
 
 struct Question {
-  std::string concept_path;               // without the trailing /*
-  bool subtree = false;                   // the client asked for concept_path/*
-  std::string predicate;                  // empty: all
-  std::string lens;                       // empty: assertions alone
+  std::string concept_path;  // without the trailing /*
+  bool subtree = false;      // the client asked for concept_path/*
+  std::string predicate;     // empty: all
+  std::string lens;          // empty: assertions alone
   std::map<std::string, script::ParamValue> params;
 
-  std::optional<Moment> as_of;            // answer as the database knew then
-  std::optional<int64_t> valid_at_ms;     // claims whose period [valid_from, valid_to) holds the moment
-  std::optional<Moment> since;            // claims recorded after it
+  std::optional<Moment> as_of;         // answer as the database knew then
+  std::optional<int64_t> valid_at_ms;  // claims whose period [valid_from, valid_to) holds the moment
+  std::optional<Moment> since;         // claims recorded after it
   std::optional<model::Lifecycle> lifecycle;
   std::optional<model::SourceClass> source_class;
   std::optional<model::AgentId> agent_id;
-  std::string epoch;                      // empty: any
-  double min_confidence = 0;              // as asserted, before decay
+  std::string epoch;          // empty: any
+  double min_confidence = 0;  // as asserted, before decay
 
   // Half-lives in days by tier; infinity: no decay. Absent: no decay at all.
   std::optional<std::array<double, model::kSourceClassCount>> decay;
   std::optional<std::array<double, model::kSourceClassCount>> class_multipliers;  // absent: the defaults
 
-  bool include_candidates = false;        // in each resolution: the claims that it weighed
-  bool include_explain = false;           // in each candidate: weights and voices, so that the answer can be recomputed
-  size_t limit = kLimitDefault;           // of `assertions`; resolutions see all candidates anyway
+  bool include_candidates = false;  // in each resolution: the claims that it weighed
+  bool include_explain =
+      false;  // in each candidate: weights and voices, so that the answer can be recomputed
+  size_t limit = kLimitDefault;             // of `assertions`; resolutions see all candidates anyway
   std::optional<uint64_t> before_sequence;  // from the cursor: assertions with a smaller sequence
 };
 

@@ -13,24 +13,32 @@ using script::Candidate;
 
 std::string_view NameOf(script::Agreement agreement) {
   switch (agreement) {
-    case script::Agreement::kUnanimous: return "unanimous";
-    case script::Agreement::kAgreed: return "agreed";
-    case script::Agreement::kContested: return "contested";
-    case script::Agreement::kNone: break;
+    case script::Agreement::kUnanimous:
+      return "unanimous";
+    case script::Agreement::kAgreed:
+      return "agreed";
+    case script::Agreement::kContested:
+      return "contested";
+    case script::Agreement::kNone:
+      break;
   }
   return "none";
 }
 
-void WriteHex(JsonWriter& json, const uint8_t* bytes) {
-  json.String(ToHex({bytes, sizeof(Hash256)}));
-}
+void WriteHex(JsonWriter& json, const uint8_t* bytes) { json.String(ToHex({bytes, sizeof(Hash256)})); }
 
 void WriteValue(JsonWriter& json, const Candidate& candidate) {
   const std::string_view text(candidate.value_text, candidate.value_text_size);
   switch (static_cast<model::Value::Kind>(candidate.value_kind)) {
-    case model::Value::Kind::kText: json.String(text); break;
-    case model::Value::Kind::kNumber: json.Number(candidate.number); break;
-    case model::Value::Kind::kBoolean: json.Bool(candidate.number != 0); break;
+    case model::Value::Kind::kText:
+      json.String(text);
+      break;
+    case model::Value::Kind::kNumber:
+      json.Number(candidate.number);
+      break;
+    case model::Value::Kind::kBoolean:
+      json.Bool(candidate.number != 0);
+      break;
     case model::Value::Kind::kReference:
       json.BeginObject();
       json.Field("ref", text);
@@ -42,7 +50,9 @@ void WriteValue(JsonWriter& json, const Candidate& candidate) {
 // For each distinct value, where its candidates are: a linked list through `next`, in canonical order.
 struct ByValue {
   explicit ByValue(const CandidateSet& set)
-      : first(set.values_count(), kEnd), last(set.values_count(), kEnd), count(set.values_count(), 0),
+      : first(set.values_count(), kEnd),
+        last(set.values_count(), kEnd),
+        count(set.values_count(), 0),
         next(set.candidates().size(), kEnd) {
     const auto candidates = set.candidates();
     for (uint32_t i = 0; i < candidates.size(); ++i) {
@@ -57,8 +67,8 @@ struct ByValue {
 };
 
 // `tier` below 0: of all candidates.
-void WriteClaims(JsonWriter& json, const script::Judgement& judgement, const CandidateSet& set, const ByValue& by_value,
-                 int tier) {
+void WriteClaims(JsonWriter& json, const script::Judgement& judgement, const CandidateSet& set,
+                 const ByValue& by_value, int tier) {
   const auto candidates = set.candidates();
   json.Key("claims");
   json.BeginArray();
@@ -147,7 +157,8 @@ void WriteWeighing(JsonWriter& json, const Weighing& weighing) {
   json.BeginObject();
   json.Key("now");
   json.Time(weighing.now_ms);
-  const auto by_class = [&](std::string_view name, const std::array<double, model::kSourceClassCount>& numbers) {
+  const auto by_class = [&](std::string_view name,
+                            const std::array<double, model::kSourceClassCount>& numbers) {
     json.Key(name);
     json.BeginObject();
     for (size_t tier = 0; tier < numbers.size(); ++tier) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Batch: what one fsync made durable. Immutable from the moment it is published; readers, the index thread and whoever
-// else needs it share it.
+// Batch: what one fsync made durable. Immutable from the moment it is published; readers, the index thread
+// and whoever else needs it share it.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ struct Entry {
 };
 
 struct Batch {
-  std::vector<Entry> entries;   // never empty; sequences follow one another
-  index::Checkpoint after;      // how the database stands behind the last entry
+  std::vector<Entry> entries;  // never empty; sequences follow one another
+  index::Checkpoint after;     // how the database stands behind the last entry
   uint64_t first() const { return entries.front().sequence; }
   uint64_t last() const { return entries.back().sequence; }
   size_t bytes() const {

@@ -26,8 +26,9 @@ size_t RecordsOf(const Submission& submission) { return std::max<size_t>(submiss
 
 }  // namespace
 
-Committer::Committer(const Options& options, std::unique_ptr<wal::Writer> writer, const index::Checkpoint& start,
-                     index::RecordTable* records, Publisher* publisher, Indexer* indexer)
+Committer::Committer(const Options& options, std::unique_ptr<wal::Writer> writer,
+                     const index::Checkpoint& start, index::RecordTable* records, Publisher* publisher,
+                     Indexer* indexer)
     : options_(options),
       records_(records),
       publisher_(publisher),
@@ -54,7 +55,8 @@ Status Committer::Submit(Submission submission) {
   if (stopping_) return Status(Code::kUnavailable, "shutting_down", "the server is shutting down");
   if (refusal_.reason() == "wal_failed") return refusal_;
   // A submission that is too large for the queue is still taken when it is alone.
-  const bool full = queued_records_ + records > options_.queue_records_max || queued_bytes_ + bytes > options_.queue_bytes_max;
+  const bool full = queued_records_ + records > options_.queue_records_max ||
+                    queued_bytes_ + bytes > options_.queue_bytes_max;
   const bool index_lags = indexer_->backlog() + queued_records_ > options_.unindexed_records_max ||
                           indexer_->backlog_bytes() + queued_bytes_ > options_.unindexed_bytes_max;
   if ((full && !queue_.empty()) || index_lags) {
@@ -177,8 +179,8 @@ Result<bool> Committer::FindRepeat(const Hash256& id, ItemResult& item) {
   if (!stored) return stored.error();
   if (!stored->has_value()) {
     return Status(Code::kCorruption, "record_missing",
-                  records_->environment().path() + ": there is an id of record " + std::to_string(**sequence) +
-                      ", but no such record");
+                  records_->environment().path() + ": there is an id of record " +
+                      std::to_string(**sequence) + ", but no such record");
   }
   item = {true, **sequence, (*stored)->recorded_at_ms};
   return true;
@@ -241,7 +243,8 @@ void Committer::SetRefusal(const Status& failure) {
   if (failure.ok()) {
     telemetry::LogInfo("store", "writes are accepted again");
   } else if (refusal_.reason() != failure.reason()) {
-    telemetry::LogError("store", "writes refused: " + std::string(failure.message()), {{"reason", failure.reason()}});
+    telemetry::LogError("store", "writes refused: " + std::string(failure.message()),
+                        {{"reason", failure.reason()}});
   }
   refusal_ = failure;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Committer: the commit thread. Its inbox is the queue of submissions; its job is order: it recognises repeats, gives
-// out sequences and times, appends to the log, syncs once for everything that has queued up meanwhile, publishes, and
-// calls back. Batches form by themselves while the previous fsync runs. It must not judge content, and must not wait
-// for anything but the disk.
+// Committer: the commit thread. Its inbox is the queue of submissions; its job is order: it recognises
+// repeats, gives out sequences and times, appends to the log, syncs once for everything that has queued up
+// meanwhile, publishes, and calls back. Batches form by themselves while the previous fsync runs. It must not
+// judge content, and must not wait for anything but the disk.
 #pragma once
 
 #include <atomic>
@@ -47,7 +47,7 @@ class Committer {
   // What one fsync will cover.
   struct Work {
     std::vector<Submission> submissions;
-    std::vector<CommitResult> results;   // beside submissions
+    std::vector<CommitResult> results;  // beside submissions
     std::shared_ptr<Batch> batch;
   };
 
@@ -77,22 +77,23 @@ class Committer {
   size_t queued_records_ = 0;
   size_t queued_bytes_ = 0;
   bool stopping_ = false;
-  Status refusal_;   // why writes fail at present; ok when they don't
+  Status refusal_;  // why writes fail at present; ok when they don't
 
   // The commit thread's own.
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<kv::ReadTxn> read_txn_;
   index::Checkpoint at_;
-  std::unordered_map<Hash256, Known, IdHasher> unindexed_ids_;   // of claims above the record table's checkpoint
+  std::unordered_map<Hash256, Known, IdHasher>
+      unindexed_ids_;  // of claims above the record table's checkpoint
   std::deque<BatchPtr> unindexed_;
-  wal::Stats exported_;   // what the metrics know already
+  wal::Stats exported_;  // what the metrics know already
 
   std::atomic<uint64_t> sequence_{0};
   std::atomic<uint64_t> assertions_{0};
   std::atomic<uint64_t> wal_segments_{0};
   std::atomic<uint64_t> wal_bytes_{0};
 
-  std::thread thread_;   // last: it uses everything above
+  std::thread thread_;  // last: it uses everything above
 };
 
 }  // namespace stemedb::store

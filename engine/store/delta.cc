@@ -10,7 +10,8 @@ void Delta::Add(BatchPtr batch) {
     by_id_.emplace(entry.id, &entry);
     const std::string_view path = entry.claim().concept_path();
     auto at = by_concept_.find(path);
-    if (at == by_concept_.end()) at = by_concept_.emplace(std::string(path), std::vector<const Entry*>()).first;
+    if (at == by_concept_.end())
+      at = by_concept_.emplace(std::string(path), std::vector<const Entry*>()).first;
     at->second.push_back(&entry);
   }
   batches_.push_back(std::move(batch));
@@ -25,7 +26,8 @@ void Delta::Prune(uint64_t sequence) {
     for (const Entry& entry : batches_.front()->entries) {
       by_id_.erase(entry.id);
       const auto at = by_concept_.find(entry.claim().concept_path());
-      // The first entry of a concept takes all with it that must go: a concept's vector is moved once, not once a batch.
+      // The first entry of a concept takes all with it that must go: a concept's vector is moved once, not
+      // once a batch.
       if (at == by_concept_.end() || at->second.front()->sequence > last) continue;
       std::vector<const Entry*>& entries = at->second;
       const auto first_kept = std::partition_point(entries.begin(), entries.end(),

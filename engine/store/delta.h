@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Delta: one reader's acknowledged claims that are not (or not surely) in its LMDB snapshot yet, findable by id, sequence
-// and concept. Belongs to the reader's thread.
+// Delta: one reader's acknowledged claims that are not (or not surely) in its LMDB snapshot yet, findable by
+// id, sequence and concept. Belongs to the reader's thread.
 #pragma once
 
 #include <cstdint>

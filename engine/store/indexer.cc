@@ -26,7 +26,8 @@ Status WriteWithRoom(kv::Environment& environment, const std::function<Status(kv
     (*txn)->Abort();
     if (status.reason() != "map_full") return status;
     const uint64_t larger = environment.stats().map_bytes * 2;
-    telemetry::LogInfo("store", "growing the map of a database file", {{"file", environment.path()}, {"bytes", larger}});
+    telemetry::LogInfo("store", "growing the map of a database file",
+                       {{"file", environment.path()}, {"bytes", larger}});
     STEMEDB_RETURN_IF_ERROR(environment.GrowMap(larger));
   }
 }
@@ -94,7 +95,8 @@ bool Indexer::TakeWork(std::vector<BatchPtr>& work) {
   wake_.wait_for(lock, std::chrono::milliseconds(options_.index_interval_ms),
                  [&] { return in_hurry() || queued_records_ >= options_.index_transaction_records; });
   size_t records = 0;
-  while (!queue_.empty() && (work.empty() || records + queue_.front()->entries.size() <= options_.index_transaction_records)) {
+  while (!queue_.empty() &&
+         (work.empty() || records + queue_.front()->entries.size() <= options_.index_transaction_records)) {
     records += queue_.front()->entries.size();
     work.push_back(std::move(queue_.front()));
     queue_.pop_front();
@@ -106,7 +108,8 @@ bool Indexer::TakeWork(std::vector<BatchPtr>& work) {
 Status Indexer::Move(const std::vector<BatchPtr>& work) {
   std::vector<index::LoggedClaim> claims;
   for (const BatchPtr& batch : work) {
-    for (const Entry& entry : batch->entries) claims.push_back({entry.sequence, entry.recorded_at_ms, entry.claim()});
+    for (const Entry& entry : batch->entries)
+      claims.push_back({entry.sequence, entry.recorded_at_ms, entry.claim()});
   }
   const index::Checkpoint& after = work.back()->after;
   const auto timed = [&](const char* backend, kv::Environment& environment,

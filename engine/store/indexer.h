@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Indexer: the index thread. Its inbox is the batches that are durable in the log; it moves them into LMDB in large
-// transactions, first the record table, then the claim index, each with its checkpoint, and then lets the readers forget
-// them. A failure (a full disk) is logged and tried again every second: nothing is lost, the log has it.
+// Indexer: the index thread. Its inbox is the batches that are durable in the log; it moves them into LMDB in
+// large transactions, first the record table, then the claim index, each with its checkpoint, and then lets
+// the readers forget them. A failure (a full disk) is logged and tried again every second: nothing is lost,
+// the log has it.
 #pragma once
 
 #include <atomic>
@@ -25,13 +26,15 @@ Status WriteWithRoom(kv::Environment& environment, const std::function<Status(kv
 class Indexer {
  public:
   // `start` is the checkpoint of both tables after recovery. Everything pointed to outlives the indexer.
-  Indexer(const Options& options, const index::Checkpoint& start, index::RecordTable* records, index::ClaimIndex* claims,
-          Publisher* publisher);
+  Indexer(const Options& options, const index::Checkpoint& start, index::RecordTable* records,
+          index::ClaimIndex* claims, Publisher* publisher);
   ~Indexer();
 
-  void Add(BatchPtr batch);                 // commit thread
+  void Add(BatchPtr batch);                                                    // commit thread
   size_t backlog() const { return backlog_.load(std::memory_order_relaxed); }  // records; any thread
-  size_t backlog_bytes() const { return backlog_bytes_.load(std::memory_order_relaxed); }  // of those records; any thread
+  size_t backlog_bytes() const {
+    return backlog_bytes_.load(std::memory_order_relaxed);
+  }  // of those records; any thread
   // Both tables hold everything up to here. Any thread.
   uint64_t checkpoint() const { return checkpoint_.load(std::memory_order_acquire); }
   // The record table alone; a little ahead at times. Any thread.
@@ -54,14 +57,14 @@ class Indexer {
   Publisher* const publisher_;
 
   std::mutex mutex_;
-  std::condition_variable wake_;    // to the thread
-  std::condition_variable moved_;   // from it
-  std::deque<BatchPtr> queue_;      // guarded by mutex_
-  size_t queued_records_ = 0;       // guarded by mutex_
-  uint64_t added_ = 0;              // guarded by mutex_: the newest sequence that came in
-  int flushes_waiting_ = 0;         // guarded by mutex_
-  bool stopping_ = false;           // guarded by mutex_
-  Status failure_;                  // guarded by mutex_: of the last try
+  std::condition_variable wake_;   // to the thread
+  std::condition_variable moved_;  // from it
+  std::deque<BatchPtr> queue_;     // guarded by mutex_
+  size_t queued_records_ = 0;      // guarded by mutex_
+  uint64_t added_ = 0;             // guarded by mutex_: the newest sequence that came in
+  int flushes_waiting_ = 0;        // guarded by mutex_
+  bool stopping_ = false;          // guarded by mutex_
+  Status failure_;                 // guarded by mutex_: of the last try
 
   std::atomic<size_t> backlog_{0};
   std::atomic<size_t> backlog_bytes_{0};

@@ -2,9 +2,10 @@
 // Publisher: hands each batch to every reader before it is acknowledged, so that a question asked after the
 // acknowledgement sees it, on whichever thread.
 //
-// Each reader has an inbox. The commit thread puts batches in; the reader takes them out at its next Refresh. What has
-// reached LMDB is taken out again by Trim, so an idle reader's inbox stays as small as the index thread's backlog. That is
-// safe because a reader empties its inbox *before* it takes its LMDB snapshot: whatever was trimmed by then is in there.
+// Each reader has an inbox. The commit thread puts batches in; the reader takes them out at its next Refresh.
+// What has reached LMDB is taken out again by Trim, so an idle reader's inbox stays as small as the index
+// thread's backlog. That is safe because a reader empties its inbox *before* it takes its LMDB snapshot:
+// whatever was trimmed by then is in there.
 #pragma once
 
 #include <atomic>
@@ -28,7 +29,7 @@ class Inbox {
  private:
   friend class Publisher;
   std::mutex mutex_;
-  std::deque<BatchPtr> waiting_;   // guarded by mutex_
+  std::deque<BatchPtr> waiting_;  // guarded by mutex_
   std::atomic<bool> any_{false};
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reader: one thread's consistent view of the database: an LMDB snapshot, and over it a delta of what has been
-// acknowledged since. Refresh moves the view to now; everything it hands out (views, spans) is valid until the next
-// Refresh or Release.
+// Reader: one thread's consistent view of the database: an LMDB snapshot, and over it a delta of what has
+// been acknowledged since. Refresh moves the view to now; everything it hands out (views, spans) is valid
+// until the next Refresh or Release.
 #pragma once
 
 #include <cstdint>
@@ -41,9 +41,9 @@ struct ConceptCount {
 
 struct Scope {
   std::string_view concept_path;
-  bool subtree = false;            // paths below `concept_path`, not itself
-  std::string_view predicate;      // empty: all
-  uint64_t sequence_min = 0;       // inclusive
+  bool subtree = false;                // paths below `concept_path`, not itself
+  std::string_view predicate;          // empty: all
+  uint64_t sequence_min = 0;           // inclusive
   uint64_t sequence_max = UINT64_MAX;  // inclusive
 };
 
@@ -60,8 +60,8 @@ class Reader {
   virtual uint64_t sequence() const = 0;
   virtual uint64_t assertion_count() const = 0;
 
-  // Appends the rows of the scope to `rows`, ordered by (concept path, predicate, sequence). Stops after `rows_max`
-  // and returns true when there are more.
+  // Appends the rows of the scope to `rows`, ordered by (concept path, predicate, sequence). Stops after
+  // `rows_max` and returns true when there are more.
   virtual Result<bool> Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) = 0;
 
   // kNotFound when there is none.
@@ -71,9 +71,10 @@ class Reader {
   // The newest record with recorded_at <= time_ms; 0 when there is none.
   virtual Result<uint64_t> SequenceAt(int64_t time_ms) = 0;
 
-  // The children of a path ("" for the roots), in byte order (paths over 320 bytes: in the order of their keys), starting
-  // after `after` (a child's path), at most `limit`.
-  virtual Result<std::vector<ConceptCount>> Children(std::string_view path, std::string_view after, size_t limit) = 0;
+  // The children of a path ("" for the roots), in byte order (paths over 320 bytes: in the order of their
+  // keys), starting after `after` (a child's path), at most `limit`.
+  virtual Result<std::vector<ConceptCount>> Children(std::string_view path, std::string_view after,
+                                                     size_t limit) = 0;
 };
 
 }  // namespace stemedb::store

@@ -27,8 +27,8 @@ std::string Seconds(const telemetry::Stopwatch& stopwatch) {
 
 Status Diverged(const Options& options, uint64_t sequence) {
   return Status(Code::kCorruption, "log_diverged",
-                "the log in " + options.wal_dir + " and the records in " + options.db_dir + " differ at sequence " +
-                    std::to_string(sequence) +
+                "the log in " + options.wal_dir + " and the records in " + options.db_dir +
+                    " differ at sequence " + std::to_string(sequence) +
                     ": they belong to different databases. Restore both from the same backup, see "
                     "docs/operations/runbooks/restore-from-backup.md");
 }
@@ -55,9 +55,10 @@ class Chunk {
     if (entries_.empty()) return Status::Ok();
     std::vector<index::LoggedClaim> claims;
     claims.reserve(entries_.size());
-    for (const Entry& entry : entries_) claims.push_back({entry.sequence, entry.recorded_at_ms, entry.claim()});
-    STEMEDB_RETURN_IF_ERROR(WriteWithRoom(table.environment(),
-                                          [&](kv::WriteTxn& txn) { return table.Apply(txn, claims, after); }));
+    for (const Entry& entry : entries_)
+      claims.push_back({entry.sequence, entry.recorded_at_ms, entry.claim()});
+    STEMEDB_RETURN_IF_ERROR(WriteWithRoom(
+        table.environment(), [&](kv::WriteTxn& txn) { return table.Apply(txn, claims, after); }));
     entries_.clear();
     bytes_ = 0;
     return Status::Ok();
@@ -87,14 +88,14 @@ Result<wal::Recovered> ReplayLog(const Options& options, index::RecordTable& rec
   recover.log = [](std::string_view line) { telemetry::LogWarn("wal", line); };
   auto recovered = wal::Recover(recover, [&](const wal::Record& record) -> Status {
     if (record.sequence == checkpoint + 1 &&
-        wal::ChainOf(at.chain, record.type, record.flags, record.sequence, record.recorded_at_ms, record.payload) !=
-            record.chain) {
+        wal::ChainOf(at.chain, record.type, record.flags, record.sequence, record.recorded_at_ms,
+                     record.payload) != record.chain) {
       return Diverged(options, record.sequence);
     }
     if (record.type != kTypeAssertion) {
       return Status(Code::kCorruption, "unknown_record_type",
-                    "the log in " + options.wal_dir + " holds a record of type " + std::to_string(record.type) +
-                        " at sequence " + std::to_string(record.sequence) +
+                    "the log in " + options.wal_dir + " holds a record of type " +
+                        std::to_string(record.type) + " at sequence " + std::to_string(record.sequence) +
                         ": it was written by a later version of StemeDB; start that one");
     }
     STEMEDB_RETURN_IF_ERROR(chunk.Add(record.sequence, record.recorded_at_ms, record.payload));
@@ -117,7 +118,8 @@ Result<uint64_t> ReplayOlderLog(const Options& options, index::RecordTable& reco
   if (files->empty() || files->front().bytes == 0) return 0;  // its first segment was just being made
   const auto header = wal::ReadSegmentHeader(options.env, files->front());
   if (!header) return header.error();
-  auto reader = wal::Reader::Open({.env = options.env, .dir = options.wal_dir, .from_sequence = header->start.next_sequence});
+  auto reader = wal::Reader::Open(
+      {.env = options.env, .dir = options.wal_dir, .from_sequence = header->start.next_sequence});
   if (!reader) return reader.error();
   auto txn = kv::ReadTxn::Open(&records.environment());
   if (!txn) return txn.error();
@@ -142,7 +144,8 @@ Status CatchUpIndex(const index::Checkpoint& at, index::RecordTable& records, in
                     index::Checkpoint from) {
   const bool from_nothing = from.sequence == 0;
   if (from_nothing) telemetry::LogInfo(kRoom, "Index rebuild started...");
-  telemetry::LogInfo(kRoom, "Rebuilding predicate index from " + std::to_string(at.sequence - from.sequence) + " assertions...");
+  telemetry::LogInfo(kRoom, "Rebuilding predicate index from " + std::to_string(at.sequence - from.sequence) +
+                                " assertions...");
   telemetry::LogInfo(kRoom, "Rebuilding concept index...");
   auto txn = kv::ReadTxn::Open(&records.environment());
   if (!txn) return txn.error();
@@ -164,28 +167,32 @@ Status CatchUpIndex(const index::Checkpoint& at, index::RecordTable& records, in
     if (!chunk.full()) continue;
     if (done.sequence == at.sequence) done.chain = at.chain;
     STEMEDB_RETURN_IF_ERROR(chunk.Flush(claims, done));
-    telemetry::LogInfo(kRoom, "index rebuild: " + std::to_string(done.sequence) + " of " + std::to_string(at.sequence) +
-                                  " (" + std::to_string(done.sequence * 100 / at.sequence) + " %)");
+    telemetry::LogInfo(kRoom, "index rebuild: " + std::to_string(done.sequence) + " of " +
+                                  std::to_string(at.sequence) + " (" +
+                                  std::to_string(done.sequence * 100 / at.sequence) + " %)");
   }
   STEMEDB_RETURN_IF_ERROR(moved);
   if (done.sequence != at.sequence || done.assertions != at.assertions) {
     return Status(Code::kCorruption, "record_missing",
-                  records.environment().path() + ": holds " + std::to_string(done.assertions) + " records up to sequence " +
-                      std::to_string(done.sequence) + ", its checkpoint says " + std::to_string(at.assertions) + " up to " +
-                      std::to_string(at.sequence) + "; restore it, see docs/operations/runbooks/restore-from-backup.md");
+                  records.environment().path() + ": holds " + std::to_string(done.assertions) +
+                      " records up to sequence " + std::to_string(done.sequence) + ", its checkpoint says " +
+                      std::to_string(at.assertions) + " up to " + std::to_string(at.sequence) +
+                      "; restore it, see docs/operations/runbooks/restore-from-backup.md");
   }
   done.chain = at.chain;
   return chunk.Flush(claims, done);
 }
 
-Status BringIndexUp(const index::Checkpoint& at, bool from_nothing, index::RecordTable& records, index::ClaimIndex& claims) {
+Status BringIndexUp(const index::Checkpoint& at, bool from_nothing, index::RecordTable& records,
+                    index::ClaimIndex& claims) {
   auto from = CheckpointOf(claims);
   if (!from) return from.error();
   if (from->sequence == at.sequence && from->chain == at.chain && !from_nothing) return Status::Ok();
   const telemetry::Stopwatch stopwatch;
   telemetry::LogInfo(kRoom, "Rebuilding indexes...");
   if (from_nothing || from->sequence >= at.sequence) {
-    STEMEDB_RETURN_IF_ERROR(WriteWithRoom(claims.environment(), [&](kv::WriteTxn& txn) { return claims.Clear(txn); }));
+    STEMEDB_RETURN_IF_ERROR(
+        WriteWithRoom(claims.environment(), [&](kv::WriteTxn& txn) { return claims.Clear(txn); }));
     *from = {};
   }
   STEMEDB_RETURN_IF_ERROR(CatchUpIndex(at, records, claims, *from));
@@ -195,7 +202,8 @@ Status BringIndexUp(const index::Checkpoint& at, bool from_nothing, index::Recor
 
 }  // namespace
 
-Result<RecoveredState> RecoverState(const Options& options, index::RecordTable& records, index::ClaimIndex& claims) {
+Result<RecoveredState> RecoverState(const Options& options, index::RecordTable& records,
+                                    index::ClaimIndex& claims) {
   const telemetry::Stopwatch stopwatch;
   telemetry::LogInfo("wal", "Starting WAL recovery...");
   options.metrics->wal().recovery_attempts_total.Increment();
@@ -215,8 +223,11 @@ Result<RecoveredState> RecoverState(const Options& options, index::RecordTable& 
       if (!compared) return compared.error();
       replayed = *compared;
     }
-    telemetry::LogWarn("wal", "the log ends before the checkpoint: an older one was put back. It goes on behind the checkpoint",
-                       {{"log_end", state.log.segments == 0 ? 0 : state.log.end.next_sequence - 1}, {"checkpoint", state.at.sequence}});
+    telemetry::LogWarn(
+        "wal",
+        "the log ends before the checkpoint: an older one was put back. It goes on behind the checkpoint",
+        {{"log_end", state.log.segments == 0 ? 0 : state.log.end.next_sequence - 1},
+         {"checkpoint", state.at.sequence}});
     state.log.end = {state.at.sequence + 1, state.at.chain};
     rebuild = true;
   }

@@ -12,7 +12,8 @@ namespace stemedb::store {
 namespace {
 
 bool InOrder(const Row& a, const Row& b) {
-  return std::tie(a.concept_path, a.predicate, a.sequence) < std::tie(b.concept_path, b.predicate, b.sequence);
+  return std::tie(a.concept_path, a.predicate, a.sequence) <
+         std::tie(b.concept_path, b.predicate, b.sequence);
 }
 
 Row RowOf(const Entry& entry) {
@@ -114,7 +115,8 @@ Result<bool> SnapshotReader::Scan(const Scope& scope, size_t rows_max, std::vect
 }
 
 // `in_order` becomes false when a path stands in the keys by its digest.
-Result<bool> SnapshotReader::ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows, bool& in_order) {
+Result<bool> SnapshotReader::ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows,
+                                       bool& in_order) {
   key_.clear();
   if (scope.subtree) {
     key_.append(index::SubtreePrefix(scope.concept_path), 0, index::kLongPathKept);
@@ -201,7 +203,8 @@ Result<uint64_t> SnapshotReader::SequenceAt(int64_t time_ms) {
   return records_->SequenceAt(*record_txn_, time_ms, records_to_);
 }
 
-Result<std::vector<ConceptCount>> SnapshotReader::Children(std::string_view path, std::string_view after, size_t limit) {
+Result<std::vector<ConceptCount>> SnapshotReader::Children(std::string_view path, std::string_view after,
+                                                           size_t limit) {
   auto stored = claims_->Children(*concept_cursor_, path, after, limit);
   if (!stored) return stored.error();
   std::map<std::string, ConceptCount> merged;  // by key: the order of the index

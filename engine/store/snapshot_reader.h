@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // SnapshotReader: the Reader there is. This is the one place where LMDB's snapshot and the delta are merged.
 //
-// The order in Refresh is what makes it right without locks: (1) empty the inbox into the delta, (2) take the LMDB
-// snapshots and read their checkpoints, the claim index first, (3) forget the delta up to the claim index's checkpoint. What
-// was trimmed from the inbox before (1) was committed to LMDB before (2). An entry may then be in both; each lookup asks the
-// delta only for what is above the checkpoint of the table it merges with, so nothing shows twice.
+// The order in Refresh is what makes it right without locks: (1) empty the inbox into the delta, (2) take the
+// LMDB snapshots and read their checkpoints, the claim index first, (3) forget the delta up to the claim
+// index's checkpoint. What was trimmed from the inbox before (1) was committed to LMDB before (2). An entry
+// may then be in both; each lookup asks the delta only for what is above the checkpoint of the table it
+// merges with, so nothing shows twice.
 //
-// The index thread writes the record table before the claim index, so of two snapshots taken in the other order the
-// record table is never behind, but may be ahead even of the delta. The view therefore ends (at_) where the claim index
-// and the delta end together, and what the record table holds beyond it is not looked at.
+// The index thread writes the record table before the claim index, so of two snapshots taken in the other
+// order the record table is never behind, but may be ahead even of the delta. The view therefore ends (at_)
+// where the claim index and the delta end together, and what the record table holds beyond it is not looked
+// at.
 #pragma once
 
 #include <memory>
@@ -37,7 +39,8 @@ class SnapshotReader final : public Reader {
   Result<Record> Get(uint64_t sequence) override;
   Result<std::optional<uint64_t>> Find(const Hash256& id) override;
   Result<uint64_t> SequenceAt(int64_t time_ms) override;
-  Result<std::vector<ConceptCount>> Children(std::string_view path, std::string_view after, size_t limit) override;
+  Result<std::vector<ConceptCount>> Children(std::string_view path, std::string_view after,
+                                             size_t limit) override;
 
  private:
   Status OpenTransactions();
@@ -56,9 +59,9 @@ class SnapshotReader final : public Reader {
   std::unique_ptr<kv::ReadTxn> claim_txn_;
   std::optional<kv::Cursor> claim_cursor_;
   std::optional<kv::Cursor> concept_cursor_;
-  uint64_t records_to_ = 0;   // checkpoint of the record table's snapshot, at most the end of the view
-  uint64_t claims_to_ = 0;    // checkpoint of the claim index's snapshot
-  index::Checkpoint at_;      // the view as a whole
+  uint64_t records_to_ = 0;  // checkpoint of the record table's snapshot, at most the end of the view
+  uint64_t claims_to_ = 0;   // checkpoint of the claim index's snapshot
+  index::Checkpoint at_;     // the view as a whole
   std::string key_;
 };
 

@@ -41,7 +41,8 @@ class DurableStore final : public Store {
 
 Status DurableStore::TakeDirectories() {
   env::Env& env = *options_.env;
-  for (const std::string& dir : {options_.wal_dir, options_.db_dir}) STEMEDB_RETURN_IF_ERROR(env.MakeDirs(dir));
+  for (const std::string& dir : {options_.wal_dir, options_.db_dir})
+    STEMEDB_RETURN_IF_ERROR(env.MakeDirs(dir));
   auto db_lock = env.LockDir(options_.db_dir);
   if (!db_lock) return db_lock.error();
   auto wal_lock = env.LockDir(options_.wal_dir);
@@ -63,8 +64,8 @@ Status DurableStore::Start() {
   auto state = RecoverState(options_, *records_, *claims_);
   if (!state) return state.error();
   telemetry::Metrics* metrics = options_.metrics;
-  wal::WriterOptions writer_options{.env = options_.env, .dir = options_.wal_dir,
-                                    .segment_bytes_max = options_.segment_bytes_max};
+  wal::WriterOptions writer_options{
+      .env = options_.env, .dir = options_.wal_dir, .segment_bytes_max = options_.segment_bytes_max};
   writer_options.buffer_bytes_max = std::max(options_.batch_bytes_max, options_.submission_bytes_max);
   writer_options.log = [](std::string_view line) { telemetry::LogInfo("wal", line); };
   writer_options.on_fsync = [metrics](int64_t ns) {
@@ -74,7 +75,8 @@ Status DurableStore::Start() {
   if (!writer) return writer.error();
   metrics->domain().assertions_total.Increment(static_cast<double>(state->at.assertions));
   indexer_ = std::make_unique<Indexer>(options_, state->at, records_.get(), claims_.get(), &publisher_);
-  committer_ = std::make_unique<Committer>(options_, std::move(*writer), state->at, records_.get(), &publisher_, indexer_.get());
+  committer_ = std::make_unique<Committer>(options_, std::move(*writer), state->at, records_.get(),
+                                           &publisher_, indexer_.get());
   return Status::Ok();
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Store: the database without its questions. It takes encoded claims, makes them durable in the log, and shows them to
-// readers at the moment of acknowledgement.
+// Store: the database without its questions. It takes encoded claims, makes them durable in the log, and
+// shows them to readers at the moment of acknowledgement.
 //
-// Threads. Submit may be called by any thread. The *commit* thread gives out sequences, appends to the log, syncs, hands
-// the batch to every reader and to the index thread, and then calls the callbacks. The *index* thread moves committed
-// records into LMDB and advances the checkpoint. Each querying thread has a Reader of its own; nothing that a reader
-// touches while it answers is shared and mutable.
+// Threads. Submit may be called by any thread. The *commit* thread gives out sequences, appends to the log,
+// syncs, hands the batch to every reader and to the index thread, and then calls the callbacks. The *index*
+// thread moves committed records into LMDB and advances the checkpoint. Each querying thread has a Reader of
+// its own; nothing that a reader touches while it answers is shared and mutable.
 #pragma once
 
 #include <cstdint>
@@ -24,22 +24,22 @@
 namespace stemedb::store {
 
 struct Options {
-  env::Env* env = nullptr;                       // outlives the store
-  env::Clock* clock = nullptr;                   // outlives the store
-  telemetry::Metrics* metrics = nullptr;         // outlives the store
+  env::Env* env = nullptr;                // outlives the store
+  env::Clock* clock = nullptr;            // outlives the store
+  telemetry::Metrics* metrics = nullptr;  // outlives the store
   std::string wal_dir = "data/wal";
   std::string db_dir = "data/db";
   uint64_t segment_bytes_max = 64u << 20;
-  size_t queue_records_max = 65'536;             // waiting for the commit thread; beyond: "overloaded"
+  size_t queue_records_max = 65'536;  // waiting for the commit thread; beyond: "overloaded"
   size_t queue_bytes_max = 256u << 20;
-  size_t submission_bytes_max = 64u << 20;       // of records with their headers; beyond: "batch_too_large"
-  size_t batch_bytes_max = 16u << 20;            // one fsync covers at most this much, but always one submission
-  size_t unindexed_records_max = 1u << 20;       // committed, not yet in LMDB; beyond: "overloaded"
-  size_t unindexed_bytes_max = 512u << 20;       // likewise, bytes of records
+  size_t submission_bytes_max = 64u << 20;  // of records with their headers; beyond: "batch_too_large"
+  size_t batch_bytes_max = 16u << 20;       // one fsync covers at most this much, but always one submission
+  size_t unindexed_records_max = 1u << 20;  // committed, not yet in LMDB; beyond: "overloaded"
+  size_t unindexed_bytes_max = 512u << 20;  // likewise, bytes of records
   size_t index_transaction_records = 16'384;
-  int64_t index_interval_ms = 100;               // the index thread waits this long for a larger transaction
+  int64_t index_interval_ms = 100;         // the index thread waits this long for a larger transaction
   uint64_t map_bytes = uint64_t{1} << 34;  // of each database file at first; it grows live
-  bool salvage_wal = false;                      // cut damage in the middle of the log off instead of refusing
+  bool salvage_wal = false;                // cut damage in the middle of the log off instead of refusing
 };
 
 // One claim, ready to be logged: made by Prepare on the caller's thread.
@@ -51,7 +51,7 @@ struct PreparedClaim {
 enum class Atomicity { kEachItem, kAllOrNothing };
 
 struct ItemResult {
-  bool duplicate = false;      // the claim was there already; sequence and time are those of its first arrival
+  bool duplicate = false;  // the claim was there already; sequence and time are those of its first arrival
   uint64_t sequence = 0;
   int64_t recorded_at_ms = 0;
 };
@@ -72,29 +72,29 @@ struct Submission {
 
 struct Stats {
   uint64_t assertions = 0;
-  uint64_t sequence = 0;            // of the newest acknowledged record
-  uint64_t checkpoint = 0;          // everything up to it is in LMDB
+  uint64_t sequence = 0;    // of the newest acknowledged record
+  uint64_t checkpoint = 0;  // everything up to it is in LMDB
   uint64_t wal_segments = 0;
   uint64_t wal_bytes = 0;
-  uint64_t map_used_bytes = 0;      // both environments
+  uint64_t map_used_bytes = 0;  // both environments
   uint64_t map_size_bytes = 0;
-  bool accepting_writes = true;     // false after a failed fsync, or while the disk is full
+  bool accepting_writes = true;  // false after a failed fsync, or while the disk is full
   std::string not_accepting_reason;
 };
 
 class Store {
  public:
-  // Opens or creates, recovers, rebuilds what is missing, and starts the threads. Logs the operator's phrases.
-  // kCorruption: the log or the record store is damaged; kConflict "already_running": another process has the
-  // directories.
+  // Opens or creates, recovers, rebuilds what is missing, and starts the threads. Logs the operator's
+  // phrases. kCorruption: the log or the record store is damaged; kConflict "already_running": another
+  // process has the directories.
   static Result<std::unique_ptr<Store>> Open(const Options& options);
 
   // Finishes what is queued, checkpoints, closes. Readers must be gone.
   virtual ~Store() = default;
 
   // Queues the submission; `done` is called exactly once if and only if this returns ok. kResourceExhausted
-  // "overloaded" when a queue is full; kTooLarge "batch_too_large"; kIoError "wal_failed"; kUnavailable "shutting_down".
-  // Any thread.
+  // "overloaded" when a queue is full; kTooLarge "batch_too_large"; kIoError "wal_failed"; kUnavailable
+  // "shutting_down". Any thread.
   virtual Status Submit(Submission submission) = 0;
 
   // A reader for one thread. It must be destroyed before the store.

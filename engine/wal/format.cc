@@ -61,7 +61,8 @@ Hash256 ChainOf(const Hash256& before, uint8_t type, uint8_t flags, uint64_t seq
 
 void AppendRecord(std::string& out, const RecordToWrite& record, uint16_t marks, Position& at) {
   STEMEDB_CHECK(record.payload.size() <= kPayloadBytesMax);
-  at.chain = ChainOf(at.chain, record.type, record.flags, at.next_sequence, record.recorded_at_ms, record.payload);
+  at.chain =
+      ChainOf(at.chain, record.type, record.flags, at.next_sequence, record.recorded_at_ms, record.payload);
   char header[kRecordHeaderBytes];
   StoreLittle(header, static_cast<uint32_t>(record.payload.size()));
   header[8] = static_cast<char>(record.type);

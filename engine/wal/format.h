@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bytes of the log, as docs/wal-format.md defines them: a segment header, then records. Integers are
 // little-endian. A record is valid when, in this order,
-//   1. its 60 header bytes are in the file, and its length is at most kPayloadBytesMax and ends inside the file,
+//   1. its 60 header bytes are in the file, and its length is at most kPayloadBytesMax and ends inside the
+//   file,
 //   2. its CRC-32C holds over all of header and payload but the CRC itself,
 //   3. no unknown bit is set in flags and marks,
 //   4. its sequence is the one that is due,
 //   5. its chain is the SHA-256 of the chain before it, its own fields and its payload.
-// The chain leaves `marks` out: how records were batched into writes is this node's matter, what they say is not.
+// The chain leaves `marks` out: how records were batched into writes is this node's matter, what they say is
+// not.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +30,8 @@ inline constexpr uint32_t kPayloadBytesMax = 16u << 20;
 // flags, part of the record for ever:
 inline constexpr uint8_t kFlagMore = 1;  // the next record belongs to the same atomic group
 // marks, of this node's file:
-inline constexpr uint16_t kMarkWriteBegins = 1;  // everything before this record was synced before it was written
+inline constexpr uint16_t kMarkWriteBegins =
+    1;  // everything before this record was synced before it was written
 
 // Where the log stands between two records.
 struct Position {

@@ -24,8 +24,8 @@ Result<std::unique_ptr<Reader>> Reader::Open(ReaderOptions options) {
       if (i > 0) break;
       return Status(Code::kOutOfRange, "wal_pruned",
                     "the log begins at sequence " + std::to_string(header->start.next_sequence) + " (" +
-                        reader->files_[i].path + "), sequence " + std::to_string(reader->options_.from_sequence) +
-                        " is gone");
+                        reader->files_[i].path + "), sequence " +
+                        std::to_string(reader->options_.from_sequence) + " is gone");
     }
     first = i;
   }
@@ -62,12 +62,15 @@ Result<bool> Reader::EndOfSegment() {
   const bool is_last = current_ + 1 == files_.size();
   if (scanner_.fault() != Fault::kNone) {
     const bool torn = scanner_.fault() == Fault::kIncomplete || scanner_.fault() == Fault::kChecksum;
-    if (is_last && torn && LookBehind(buffer_.bytes(), scanner_.offset(), scanner_.position().next_sequence) != Behind::kLaterWrite) {
+    if (is_last && torn &&
+        LookBehind(buffer_.bytes(), scanner_.offset(), scanner_.position().next_sequence) !=
+            Behind::kLaterWrite) {
       ended_early_ = true;
       return false;
     }
     return Status(Code::kCorruption, "wal_checksum",
-                  files_[current_].path + ": Checksum mismatch in WAL at byte " + std::to_string(scanner_.offset()) + " (" +
+                  files_[current_].path + ": Checksum mismatch in WAL at byte " +
+                      std::to_string(scanner_.offset()) + " (" +
                       std::string(DescribeFault(scanner_.fault())) + ", sequence " +
                       std::to_string(scanner_.position().next_sequence) + " is due)");
   }
@@ -76,7 +79,8 @@ Result<bool> Reader::EndOfSegment() {
   const Status loaded = LoadSegment(current_ + 1);
   if (!loaded.ok()) {
     // The newest segment is being made: nothing is in it yet.
-    if (current_ + 2 == files_.size() && loaded.code() == Code::kCorruption && buffer_.bytes().size() <= kSegmentHeaderBytes) {
+    if (current_ + 2 == files_.size() && loaded.code() == Code::kCorruption &&
+        buffer_.bytes().size() <= kSegmentHeaderBytes) {
       ended_early_ = true;
       return false;
     }
@@ -84,9 +88,11 @@ Result<bool> Reader::EndOfSegment() {
   }
   // Sequences may be missing between two segments only where a checkpoint went on without the log.
   const Position& start = scanner_.position();
-  if (start.next_sequence < end.next_sequence || (start.next_sequence == end.next_sequence && start.chain != end.chain)) {
-    return Status(Code::kCorruption, "wal_chain",
-                  files_[current_].path + ": Checksum mismatch in WAL: the segment does not follow the one before it");
+  if (start.next_sequence < end.next_sequence ||
+      (start.next_sequence == end.next_sequence && start.chain != end.chain)) {
+    return Status(
+        Code::kCorruption, "wal_chain",
+        files_[current_].path + ": Checksum mismatch in WAL: the segment does not follow the one before it");
   }
   return true;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recovery goes through the segments in order and keeps one promise: what it hands out was written, whole and in this
-// order, and what it cuts was never acknowledged. Where it can't tell, it refuses.
+// Recovery goes through the segments in order and keeps one promise: what it hands out was written, whole and
+// in this order, and what it cuts was never acknowledged. Where it can't tell, it refuses.
 //
-// At most three places of a log are not whole after a crash: the last write in the last segment (cut), the header of a
-// segment that was just being made (written again), and nothing else: a segment is synced before the next one is made.
+// At most three places of a log are not whole after a crash: the last write in the last segment (cut), the
+// header of a segment that was just being made (written again), and nothing else: a segment is synced before
+// the next one is made.
 #include "wal/recover.h"
 
 #include <algorithm>
@@ -44,7 +45,8 @@ struct Damage {
 
 class Recovery {
  public:
-  Recovery(const RecoverOptions& options, const ReplayCallback& replay) : options_(options), replay_(replay) {}
+  Recovery(const RecoverOptions& options, const ReplayCallback& replay)
+      : options_(options), replay_(replay) {}
 
   Result<Recovered> Run() {
     STEMEDB_RETURN_IF_ERROR(options_.env->MakeDirs(options_.dir));
@@ -61,17 +63,20 @@ class Recovery {
     for (SegmentFile& file : *files) {
       Segment segment;
       auto header = ReadSegmentHeader(options_.env, file);
-      if (header) segment.header = *header;
-      else if (header.error().code() == Code::kCorruption) segment.header_fault = header.error();
-      else return header.error();
+      if (header)
+        segment.header = *header;
+      else if (header.error().code() == Code::kCorruption)
+        segment.header_fault = header.error();
+      else
+        return header.error();
       segment.file = std::move(file);
       segments_.push_back(std::move(segment));
     }
     return FindUnbornSegment();
   }
 
-  // A segment's header is synced before a record follows: a last file without a byte of content was being made when
-  // the crash came, and holds nothing.
+  // A segment's header is synced before a record follows: a last file without a byte of content was being
+  // made when the crash came, and holds nothing.
   Status FindUnbornSegment() {
     if (segments_.empty() || segments_.back().header) return Status::Ok();
     STEMEDB_RETURN_IF_ERROR(buffer_.Load(options_.env, segments_.back().file));
@@ -89,7 +94,8 @@ class Recovery {
   size_t FirstToRead() const {
     if (options_.read_everything) return 0;
     for (size_t i = segments_.size(); i-- > 1;) {
-      if (segments_[i].header && segments_[i].header->start.next_sequence <= options_.first_needed_sequence) return i;
+      if (segments_[i].header && segments_[i].header->start.next_sequence <= options_.first_needed_sequence)
+        return i;
     }
     return 0;
   }
@@ -129,11 +135,14 @@ class Recovery {
     const bool follows = is_first ? start.next_sequence <= due : start == result_.end;
     if (!follows && start.next_sequence > due) {
       if (start.next_sequence > options_.first_needed_sequence) return Gap(i, due);
-      Log(segment.file.path + ": sequences " + std::to_string(due) + " to " + std::to_string(start.next_sequence - 1) +
-          " are not in the log, but the checkpoint covers them");
+      Log(segment.file.path + ": sequences " + std::to_string(due) + " to " +
+          std::to_string(start.next_sequence - 1) + " are not in the log, but the checkpoint covers them");
     } else if (!follows) {
-      return Refusal(i, 0, Status(Code::kCorruption, "wal_chain", "Checksum mismatch in WAL: the segment does not follow "
-                                  "the one before it at byte 16"), "");
+      return Refusal(i, 0,
+                     Status(Code::kCorruption, "wal_chain",
+                            "Checksum mismatch in WAL: the segment does not follow "
+                            "the one before it at byte 16"),
+                     "");
     }
     result_.end = start;
     return {};
@@ -141,9 +150,11 @@ class Recovery {
 
   Damage Gap(size_t i, uint64_t due) const {
     const std::string found = std::to_string(segments_[i].header->start.next_sequence);
-    return Refusal(i, 0, Status(Code::kCorruption, "wal_gap",
-                                "it begins at sequence " + found + " (byte 16), but " + std::to_string(due) +
-                                    " is due and not covered by the checkpoint: a segment is missing"), "");
+    return Refusal(i, 0,
+                   Status(Code::kCorruption, "wal_gap",
+                          "it begins at sequence " + found + " (byte 16), but " + std::to_string(due) +
+                              " is due and not covered by the checkpoint: a segment is missing"),
+                   "");
   }
 
   // Reads one segment; sets `damage` when it is not whole and no crash explains it.
@@ -182,7 +193,8 @@ class Recovery {
         return true;
       case Fault::kIncomplete:
       case Fault::kChecksum:
-        return LookBehind(buffer_.bytes(), scanner.offset(), scanner.position().next_sequence) != Behind::kLaterWrite;
+        return LookBehind(buffer_.bytes(), scanner.offset(), scanner.position().next_sequence) !=
+               Behind::kLaterWrite;
       case Fault::kUnknownBits:
       case Fault::kSequence:
       case Fault::kChain:
@@ -193,11 +205,12 @@ class Recovery {
 
   Damage DamageAt(size_t i, const SegmentScanner& scanner, uint64_t whole_end) const {
     const std::string due = ", sequence " + std::to_string(scanner.position().next_sequence) + " is due";
-    Damage damage = Refusal(i, scanner.offset(),
-                            Status(Code::kCorruption, "wal_checksum",
-                                   "Checksum mismatch in WAL at byte " + std::to_string(scanner.offset())),
-                            scanner.fault() == Fault::kNone ? "atomic group without its end" + due
-                                                            : std::string(DescribeFault(scanner.fault())) + due);
+    Damage damage =
+        Refusal(i, scanner.offset(),
+                Status(Code::kCorruption, "wal_checksum",
+                       "Checksum mismatch in WAL at byte " + std::to_string(scanner.offset())),
+                scanner.fault() == Fault::kNone ? "atomic group without its end" + due
+                                                : std::string(DescribeFault(scanner.fault())) + due);
     damage.offset = whole_end;
     return damage;
   }
@@ -209,16 +222,18 @@ class Recovery {
     if (why.starts_with(path)) why.erase(0, path.size() + 2);
     std::string text = "Failed to recover WAL segment " + path + ": " + why;
     if (!detail.empty()) text += " (" + detail + ")";
-    text += ". This is no torn write of a crash: restore a backup, or start once with --wal-salvage to end the log here "
-            "and keep the rest in *.damaged files; see ";
+    text +=
+        ". This is no torn write of a crash: restore a backup, or start once with --wal-salvage to end the "
+        "log here "
+        "and keep the rest in *.damaged files; see ";
     text += kRunbook;
     return {i, offset, Status(Code::kCorruption, cause.reason(), std::move(text))};
   }
 
   Status Cut(const SegmentFile& file, uint64_t offset) {
     const uint64_t bytes = file.bytes - std::min(file.bytes, offset);
-    Log("cut " + std::to_string(bytes) + " bytes of a torn write off " + file.path + " at byte " + std::to_string(offset) +
-        "; it had not been acknowledged");
+    Log("cut " + std::to_string(bytes) + " bytes of a torn write off " + file.path + " at byte " +
+        std::to_string(offset) + "; it had not been acknowledged");
     STEMEDB_RETURN_IF_ERROR(TruncateTo(file, offset));
     result_.bytes_cut += bytes;
     segments_.back().file.bytes = offset;
@@ -232,7 +247,8 @@ class Recovery {
     return (*opened)->Sync();
   }
 
-  // Ends the log before the damage. Later segments first: a crash half-way leaves a log that salvages the same way.
+  // Ends the log before the damage. Later segments first: a crash half-way leaves a log that salvages the
+  // same way.
   Status Salvage(const Damage& damage) {
     Log("salvage: " + std::string(damage.status.message()));
     if (unborn_) {
@@ -290,8 +306,8 @@ class Recovery {
     result_.segment_end = result_.end;
     result_.ends_before_needed = result_.end.next_sequence < options_.first_needed_sequence;
     if (result_.ends_before_needed) {
-      Log("the log ends at sequence " + std::to_string(result_.end.next_sequence - 1) + ", before the checkpoint at " +
-          std::to_string(options_.first_needed_sequence - 1));
+      Log("the log ends at sequence " + std::to_string(result_.end.next_sequence - 1) +
+          ", before the checkpoint at " + std::to_string(options_.first_needed_sequence - 1));
     }
     return Status::Ok();
   }

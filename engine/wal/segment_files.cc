@@ -59,8 +59,7 @@ Result<SegmentHeader> ReadSegmentHeader(env::Env* env, const SegmentFile& file) 
   if (!header) return header.error().Annotate(file.path);
   if (header->number != file.number) {
     return Status(Code::kCorruption, "wal_header",
-                  file.path + ": the header at byte 12 says segment " +
-                      std::to_string(header->number));
+                  file.path + ": the header at byte 12 says segment " + std::to_string(header->number));
   }
   return header;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Segment files by name: segment-00001.log, segment-00002.log, ... (five digits or more). Other names in the directory
-// are left alone.
+// Segment files by name: segment-00001.log, segment-00002.log, ... (five digits or more). Other names in the
+// directory are left alone.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ Result<std::vector<SegmentFile>> ListSegments(env::Env* env, const std::string& 
 // Header alone; kCorruption as ParseSegmentHeader, with the file's name.
 Result<SegmentHeader> ReadSegmentHeader(env::Env* env, const SegmentFile& file);
 
-// Removes the segments that hold only sequences below `sequence` (a prefix of the log; never the last segment).
-// How many it removed.
+// Removes the segments that hold only sequences below `sequence` (a prefix of the log; never the last
+// segment). How many it removed.
 Result<size_t> RemoveSegmentsBelow(env::Env* env, const std::string& dir, uint64_t sequence);
 
 // A whole segment in memory; reused from file to file.

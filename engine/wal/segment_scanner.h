@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SegmentScanner: steps through the records of one segment that is in memory, and says what is wrong where it stops.
-// The rules of validity live here and nowhere else; recovery and Reader both step with it.
+// SegmentScanner: steps through the records of one segment that is in memory, and says what is wrong where it
+// stops. The rules of validity live here and nowhere else; recovery and Reader both step with it.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,8 @@ std::string_view DescribeFault(Fault fault);
 class SegmentScanner {
  public:
   SegmentScanner() = default;
-  // `bytes` is the whole segment with its header, and must outlive the scanner; `start` is what its header says.
+  // `bytes` is the whole segment with its header, and must outlive the scanner; `start` is what its header
+  // says.
   SegmentScanner(std::span<const uint8_t> bytes, const Position& start)
       : bytes_(bytes), offset_(kSegmentHeaderBytes), at_(start) {}
 

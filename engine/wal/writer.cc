@@ -15,8 +15,8 @@ Status CheckRecord(const RecordToWrite& record) {
   }
   if (record.payload.size() > kPayloadBytesMax) {
     return Status(Code::kTooLarge, "wal_record_too_large",
-                  "wal: a record of " + std::to_string(record.payload.size()) + " bytes is above the limit of " +
-                      std::to_string(kPayloadBytesMax));
+                  "wal: a record of " + std::to_string(record.payload.size()) +
+                      " bytes is above the limit of " + std::to_string(kPayloadBytesMax));
   }
   return Status::Ok();
 }
@@ -46,15 +46,17 @@ Status Writer::Start(const Recovered& recovered) {
   file_ = std::move(*file);
   durable_size_ = recovered.last_segment_bytes;
   if (file_->size() == durable_size_) return Status::Ok();
-  return Status(Code::kConflict, "wal_changed",
-                file_->path() + " has changed since it was recovered: is another process writing to this directory?");
+  return Status(
+      Code::kConflict, "wal_changed",
+      file_->path() + " has changed since it was recovered: is another process writing to this directory?");
 }
 
 Status Writer::Append(std::span<const RecordToWrite> records) {
   if (!failed_.ok()) return failed_;
   if (records.empty()) return Status::Ok();
   if ((records.back().flags & kFlagMore) != 0) {
-    return Status(Code::kInvalidArgument, "wal_open_group", "wal: the last record of a batch must end its atomic group");
+    return Status(Code::kInvalidArgument, "wal_open_group",
+                  "wal: the last record of a batch must end its atomic group");
   }
   uint64_t bytes = buffer_.size();
   for (const RecordToWrite& record : records) {
@@ -75,7 +77,8 @@ Status Writer::Append(std::span<const RecordToWrite> records) {
 Status Writer::Sync() {
   if (!failed_.ok()) return failed_;
   if (buffer_.empty()) return Status::Ok();
-  const bool full = durable_size_ > kSegmentHeaderBytes && durable_size_ + buffer_.size() > options_.segment_bytes_max;
+  const bool full =
+      durable_size_ > kSegmentHeaderBytes && durable_size_ + buffer_.size() > options_.segment_bytes_max;
   Status status = full || rotation_is_due_ ? Rotate() : Status::Ok();
   if (status.ok()) status = WriteBuffer();
   if (!status.ok()) ++stats_.write_errors;
@@ -103,7 +106,8 @@ void Writer::ReserveAhead() {
   (void)file_->Reserve(reserved_size_);
 }
 
-// A closed segment would keep what was reserved for it. Cutting a file to the length that it has gives that back.
+// A closed segment would keep what was reserved for it. Cutting a file to the length that it has gives that
+// back.
 void Writer::ReleaseReserved() {
   if (file_ && reserved_size_ > durable_size_) (void)file_->Truncate(durable_size_);
 }
@@ -137,7 +141,8 @@ Status Writer::TakeBack(const Status& cause) {
 Status Writer::Poison(const Status& cause) {
   failed_ = Status(Code::kIoError, "wal_failed",
                    "wal: " + std::string(cause.message()) +
-                       ": what is on disk is unknown now, so nothing more is acknowledged. Check the disk (dmesg, smartctl), "
+                       ": what is on disk is unknown now, so nothing more is acknowledged. Check the disk "
+                       "(dmesg, smartctl), "
                        "then restart the server: it recovers what is whole");
   Log(failed_.message());
   return failed_;
@@ -158,8 +163,9 @@ Status Writer::OpenNewSegment(uint32_t number) {
   auto file = options_.env->OpenAppend(options_.dir + "/" + SegmentName(number));
   if (!file) return file.error().Annotate("wal");
   if ((*file)->size() > kSegmentHeaderBytes) {
-    return Status(Code::kConflict, "wal_changed",
-                  "wal: " + (*file)->path() + " is in the way: is another process writing to this directory?");
+    return Status(
+        Code::kConflict, "wal_changed",
+        "wal: " + (*file)->path() + " is in the way: is another process writing to this directory?");
   }
   std::string header;
   AppendSegmentHeader(header, {number, durable_});

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writer: appends records to the log. One thread uses it (the commit thread); stats() is for that thread, too.
+// Writer: appends records to the log. One thread uses it (the commit thread); stats() is for that thread,
+// too.
 //
-// Append buffers, Sync makes everything buffered durable with one write and one fdatasync. A Sync that fails consumes
-// nothing: its sequences are given out again.
+// Append buffers, Sync makes everything buffered durable with one write and one fdatasync. A Sync that fails
+// consumes nothing: its sequences are given out again.
 //   disk_full   the write was taken back; a later Append and Sync may succeed
 //   io_error    the write was taken back
-//   wal_failed  an fsync failed, or a write could not be taken back: what is on disk is unknown. Every later call
+//   wal_failed  an fsync failed, or a write could not be taken back: what is on disk is unknown. Every later
+//   call
 //               fails the same way until the process has recovered the log anew.
 #pragma once
 
@@ -27,12 +29,13 @@ struct WriterOptions {
   std::string dir;
   // A segment is closed before the write that would make it larger. A single write may be larger.
   uint64_t segment_bytes_max = 64u << 20;
-  // Disk space is reserved this far ahead, so that fdatasync seldom has to wait for the file system's allocation; 0: not.
+  // Disk space is reserved this far ahead, so that fdatasync seldom has to wait for the file system's
+  // allocation; 0: not.
   uint64_t reserve_bytes = 4u << 20;
   // What may be buffered between two Syncs; Append refuses more with "wal_buffer_full".
   uint64_t buffer_bytes_max = 64u << 20;
-  std::function<void(std::string_view line)> log;       // may be empty
-  std::function<void(int64_t ns)> on_fsync;             // latency of each fdatasync of records; may be empty
+  std::function<void(std::string_view line)> log;  // may be empty
+  std::function<void(int64_t ns)> on_fsync;        // latency of each fdatasync of records; may be empty
 };
 
 struct Stats {
@@ -40,9 +43,9 @@ struct Stats {
   uint64_t writes = 0;         // Syncs that had something to write
   uint64_t bytes_written = 0;  // headers of segments included
   uint64_t rotations = 0;
-  uint64_t write_errors = 0;   // failed Syncs, whatever failed
-  uint64_t segments = 0;       // files in the directory, as recovered and made since
-  uint64_t disk_bytes = 0;     // of those
+  uint64_t write_errors = 0;  // failed Syncs, whatever failed
+  uint64_t segments = 0;      // files in the directory, as recovered and made since
+  uint64_t disk_bytes = 0;    // of those
 };
 
 class Writer {
@@ -86,9 +89,9 @@ class Writer {
   const WriterOptions options_;
   std::unique_ptr<env::File> file_;
   uint32_t number_ = 0;
-  uint64_t durable_size_ = 0;      // of file_
-  uint64_t reserved_size_ = 0;     // of file_: what is allocated, as far as this Writer knows
-  bool rotation_is_due_ = false;   // a rotation failed half-way and must be done before anything is written
+  uint64_t durable_size_ = 0;     // of file_
+  uint64_t reserved_size_ = 0;    // of file_: what is allocated, as far as this Writer knows
+  bool rotation_is_due_ = false;  // a rotation failed half-way and must be done before anything is written
   Position durable_;
   Position buffered_;
   std::string buffer_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A main() for fuzz targets where libFuzzer is not at hand: runs every file of a corpus directory, then a number of
-// mutations of them, chosen by a seed. The same arguments run the same inputs, so that a failure can be repeated:
+// A main() for fuzz targets where libFuzzer is not at hand: runs every file of a corpus directory, then a
+// number of mutations of them, chosen by a seed. The same arguments run the same inputs, so that a failure
+// can be repeated:
 //   wal_reader_fuzz --corpus=DIR --mutations=N --seed=S
 //   wal_reader_fuzz FILE...            runs just these
 // Before each mutation the input is kept in memory; a crash handler writes it to fuzz-crash-SEED-N.bin.
@@ -52,10 +53,14 @@ Options Parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string_view text = argv[i];
-    if (text.starts_with("--corpus=")) options.corpus = text.substr(9);
-    else if (text.starts_with("--mutations=")) options.mutations = std::strtoull(argv[i] + 12, nullptr, 10);
-    else if (text.starts_with("--seed=")) options.seed = std::strtoull(argv[i] + 7, nullptr, 10);
-    else options.files.emplace_back(text);
+    if (text.starts_with("--corpus="))
+      options.corpus = text.substr(9);
+    else if (text.starts_with("--mutations="))
+      options.mutations = std::strtoull(argv[i] + 12, nullptr, 10);
+    else if (text.starts_with("--seed="))
+      options.seed = std::strtoull(argv[i] + 7, nullptr, 10);
+    else
+      options.files.emplace_back(text);
   }
   return options;
 }
@@ -66,8 +71,8 @@ Bytes Load(const std::string& path) {
 }
 
 void Run(Bytes input, uint64_t seed, uint64_t number) {
-  std::snprintf(crash_path, sizeof crash_path, "fuzz-crash-%llu-%llu.bin", static_cast<unsigned long long>(seed),
-                static_cast<unsigned long long>(number));
+  std::snprintf(crash_path, sizeof crash_path, "fuzz-crash-%llu-%llu.bin",
+                static_cast<unsigned long long>(seed), static_cast<unsigned long long>(number));
   current_input = std::move(input);
   LLVMFuzzerTestOneInput(current_input.data(), current_input.size());
 }
@@ -77,10 +82,12 @@ void MutateOnce(Bytes& bytes, const Bytes& other, std::mt19937_64& random) {
   const auto value = static_cast<uint8_t>(random());
   switch (random() % 7) {
     case 0:  // flip a bit
-      if (!bytes.empty()) bytes[static_cast<size_t>(at(bytes.size()))] ^= static_cast<uint8_t>(1u << random() % 8);
+      if (!bytes.empty())
+        bytes[static_cast<size_t>(at(bytes.size()))] ^= static_cast<uint8_t>(1u << random() % 8);
       break;
     case 1:  // set a byte, often to an edge
-      if (!bytes.empty()) bytes[static_cast<size_t>(at(bytes.size()))] = random() % 2 ? value : (random() % 2 ? 0xff : 0);
+      if (!bytes.empty())
+        bytes[static_cast<size_t>(at(bytes.size()))] = random() % 2 ? value : (random() % 2 ? 0xff : 0);
       break;
     case 2:  // insert
       bytes.insert(bytes.begin() + at(bytes.size() + 1), 1 + random() % 16, value);
@@ -89,14 +96,17 @@ void MutateOnce(Bytes& bytes, const Bytes& other, std::mt19937_64& random) {
       if (!bytes.empty()) {
         const auto from = at(bytes.size());
         const auto room = static_cast<uint64_t>(static_cast<ptrdiff_t>(bytes.size()) - from);
-        bytes.erase(bytes.begin() + from, bytes.begin() + from + static_cast<ptrdiff_t>(1 + random() % std::min<uint64_t>(room, 64)));
+        bytes.erase(
+            bytes.begin() + from,
+            bytes.begin() + from + static_cast<ptrdiff_t>(1 + random() % std::min<uint64_t>(room, 64)));
       }
       break;
     case 4:  // cut
       bytes.resize(static_cast<size_t>(at(bytes.size() + 1)));
       break;
     case 5:  // overwrite a piece with one of another input
-      for (size_t i = static_cast<size_t>(at(bytes.size())), end = i + random() % 64; i < std::min(end, bytes.size()); ++i) {
+      for (size_t i = static_cast<size_t>(at(bytes.size())), end = i + random() % 64;
+           i < std::min(end, bytes.size()); ++i) {
         bytes[i] = i < other.size() ? other[i] : value;
       }
       break;
@@ -109,7 +119,8 @@ void MutateOnce(Bytes& bytes, const Bytes& other, std::mt19937_64& random) {
 std::vector<Bytes> LoadCorpus(const std::string& dir) {
   std::vector<std::string> paths;
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(dir, ignored)) paths.push_back(entry.path().string());
+  for (const auto& entry : std::filesystem::directory_iterator(dir, ignored))
+    paths.push_back(entry.path().string());
   std::sort(paths.begin(), paths.end());
   std::vector<Bytes> corpus{Bytes{}};
   for (const std::string& path : paths) corpus.push_back(Load(path));
@@ -135,6 +146,7 @@ int main(int argc, char** argv) {
     Run(std::move(input), options.seed, ++number);
   }
   std::printf("%zu corpus inputs and %llu mutations of them passed, seed %llu\n", corpus.size(),
-              static_cast<unsigned long long>(options.mutations), static_cast<unsigned long long>(options.seed));
+              static_cast<unsigned long long>(options.mutations),
+              static_cast<unsigned long long>(options.seed));
   return 0;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a segment: the scanner and the search behind a fault stay inside them, and whatever is called valid is
-// exactly what a writer would write.
+// Any bytes as a segment: the scanner and the search behind a fault stay inside them, and whatever is called
+// valid is exactly what a writer would write.
 //
-// The first input byte says whether checksums are put right before the reading, so that mutations get past the CRC.
+// The first input byte says whether checksums are put right before the reading, so that mutations get past
+// the CRC.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

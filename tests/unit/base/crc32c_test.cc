@@ -24,7 +24,7 @@ Bytes Ascending() {
 TEST(Crc32c, AgreesWithTheVectorsOfRfc3720) {
   const Bytes up = Ascending(), down(up.rbegin(), up.rend());
   Bytes scsi_read(48);
-  const std::vector<std::pair<size_t, uint8_t>> set = {{0, 0x01}, {1, 0xc0}, {16, 0x14}, {22, 0x04},
+  const std::vector<std::pair<size_t, uint8_t>> set = {{0, 0x01},  {1, 0xc0},  {16, 0x14}, {22, 0x04},
                                                        {27, 0x14}, {31, 0x18}, {32, 0x28}, {40, 0x02}};
   for (auto [at, value] : set) scsi_read[at] = value;
   EXPECT_EQ(Crc32c(Bytes(32, 0)), 0x8a9136aau);
@@ -51,7 +51,8 @@ TEST(Crc32c, BothVersionsAgreeOnAnyLengthAndCut) {
     const std::span<const uint8_t> all(bytes);
     const size_t cut = length == 0 ? 0 : random() % length;
     EXPECT_EQ(Crc32c(all), Crc32cPortable(0, all)) << length;
-    EXPECT_EQ(Crc32cExtend(Crc32c(all.first(cut)), all.subspan(cut)), Crc32c(all)) << length << " cut at " << cut;
+    EXPECT_EQ(Crc32cExtend(Crc32c(all.first(cut)), all.subspan(cut)), Crc32c(all))
+        << length << " cut at " << cut;
   }
 }
 

@@ -23,8 +23,8 @@ using ::testing::HasSubstr;
 class EnvTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    dir_ = ::testing::TempDir() + "env_" + ::testing::UnitTest::GetInstance()->current_test_info()->name() + "_" +
-           std::to_string(::getpid());
+    dir_ = ::testing::TempDir() + "env_" + ::testing::UnitTest::GetInstance()->current_test_info()->name() +
+           "_" + std::to_string(::getpid());
     std::filesystem::remove_all(dir_);
     ASSERT_TRUE(env_->MakeDirs(dir_).ok());
   }

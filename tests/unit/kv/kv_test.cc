@@ -26,8 +26,8 @@ using ::testing::HasSubstr;
 class KvTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    dir_ = ::testing::TempDir() + "kv_" + ::testing::UnitTest::GetInstance()->current_test_info()->name() + "_" +
-           std::to_string(::getpid());
+    dir_ = ::testing::TempDir() + "kv_" + ::testing::UnitTest::GetInstance()->current_test_info()->name() +
+           "_" + std::to_string(::getpid());
     std::filesystem::remove_all(dir_);
     std::filesystem::create_directories(dir_);
   }
@@ -46,7 +46,8 @@ class KvTest : public ::testing::Test {
     return std::move(*environment);
   }
 
-  static Status PutOne(Environment& environment, Database database, std::string_view key, std::string_view value) {
+  static Status PutOne(Environment& environment, Database database, std::string_view key,
+                       std::string_view value) {
     auto txn = WriteTxn::Begin(&environment);
     if (!txn) return txn.error();
     STEMEDB_RETURN_IF_ERROR((*txn)->Put(database, key, value));
@@ -63,7 +64,8 @@ class KvTest : public ::testing::Test {
 
   static std::vector<std::string> KeysFrom(Cursor& cursor, std::string_view from) {
     std::vector<std::string> keys;
-    for (Status s = cursor.Seek(from); s.ok() && cursor.valid(); s = cursor.Next()) keys.emplace_back(cursor.key());
+    for (Status s = cursor.Seek(from); s.ok() && cursor.valid(); s = cursor.Next())
+      keys.emplace_back(cursor.key());
     return keys;
   }
 
@@ -182,7 +184,8 @@ TEST_F(KvTest, TheMapGrowsUnderReadersOnOtherThreads) {
       auto txn = ReadTxn::Open(environment.get());
       while (!stop) {
         ReadScope scope(**txn);
-        auto value = scope.status().ok() ? (*txn)->Get(database, "k") : Result<std::optional<std::string_view>>(scope.status());
+        auto value = scope.status().ok() ? (*txn)->Get(database, "k")
+                                         : Result<std::optional<std::string_view>>(scope.status());
         if (!value || !*value || **value != "value") ++wrong;
         ++reads;
       }
@@ -254,8 +257,8 @@ TEST_F(KvTest, ACopyHoldsWhatWasCommitted) {
   EXPECT_EQ(GetOne(*copy, *copy->OpenDatabase("d"), "k"), "v");
 }
 
-// RLIMIT_FSIZE makes the kernel refuse growth with EFBIG: a commit that can't reach the disk must fail, and what was
-// there before must stay.
+// RLIMIT_FSIZE makes the kernel refuse growth with EFBIG: a commit that can't reach the disk must fail, and
+// what was there before must stay.
 TEST_F(KvTest, AFailedCommitLeavesTheOldState) {
   auto environment = Open(Options());
   const Database database = *environment->OpenDatabase("d");

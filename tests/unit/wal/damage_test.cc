@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every byte of a small log, cut and flipped in turn: recovery either hands out a true beginning of the log that misses
-// the last group at most, or refuses. It never hands out a record that was not written.
+// Every byte of a small log, cut and flipped in turn: recovery either hands out a true beginning of the log
+// that misses the last group at most, or refuses. It never hands out a record that was not written.
 #include "wal_fixture.h"
 
 namespace stemedb::wal {
@@ -15,7 +15,8 @@ class WalDamage : public WalTest {
   void SetUp() override {
     WalTest::SetUp();
     auto writer = OpenWriter(300);
-    for (const auto& group : std::vector<std::vector<std::string>>{{"one"}, {"two", "three"}, {"four"}, {"five", "six"}}) {
+    for (const auto& group :
+         std::vector<std::vector<std::string>>{{"one"}, {"two", "three"}, {"four"}, {"five", "six"}}) {
       ASSERT_TRUE(WriteGroup(*writer, group).ok());
     }
     // The last write holds two groups: a record alone, then a pair.
@@ -40,8 +41,8 @@ class WalDamage : public WalTest {
     EXPECT_THAT(message, HasSubstr("Failed to recover WAL segment"));
     EXPECT_THAT(message, HasSubstr(file));
     EXPECT_THAT(message, HasSubstr("at byte"));
-    EXPECT_THAT(message, AnyOf(HasSubstr("WAL magic byte validation failed"), HasSubstr("Checksum mismatch in WAL"),
-                               HasSubstr("the header at byte")));
+    EXPECT_THAT(message, AnyOf(HasSubstr("WAL magic byte validation failed"),
+                               HasSubstr("Checksum mismatch in WAL"), HasSubstr("the header at byte")));
     EXPECT_THAT(message, HasSubstr("--wal-salvage"));
     EXPECT_THAT(message, HasSubstr("docs/operations/runbooks/server-wont-start.md §3"));
   }
@@ -134,7 +135,8 @@ TEST_F(WalDamage, TheByteOfTheDamageIsNamed) {
   RestoreFiles(Flipped("segment-00001.log", kSegmentHeaderBytes + kRecordHeaderBytes + 1, 1));
   const auto recovered = RecoverLog();
   ASSERT_FALSE(recovered.has_value());
-  EXPECT_THAT(std::string(recovered.error().message()), HasSubstr("Checksum mismatch in WAL at byte 64 (wrong CRC-32C, sequence 1 is due)"));
+  EXPECT_THAT(std::string(recovered.error().message()),
+              HasSubstr("Checksum mismatch in WAL at byte 64 (wrong CRC-32C, sequence 1 is due)"));
 }
 
 TEST_F(WalDamage, AForeignRecordWithAGoodChecksumIsNeverTaken) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bytes of the log against the worked example of docs/wal-format.md, whose hash and checksum were computed by
-// Python's hashlib and a bitwise CRC, not by this code.
+// The bytes of the log against the worked example of docs/wal-format.md, whose hash and checksum were
+// computed by Python's hashlib and a bitwise CRC, not by this code.
 #include "wal/format.h"
 
 #include <gmock/gmock.h>
@@ -88,8 +88,9 @@ TEST(SegmentNames, HaveOneSpellingEach) {
   EXPECT_EQ(SegmentName(123456), "segment-123456.log");
   EXPECT_EQ(SegmentNumber("segment-00042.log"), 42u);
   EXPECT_EQ(SegmentNumber("segment-123456.log"), 123456u);
-  for (const char* name : {"segment-42.log", "segment-00000.log", "segment-000042.log", "segment-00042.log.damaged-1",
-                           "segment-.log", "segment-0004x.log", "LOCK", "segment-99999999999.log"}) {
+  for (const char* name :
+       {"segment-42.log", "segment-00000.log", "segment-000042.log", "segment-00042.log.damaged-1",
+        "segment-.log", "segment-0004x.log", "LOCK", "segment-99999999999.log"}) {
     EXPECT_FALSE(SegmentNumber(name)) << name;
   }
 }

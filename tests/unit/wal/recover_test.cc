@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recovery after crashes: torn tails, rotation, power loss, checkpoints, restored logs, and the Reader on the same files.
+// Recovery after crashes: torn tails, rotation, power loss, checkpoints, restored logs, and the Reader on the
+// same files.
 #include "wal/recover.h"
 
 #include <random>
@@ -19,7 +20,8 @@ class WalRecovery : public WalTest {
   // Three segments with two groups each: a bc | d ef | g hi.
   void WriteThreeSegments() {
     auto writer = OpenWriter(250);
-    for (const auto& group : std::vector<std::vector<std::string>>{{"a"}, {"b", "c"}, {"d"}, {"e", "f"}, {"g"}, {"h", "i"}}) {
+    for (const auto& group :
+         std::vector<std::vector<std::string>>{{"a"}, {"b", "c"}, {"d"}, {"e", "f"}, {"g"}, {"h", "i"}}) {
       ASSERT_TRUE(WriteGroup(*writer, group).ok());
     }
     ASSERT_EQ(writer->stats().segments, 3u);
@@ -86,7 +88,8 @@ TEST_F(WalRecovery, GarbageAndZerosBehindTheEndAreCut) {
 TEST_F(WalRecovery, AnIncompleteGroupIsCutAtItsBeginning) {
   WriteThreeSegments();
   const std::string last = ReadFile(Path("segment-00003.log"));
-  WriteFile(Path("segment-00003.log"), last.substr(0, last.size() - kRecordHeaderBytes - 1));  // "h" is whole, "i" is gone
+  WriteFile(Path("segment-00003.log"),
+            last.substr(0, last.size() - kRecordHeaderBytes - 1));  // "h" is whole, "i" is gone
   ExpectUsable({"a", "b", "c", "d", "e", "f", "g"});
 }
 
@@ -240,7 +243,8 @@ TEST_F(WalRecovery, AnUnreadableDiskIsAnErrorAndCutsNothing) {
 
 using WalReader = WalRecovery;
 
-std::vector<std::string> ReadAll(env::Env* env, const std::string& dir, uint64_t from, uint64_t to = UINT64_MAX) {
+std::vector<std::string> ReadAll(env::Env* env, const std::string& dir, uint64_t from,
+                                 uint64_t to = UINT64_MAX) {
   std::vector<std::string> payloads;
   auto reader = Reader::Open({env, dir, from, to});
   EXPECT_TRUE(reader.has_value()) << reader.error().message();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of the log share: a directory of its own, an Env whose faults can be set, and short ways to write,
-// recover and look at files.
+// What the tests of the log share: a directory of its own, an Env whose faults can be set, and short ways to
+// write, recover and look at files.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -38,8 +38,8 @@ using Files = std::map<std::string, std::string>;  // name to content
 class WalTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    dir_ = ::testing::TempDir() + "wal_" + ::testing::UnitTest::GetInstance()->current_test_info()->name() + "_" +
-           std::to_string(::getpid());
+    dir_ = ::testing::TempDir() + "wal_" + ::testing::UnitTest::GetInstance()->current_test_info()->name() +
+           "_" + std::to_string(::getpid());
     std::filesystem::remove_all(dir_);
     std::filesystem::create_directories(dir_);
   }
@@ -54,7 +54,8 @@ class WalTest : public ::testing::Test {
     options.log = [this](std::string_view line) { log_ += std::string(line) + "\n"; };
     replayed_.clear();
     return Recover(options, [this](const Record& record) {
-      replayed_.push_back({record.sequence, record.flags, record.recorded_at_ms, std::string(record.payload), record.chain});
+      replayed_.push_back(
+          {record.sequence, record.flags, record.recorded_at_ms, std::string(record.payload), record.chain});
       return Status::Ok();
     });
   }

@@ -178,10 +178,11 @@ TEST_F(WalWriter, DiscardGivesTheSequencesBack) {
   EXPECT_THAT(Payloads(), ElementsAre("z"));
 }
 
-// Every call that a rotation makes fails once; whatever it was, the log stays whole and the writer either goes on or
-// says that it can't.
+// Every call that a rotation makes fails once; whatever it was, the log stays whole and the writer either
+// goes on or says that it can't.
 TEST_F(WalWriter, AFailureInARotationLosesNothingThatWasAcknowledged) {
-  for (Operation operation : {Operation::kOpen, Operation::kWrite, Operation::kSync, Operation::kTruncate, Operation::kSyncDir}) {
+  for (Operation operation :
+       {Operation::kOpen, Operation::kWrite, Operation::kSync, Operation::kTruncate, Operation::kSyncDir}) {
     for (Failure failure : {Failure::kIoError, Failure::kDiskFull, Failure::kShortWrite}) {
       if (failure == Failure::kShortWrite && operation != Operation::kWrite) continue;
       RestoreFiles({});
@@ -195,8 +196,10 @@ TEST_F(WalWriter, AFailureInARotationLosesNothingThatWasAcknowledged) {
         EXPECT_FALSE(WriteGroup(*writer, {std::string(100, 'x')}).ok());
         env_.Heal();
         // Small enough for the old segment, which must not be written to any more.
-        if (WriteGroup(*writer, {"4"}).ok()) acknowledged.push_back("4");
-        else EXPECT_FALSE(writer->failed().ok());
+        if (WriteGroup(*writer, {"4"}).ok())
+          acknowledged.push_back("4");
+        else
+          EXPECT_FALSE(writer->failed().ok());
         EXPECT_EQ(ReadFile(Path("segment-00001.log")), full);
       }
       const auto recovered = RecoverLog();
