@@ -16,6 +16,7 @@ namespace stemedb::http {
 namespace {
 
 constexpr size_t kSpareExchangesMax = 512;
+constexpr int kDrainRounds = 3;  // to accept what is queued, to read what has come on it, and one for events in between
 
 LoopThread& LoopOf(const uv_handle_t* handle) { return *static_cast<LoopThread*>(handle->loop->data); }
 
@@ -135,6 +136,17 @@ void LoopThread::BeginDrain() {
   if (draining_) return;
   draining_ = true;
   drain_deadline_ms_ = now_ms() + options_.timeouts.drain_ms;
+  AwaitArrived(kDrainRounds);
+}
+
+// A request that lies in the kernel when the drain begins is in flight, too: its sender can't know that nobody has read
+// it. So the loop goes round a few times before it closes what looks idle.
+void LoopThread::AwaitArrived(int rounds) {
+  if (rounds == 0) return CloseIdle();
+  Post([this, rounds] { AwaitArrived(rounds - 1); });
+}
+
+void LoopThread::CloseIdle() {
   if (listening_) uv_close(AsHandle(&listener_), nullptr);
   listening_ = false;
   for (Connection* c = connections_; c != nullptr;) {
@@ -146,7 +158,7 @@ void LoopThread::BeginDrain() {
 }
 
 void LoopThread::EndIfDrained() {
-  if (draining_ && connections_ == nullptr && !ending_) CloseHandles();
+  if (draining_ && !listening_ && connections_ == nullptr && !ending_) CloseHandles();
 }
 
 void LoopThread::CloseHandles() {

@@ -72,6 +72,8 @@ class LoopThread final : public Loop {
   void FlushDirty();
   void Tick();
   void BeginDrain();
+  void AwaitArrived(int rounds);
+  void CloseIdle();
   void EndIfDrained();
 
   const Options& options_;

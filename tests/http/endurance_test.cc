@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <future>
 #include <thread>
 
 #include "raw_client.h"
@@ -131,6 +132,24 @@ TEST(Drain, FinishesWhatIsInFlightAndClosesWhatIsIdle) {
   EXPECT_EQ("close", two->field("connection"));
   EXPECT_TRUE(busy.ReadsEnd());
   server.server().Stop();
+}
+
+TEST(Drain, AnswersWhatHadArrivedWhenItBegan) {
+  TestServer server;
+  RawClient idle(server.port()), busy(server.port());
+  busy.Send(Get("/later"));
+  std::vector<ExchangePtr> waiting = server.TakeLater(1);
+  std::promise<void> go_on;
+  waiting[0]->loop().Post([held = go_on.get_future().share()] { held.wait(); });
+  server.server().Drain();  // waits behind the task that holds the loop, and so does what is sent now
+  RawClient late(server.port());
+  idle.Send(Get("/hello"));
+  late.Send(Get("/hello"));
+  go_on.set_value();
+  EXPECT_TRUE(idle.Read());
+  EXPECT_TRUE(late.Read());
+  AnswerFromOutside(std::move(waiting[0]), "one");
+  EXPECT_TRUE(busy.Read());
 }
 
 TEST(Drain, LetsARequestThatIsBeingSentFinish) {
