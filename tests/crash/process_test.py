@@ -255,10 +255,9 @@ class Sigterm(ProcessTest):
     def work(self, port, number, stopped, failures):
         """Every second client sends large batches. A request that was sent before the signal must be answered."""
         rng = random.Random(f"{number}")
-        sent_before = False
+        sent_before, connection = False, None
         try:
             connection = Connection(port)
-            self.addCleanup(connection.close)
             for serial in range(10**6):
                 many = 400 if number % 2 else 1
                 claims = [random_claim(rng, f"{port}.{number}", serial * 400 + i) for i in range(many)]
@@ -277,6 +276,9 @@ class Sigterm(ProcessTest):
                 failures.append(f"client {number}: a request that was sent before the signal has no answer: {gone}")
         except BaseException as failure:
             failures.append(f"client {number}: {type(failure).__name__}: {failure}")
+        finally:
+            if connection:
+                connection.close()
 
     def test_of_an_idle_server_is_quick(self):
         server = self.server()
