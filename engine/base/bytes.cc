@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/bytes.h"
 
+#include <algorithm>
+
 namespace stemedb {
 namespace {
 
@@ -10,15 +12,27 @@ int DigitOf(char c) {
   return -1;
 }
 
+// Both digits of each byte, side by side.
+constexpr std::array<char, 512> MakeHexPairs() {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::array<char, 512> pairs{};
+  for (size_t byte = 0; byte < 256; ++byte) {
+    pairs[2 * byte] = kDigits[byte >> 4];
+    pairs[2 * byte + 1] = kDigits[byte & 15];
+  }
+  return pairs;
+}
+constexpr std::array<char, 512> kHexPairs = MakeHexPairs();
+
 }  // namespace
 
 void AppendHex(std::string& out, std::span<const uint8_t> bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  size_t at = out.size();
-  out.resize(at + bytes.size() * 2);
-  for (uint8_t byte : bytes) {
-    out[at++] = kDigits[byte >> 4];
-    out[at++] = kDigits[byte & 15];
+  char text[128];
+  while (!bytes.empty()) {
+    const size_t count = std::min(bytes.size(), sizeof text / 2);
+    for (size_t i = 0; i < count; ++i) std::memcpy(text + 2 * i, kHexPairs.data() + 2 * bytes[i], 2);
+    out.append(text, 2 * count);
+    bytes = bytes.subspan(count);
   }
 }
 

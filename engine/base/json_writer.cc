@@ -1,51 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/json_writer.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "base/time.h"
 
 namespace stemedb {
 
-void AppendJsonString(std::string& out, std::string_view text) {
+namespace {
+
+constexpr uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+
+// Whether one of eight bytes must be escaped: below 0x20, a quote or a backslash. (A byte of 0x80 or more
+// never must; it may be reported beside one that must, which costs a second look and no more.)
+bool AnyEscape(uint64_t eight) {
+  const uint64_t quote = eight ^ (kOnes * '"'), backslash = eight ^ (kOnes * '\\');
+  const uint64_t below_space = eight - kOnes * 0x20;
+  return (((below_space & ~eight) | ((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash)) &
+          kHighs) != 0;
+}
+
+// The first byte from `at` on that must be escaped; text.size() when there is none.
+size_t FindEscape(std::string_view text, size_t at) {
+  while (at + 8 <= text.size() && !AnyEscape(LoadLittle<uint64_t>(text.data() + at))) at += 8;
+  for (; at < text.size(); ++at) {
+    const auto c = static_cast<unsigned char>(text[at]);
+    if (c < 0x20 || c == '"' || c == '\\') break;
+  }
+  return at;
+}
+
+void AppendEscaped(std::string& out, unsigned char c) {
   static constexpr char kHex[] = "0123456789abcdef";
+  out.push_back('\\');
+  switch (c) {
+    case '"':
+    case '\\':
+      out.push_back(static_cast<char>(c));
+      break;
+    case '\b':
+      out.push_back('b');
+      break;
+    case '\f':
+      out.push_back('f');
+      break;
+    case '\n':
+      out.push_back('n');
+      break;
+    case '\r':
+      out.push_back('r');
+      break;
+    case '\t':
+      out.push_back('t');
+      break;
+    default:
+      out.append("u00");
+      out.push_back(kHex[c >> 4]);
+      out.push_back(kHex[c & 15]);
+  }
+}
+
+}  // namespace
+
+void AppendJsonString(std::string& out, std::string_view text) {
   out.push_back('"');
   size_t plain = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\') continue;
-    out.append(text, plain, i - plain);
-    plain = i + 1;
-    out.push_back('\\');
-    switch (c) {
-      case '"':
-        out.push_back('"');
-        break;
-      case '\\':
-        out.push_back('\\');
-        break;
-      case '\b':
-        out.push_back('b');
-        break;
-      case '\f':
-        out.push_back('f');
-        break;
-      case '\n':
-        out.push_back('n');
-        break;
-      case '\r':
-        out.push_back('r');
-        break;
-      case '\t':
-        out.push_back('t');
-        break;
-      default:
-        out.append("u00");
-        out.push_back(kHex[c >> 4]);
-        out.push_back(kHex[c & 15]);
-    }
+  for (size_t at = FindEscape(text, 0); at < text.size(); at = FindEscape(text, plain)) {
+    out.append(text, plain, at - plain);
+    AppendEscaped(out, static_cast<unsigned char>(text[at]));
+    plain = at + 1;
   }
   out.append(text, plain);
   out.push_back('"');
@@ -117,11 +144,28 @@ void JsonWriter::Close(char c) {
 }
 
 void JsonWriter::Key(std::string_view name) {
+  // One append for comma, quotes and name: keys are most of what an answer is made of.
+  char text[64];
+  if (name.size() > sizeof text - 4) {
+    Separate();
+    out_.append("\"").append(name).append("\":");
+  } else {
+    char* to = text;
+    if (!first_) *to++ = ',';
+    *to++ = '"';
+    to = std::copy(name.begin(), name.end(), to);
+    *to++ = '"';
+    *to++ = ':';
+    out_.append(text, static_cast<size_t>(to - text));
+  }
+  first_ = true;  // the value that follows stands alone
+}
+
+void JsonWriter::Hex(std::span<const uint8_t> bytes) {
   Separate();
   out_.push_back('"');
-  out_.append(name);
-  out_.append("\":");
-  first_ = true;  // the value that follows stands alone
+  AppendHex(out_, bytes);
+  out_.push_back('"');
 }
 
 void JsonWriter::String(std::string_view text) {

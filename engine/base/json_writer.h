@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,8 @@ class JsonWriter {
   // `name` must need no escaping.
   void Key(std::string_view name);
   void String(std::string_view text);
+  // Lower-case hex in quotes.
+  void Hex(std::span<const uint8_t> bytes);
   void Number(double value);
   void Integer(int64_t value);
   void Unsigned(uint64_t value);

@@ -25,7 +25,7 @@ std::string_view NameOf(script::Agreement agreement) {
   return "none";
 }
 
-void WriteHex(JsonWriter& json, const uint8_t* bytes) { json.String(ToHex({bytes, sizeof(Hash256)})); }
+void WriteHex(JsonWriter& json, const uint8_t* bytes) { json.Hex({bytes, sizeof(Hash256)}); }
 
 void WriteValue(JsonWriter& json, const Candidate& candidate) {
   const std::string_view text(candidate.value_text, candidate.value_text_size);

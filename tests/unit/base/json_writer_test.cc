@@ -100,4 +100,38 @@ TEST(JsonWriter, KeepsTheCommas) {
 }
 
 }  // namespace
+// Byte by byte, as RFC 8785 §3.2.2.2 says it.
+std::string NaiveJsonString(std::string_view text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  static constexpr std::string_view kNamed = "\b\t\n\f\r\"\\", kNames = "btnfr\"\\";
+  std::string out = "\"";
+  for (const char c : text) {
+    const size_t named = kNamed.find(c);
+    if (named != std::string_view::npos) {
+      out += {'\\', kNames[named]};
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += {'\\', 'u', '0', '0', kHex[static_cast<unsigned char>(c) >> 4], kHex[c & 15]};
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+TEST(JsonString, IsWhatAByteByByteWriterMakes) {
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  const std::string pool = std::string("\x00\x01\x1f\x20\"\\\n\t/a~\x7f", 12) + "\xc3\xa4\xe2\x82\xac";
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text(random() % 40, 'x');
+    for (char& c : text) {
+      if (random() % 4 == 0) c = pool[random() % pool.size()];
+    }
+    std::string out;
+    stemedb::AppendJsonString(out, text);
+    ASSERT_EQ(out, NaiveJsonString(text));
+  }
+}
+
 }  // namespace stemedb
