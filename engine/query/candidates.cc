@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <functional>
+#include <numeric>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -44,6 +45,23 @@ bool SameVoice(const Candidate& a, const Candidate& b) {
   if (a.anonymous != b.anonymous) return false;
   return a.anonymous ? SourceId(a) == SourceId(b)
                      : std::memcmp(a.agent_id, b.agent_id, sizeof(model::AgentId)) == 0;
+}
+
+// What a bound on candidates keeps first.
+bool Precedes(const model::ClaimView& a, const model::ClaimView& b) {
+  if (a.source_class() != b.source_class()) return a.source_class() < b.source_class();
+  if (a.timestamp_ms() != b.timestamp_ms()) return a.timestamp_ms() > b.timestamp_ms();
+  return std::memcmp(a.id(), b.id(), sizeof(Hash256)) < 0;
+}
+
+// Positions of the `count` first rows by Precedes, in no order.
+std::vector<uint32_t> Best(std::span<const store::Row> rows, size_t count) {
+  std::vector<uint32_t> positions(rows.size());
+  std::iota(positions.begin(), positions.end(), 0u);
+  std::nth_element(positions.begin(), positions.begin() + static_cast<ptrdiff_t>(count), positions.end(),
+                   [&](uint32_t a, uint32_t b) { return Precedes(rows[a].claim, rows[b].claim); });
+  positions.resize(count);
+  return positions;
 }
 
 Candidate FromRow(const store::Row& row, const Weighing& weighing) {
@@ -101,11 +119,16 @@ uint32_t CandidateSet::Number(uint32_t script::Candidate::*index, Hash hash, Sam
   return count;
 }
 
-void CandidateSet::Build(std::span<const store::Row> rows, const Weighing& weighing) {
+void CandidateSet::Build(std::span<const store::Row> rows, const Weighing& weighing, size_t candidates_max) {
   candidates_.clear();
-  // Claims mostly arrive in the order of their timestamps: read backwards, the rows are often in order
-  // already.
-  for (auto row = rows.rbegin(); row != rows.rend(); ++row) candidates_.push_back(FromRow(*row, weighing));
+  left_out_ = rows.size() > candidates_max ? rows.size() - candidates_max : 0;
+  if (left_out_ > 0) {
+    for (const uint32_t at : Best(rows, candidates_max)) candidates_.push_back(FromRow(rows[at], weighing));
+  } else {
+    // Claims mostly arrive in the order of their timestamps: read backwards, the rows are often in order
+    // already.
+    for (auto row = rows.rbegin(); row != rows.rend(); ++row) candidates_.push_back(FromRow(*row, weighing));
+  }
   if (!std::is_sorted(candidates_.begin(), candidates_.end(), InCanonicalOrder)) {
     std::sort(candidates_.begin(), candidates_.end(), InCanonicalOrder);
   }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -26,11 +27,15 @@ struct Weighing {
 
 class CandidateSet {
  public:
-  void Build(std::span<const store::Row> rows, const Weighing& weighing);
+  // Of more than `candidates_max` rows it takes the best by (lowest tier, newest timestamp, smallest id): a
+  // choice that depends on the claims alone, not on when they arrived, and in which volume doesn't beat
+  // authority.
+  void Build(std::span<const store::Row> rows, const Weighing& weighing, size_t candidates_max = SIZE_MAX);
 
   std::span<const script::Candidate> candidates() const { return candidates_; }
   uint32_t values_count() const { return values_count_; }
   uint32_t voices_count() const { return voices_count_; }
+  uint64_t left_out() const { return left_out_; }  // rows beyond candidates_max
 
  private:
   // Numbers the candidates by first appearance: the same number where `same` holds. How many there are.
@@ -43,6 +48,7 @@ class CandidateSet {
   std::vector<uint32_t> slots_;
   uint32_t values_count_ = 0;
   uint32_t voices_count_ = 0;
+  uint64_t left_out_ = 0;
 };
 
 }  // namespace stemedb::query

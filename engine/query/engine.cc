@@ -63,7 +63,7 @@ struct Engine::Impl {
   Result<BoundLens> Bind(const std::string& name, const Question& question) const;
   Result<Viewpoint> Collect(const Question& question);
   Result<script::Outcome> Resolve(const BoundLens& lens, std::span<const store::Row> pair,
-                                  const Viewpoint& viewpoint, uint64_t& left_out);
+                                  const Viewpoint& viewpoint);
   Status WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
                           const BoundLens& lens);
   Status WriteAssertions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
@@ -108,9 +108,8 @@ Result<Viewpoint> Engine::Impl::Collect(const Question& question) {
 }
 
 Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<const store::Row> pair,
-                                              const Viewpoint& viewpoint, uint64_t& left_out) {
-  left_out = pair.size() > options.candidates_max ? pair.size() - options.candidates_max : 0;
-  set.Build(pair.subspan(left_out), viewpoint.weighing);
+                                              const Viewpoint& viewpoint) {
+  set.Build(pair, viewpoint.weighing, options.candidates_max);
   script::LensCall call;
   call.candidates = set.candidates();
   call.values_count = set.values_count();
@@ -132,15 +131,13 @@ Status Engine::Impl::WriteResolutions(JsonWriter& json, const Question& question
                     "the question covers more than " + std::to_string(options.resolutions_max) +
                         " (concept, predicate) pairs; ask for a narrower concept path or name a predicate");
     }
-    uint64_t left_out = 0;
-    auto outcome = Resolve(lens, pair, viewpoint, left_out);
+    auto outcome = Resolve(lens, pair, viewpoint);
     if (!outcome) return outcome.error();
     WriteResolution(json, {.concept_path = pair.front().concept_path,
                            .predicate = pair.front().predicate,
                            .set = &set,
                            .outcome = &*outcome,
                            .weighing = &viewpoint.weighing,
-                           .candidates_left_out = left_out,
                            .include_candidates = question.include_candidates,
                            .include_explain = question.include_explain});
     return Status::Ok();

@@ -20,7 +20,9 @@ namespace stemedb::query {
 struct EngineOptions {
   env::Clock* clock = nullptr;            // outlives the engine
   telemetry::Metrics* metrics = nullptr;  // outlives the engine
-  size_t candidates_max = 100'000;        // for one resolution; the answer says when it bites
+  // For one resolution: the best by (lowest tier, newest timestamp, smallest id); the answer says when it
+  // bites.
+  size_t candidates_max = 100'000;
   size_t resolutions_max =
       10'000;  // (concept, predicate) pairs in one answer; beyond: kOutOfRange "too_many_pairs"
   size_t rows_max = 2'000'000;  // index rows looked at for one question; beyond: kOutOfRange "too_many_rows"

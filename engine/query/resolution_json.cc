@@ -203,9 +203,9 @@ void WriteResolution(JsonWriter& json, const ResolutionText& text) {
     json.Key("details");
     json.Raw(outcome.details_json);
   }
-  if (text.candidates_left_out > 0) {
+  if (text.set->left_out() > 0) {
     json.Key("candidates_left_out");
-    json.Unsigned(text.candidates_left_out);
+    json.Unsigned(text.set->left_out());
   }
   if (text.include_explain) WriteWeighing(json, *text.weighing);
   if (text.include_candidates || text.include_explain) {

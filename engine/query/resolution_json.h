@@ -22,7 +22,6 @@ struct ResolutionText {
   const CandidateSet* set = nullptr;
   const script::Outcome* outcome = nullptr;
   const Weighing* weighing = nullptr;
-  uint64_t candidates_left_out = 0;  // the bound on candidates bit: so many older ones were not looked at
   bool include_candidates = false;
   bool include_explain = false;
 };

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <set>
+#include <tuple>
 
 #include "../index/claims.h"
 #include "script/weights.h"
@@ -33,9 +35,9 @@ class Rows {
     const auto view = model::ClaimView::Trusted(kept_.back());
     rows_.push_back({view.concept_path(), view.predicate(), kept_.size(), view});
   }
-  CandidateSet Build(const Weighing& weighing) const {
+  CandidateSet Build(const Weighing& weighing, size_t candidates_max = SIZE_MAX) const {
     CandidateSet set;
-    set.Build(rows_, weighing);
+    set.Build(rows_, weighing, candidates_max);
     return set;
   }
 
@@ -198,6 +200,38 @@ TEST(CandidateSet, AgreesWithASlowReferenceInAnyOrderOfRows) {
       ASSERT_EQ(set.voices_count(), voices);
       ASSERT_TRUE(order == 0 || seen == before) << "the order of arrival shows";
       before = seen;
+    }
+  }
+}
+
+TEST(CandidateSet, ABoundKeepsTheBestInWhateverOrderTheyArrived) {
+  auto random = PrintedRandom();
+  const auto below = [&](uint64_t n) { return random() % n; };
+  std::vector<model::Assertion> claims;
+  for (int i = 0; i < 60; ++i) {
+    auto claim = Claim("a", "p", Number(i), kTestNow - static_cast<int64_t>(below(4)) * kDayMs);
+    claim.source = model::Source{"s", static_cast<model::SourceClass>(below(6)), "", ""};
+    claims.push_back(claim);
+  }
+  // (tier, age, id): sorted, the best come first.
+  std::vector<std::tuple<int, int64_t, std::string>> ranked;
+  for (const auto& claim : claims) {
+    ranked.emplace_back(static_cast<int>(*claim.source->source_class), kTestNow - *claim.timestamp_ms,
+                        ToHex(Encode(claim).id));
+  }
+  std::sort(ranked.begin(), ranked.end());
+  for (const size_t bound : {size_t{1}, size_t{7}, size_t{30}, size_t{59}, size_t{60}, size_t{61}}) {
+    std::set<std::string> expected;
+    for (size_t i = 0; i < std::min(bound, ranked.size()); ++i) expected.insert(std::get<2>(ranked[i]));
+    for (int order = 0; order < 3; ++order) {
+      std::shuffle(claims.begin(), claims.end(), random);
+      Rows rows;
+      for (const auto& claim : claims) rows.Add(claim);
+      const auto set = rows.Build(Plain(), bound);
+      std::set<std::string> kept;
+      for (const auto& candidate : set.candidates()) kept.insert(ToHex({candidate.id, 32}));
+      EXPECT_EQ(kept, expected) << "bound " << bound;
+      EXPECT_EQ(set.left_out(), claims.size() - expected.size());
     }
   }
 }

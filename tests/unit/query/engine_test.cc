@@ -356,6 +356,18 @@ TEST_F(EngineAnswers, ABoundOnCandidatesIsSaidWhenItBites) {
             simdjson::NO_SUCH_FIELD);
 }
 
+TEST_F(EngineAnswers, VolumeNeverBeatsAuthorityWhenTheBoundBites) {
+  engine_options_.candidates_max = 5;
+  Open();
+  SayAll({OfClass("a", 2, 0.1, model::SourceClass::kRegulatory, "fda")});
+  for (int i = 0; i < 20; ++i) {
+    SayAll({OfClass("a", 1, 0.9, model::SourceClass::kAnecdotal, "s" + std::to_string(i))});
+  }
+  const auto resolution = Answer(Ask("a", "tier_authority"))["resolutions"].at(0);
+  EXPECT_EQ(resolution["value"].get_double().value(), 2.0);
+  EXPECT_EQ(resolution["candidates_left_out"].get_uint64().value(), 16u);
+}
+
 TEST_F(EngineAnswers, QuestionsThatCoverTooMuchAreRefused) {
   engine_options_.resolutions_max = 3;
   engine_options_.rows_max = 10;
