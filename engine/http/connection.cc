@@ -7,6 +7,7 @@
 #include "http/connection.h"
 
 #include <arpa/inet.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -35,10 +36,13 @@ Connection::Connection(LoopThread& loop) : loop_(loop), scanner_(loop.options().
   idle_since_ms_ = loop.now_ms();
 }
 
-void Connection::Accept(LoopThread& loop, uv_stream_t* listener) {
+void Connection::Accept(LoopThread& loop, int fd) {
   auto* connection = new Connection(loop);
   bool has_room = loop.Add(connection);
-  if (uv_accept(listener, reinterpret_cast<uv_stream_t*>(&connection->tcp_)) != 0) return connection->Close();
+  if (uv_tcp_open(&connection->tcp_, fd) != 0) {
+    close(fd);
+    return connection->Close();
+  }
   uv_tcp_nodelay(&connection->tcp_, 1);
   connection->ReadPeer();
   if (!has_room) {

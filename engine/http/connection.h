@@ -27,8 +27,8 @@ namespace stemedb::http {
 
 class Connection {
  public:
-  // Accepts from `listener` and starts to read; on failure the connection goes away by itself.
-  static void Accept(LoopThread& loop, uv_stream_t* listener);
+  // Takes over `fd`, an accepted socket, and starts to read; on failure the connection goes away by itself.
+  static void Accept(LoopThread& loop, int fd);
 
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -80,6 +80,7 @@ class Connection {
   void Refuse(const Refusal& refusal);
   // Answers without a handler, after the body if that is short, so that the connection can go on.
   void RefuseSoftly(Response&& response, const Framing& framing);
+  void RefuseForWantOfMemory();
   void AnswerCurrent(Response&& response);
   Exchange* Enqueue();
 

@@ -84,6 +84,10 @@ size_t Connection::ConsumeBody(const char* bytes, size_t count) {
   continue_due_ = false;
   current_->body_.Append(bytes, used);
   body_left_ -= used;
+  if (!loop_.ChargeBody(*current_)) {
+    RefuseForWantOfMemory();
+    return used;
+  }
   if (body_left_ == 0) BodyDone();
   return used;
 }
@@ -91,7 +95,12 @@ size_t Connection::ConsumeBody(const char* bytes, size_t count) {
 size_t Connection::ConsumeChunks(const char* bytes, size_t count) {
   size_t used = 0;
   continue_due_ = false;
-  switch (chunks_.Feed(current_->body_, bytes, count, used)) {
+  ChunkedDecoder::State state = chunks_.Feed(current_->body_, bytes, count, used);
+  if (!loop_.ChargeBody(*current_)) {
+    RefuseForWantOfMemory();
+    return used;
+  }
+  switch (state) {
     case ChunkedDecoder::State::kMore:
       break;
     case ChunkedDecoder::State::kComplete:
@@ -135,6 +144,8 @@ void Connection::HeadDone() {
   if (framing.content_length > body_max) {
     return Refuse({413, "payload_too_large", "the request's body is larger than this path takes"});
   }
+  bool has_body = framing.chunked || framing.content_length > 0;
+  if (has_body && !loop_.HasRoomForBody(framing.content_length)) return RefuseForWantOfMemory();
   chunks_.Reset(body_max);
   BeginBody(framing);
 }
@@ -200,6 +211,11 @@ void Connection::Refuse(const Refusal& refusal) {
   if (refusal.status == 415) response.headers.emplace_back("Accept-Encoding", "identity");
   if (refusal.status == 503) response.headers.emplace_back("Retry-After", "1");
   AnswerCurrent(std::move(response));
+}
+
+void Connection::RefuseForWantOfMemory() {
+  loop_.ReleaseBody(*current_);
+  Refuse({503, "overloaded", "the server holds as many request bodies as it may; try again later"});
 }
 
 void Connection::BodyDone() {

@@ -42,7 +42,6 @@ void Exchange::HandlesGone() {
 }
 
 void Exchange::Reset() {
-  constexpr size_t kKeptBytes = 16 * 1024;
   connection_ = nullptr;
   next_ = nullptr;
   handed_out_ = responded_ = waiting_ = http_1_0_ = accepts_gzip_ = readable_ = false;
@@ -50,8 +49,6 @@ void Exchange::Reset() {
   started_ns_ = 0;
   wire_bytes_ = 0;
   head_.Clear();
-  if (body_.capacity() > kKeptBytes) body_.Release();
-  body_.Clear();
   scratch_.clear();
   std::vector<Header> headers = std::move(request_.headers);
   headers.clear();

@@ -70,6 +70,7 @@ class Exchange {
   Request request_;
   PaddedBuffer head_;
   PaddedBuffer body_;
+  size_t charged_bytes_ = 0;        // of the loop's budget, for body_
   std::string scratch_;             // decoded path parameters
   std::array<char, 32> made_id_{};  // the request id, if the server made it
   std::array<char, 48> peer_{};     // the peer's address: the connection may be gone before the exchange

@@ -16,8 +16,6 @@
 namespace stemedb::http {
 namespace {
 
-constexpr int kBacklog = 1024;  // the kernel lowers it to net.core.somaxconn
-
 struct Address {
   sockaddr_storage storage{};
   socklen_t size = 0;
@@ -51,7 +49,7 @@ Status BindFailure(const std::string& address, uint16_t port, int error) {
                   "cannot listen on " + where + ": Address already in use. Find its owner with 'lsof -i :" +
                       std::to_string(port) + "', stop it, or choose another port");
   }
-  return Status(Code::kIoError, "bind_failed", "cannot listen on " + where + ": " + std::strerror(error));
+  return Status(Code::kIoError, "bind_failed", "cannot listen on " + where + ": " + SystemFailureText(error));
 }
 
 // Binds one socket. `shared`: whether it may join sockets that are bound there already.
@@ -81,6 +79,18 @@ uint16_t PortOf(int fd) {
 }
 
 }  // namespace
+
+std::string SystemFailureText(int error) {
+  std::string text = std::strerror(error);
+  if (error == EMFILE) {
+    text +=
+        ". Raise the limit on open files ('ulimit -n', or LimitNOFILE= in a systemd unit), or run fewer "
+        "loops";
+  } else if (error == ENFILE) {
+    text += ". Raise the machine's limit (sysctl fs.file-max), or end what holds so many files open";
+  }
+  return text;
+}
 
 Result<BoundSockets> BindShared(const std::string& address, uint16_t port, size_t count) {
   BoundSockets bound;

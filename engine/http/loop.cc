@@ -15,6 +15,11 @@ bool Loop::Post(std::function<void()> task) {
   return true;
 }
 
+void Loop::OpenPosts() {
+  std::lock_guard lock(mutex_);
+  closed_ = false;
+}
+
 void Loop::RunPosted() {
   {
     std::lock_guard lock(mutex_);

@@ -17,8 +17,9 @@ class Loop {
   Loop& operator=(const Loop&) = delete;
 
   // Runs `task` on the loop's thread, soon and in the order of posting. From any thread. Many posts cost one
-  // wake-up. False when the loop has ended: the task is then destroyed unrun, on the caller's thread.
-  // The queue is as long as its callers make it; they bound it, since each task answers a request in flight.
+  // wake-up. False when the loop has not begun or has ended: the task is then destroyed unrun, on the
+  // caller's thread. The queue is as long as its callers make it; they bound it, since each task answers a
+  // request in flight.
   bool Post(std::function<void()> task);
 
   // 0 .. loop_count-1.
@@ -34,6 +35,8 @@ class Loop {
   // On the loop's thread, first and last thing.
   void EnterThread() { thread_id_.store(std::this_thread::get_id(), std::memory_order_relaxed); }
   void LeaveThread() { thread_id_.store(std::thread::id(), std::memory_order_relaxed); }
+  // Takes posts from now on: Wake works.
+  void OpenPosts();
   void RunPosted();
   // Refuses posts from now on and runs what is still queued.
   void ClosePosts();
@@ -44,7 +47,7 @@ class Loop {
 
   std::mutex mutex_;  // guards the two below
   std::vector<std::function<void()>> posted_;
-  bool closed_ = false;
+  bool closed_ = true;
 
   std::vector<std::function<void()>> running_;  // the loop's thread alone: the batch being run
 };

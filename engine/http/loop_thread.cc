@@ -4,19 +4,25 @@
 #include "http/loop_thread.h"
 
 #include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <random>
+#include <system_error>
 
 #include "base/check.h"
 #include "http/connection.h"
+#include "http/listen_socket.h"
 
 namespace stemedb::http {
 namespace {
 
 constexpr size_t kSpareExchangesMax = 512;
-constexpr int kDrainRounds = 3;  // to accept what is queued, to read what has come on it, and one for events in between
+constexpr int kAcceptedAtOnceMax = kBacklog;
+constexpr int kDrainRounds =
+    3;  // to accept what is queued, to read what has come on it, and one for events in between
 
 LoopThread& LoopOf(const uv_handle_t* handle) { return *static_cast<LoopThread*>(handle->loop->data); }
 
@@ -26,7 +32,8 @@ uv_handle_t* AsHandle(T* handle) {
 }
 
 Status UvFailure(const char* what, int error) {
-  return Status(Code::kIoError, "loop_failed", std::string("http: ") + what + ": " + uv_strerror(error));
+  return Status(Code::kIoError, "loop_failed",
+                std::string("http: cannot make ") + what + ": " + SystemFailureText(-error));
 }
 
 // Often enough that a time-out is late by a quarter at most, seldom enough to cost nothing.
@@ -66,23 +73,50 @@ LoopThread::~LoopThread() {
 }
 
 Status LoopThread::Start(const ServiceFactory& factory) {
-  if (int error = uv_loop_init(&uv_); error != 0) return UvFailure("event loop", error);
+  if (int error = uv_loop_init(&uv_); error != 0) return UvFailure("an event loop", error);
   uv_.data = this;
-  int error = uv_async_init(&uv_, &wake_, [](uv_async_t* handle) { LoopOf(AsHandle(handle)).RunPosted(); });
-  if (error != 0) {
-    uv_loop_close(&uv_);
-    return UvFailure("wake-up handle", error);
+  if (Status status = InitHandles(); !status.ok()) {
+    AbandonHandles();
+    return status;
   }
-  uv_prepare_init(&uv_, &prepare_);
-  uv_timer_init(&uv_, &timer_);
-  uv_tcp_init(&uv_, &listener_);
   Starting starting{factory, Status(), {}};
   uv_sem_init(&starting.done, 0);
-  thread_ = std::thread([this, &starting] { Run(starting); });
-  uv_sem_wait(&starting.done);
+  Status status = StartThread(starting);
+  if (status.ok()) {
+    uv_sem_wait(&starting.done);
+    status = starting.outcome;
+    if (!status.ok()) Join();
+  } else {
+    AbandonHandles();
+  }
   uv_sem_destroy(&starting.done);
-  if (!starting.outcome.ok()) Join();
-  return starting.outcome;
+  return status;
+}
+
+Status LoopThread::InitHandles() {
+  uv_prepare_init(&uv_, &prepare_);
+  uv_timer_init(&uv_, &timer_);
+  if (int error = uv_poll_init(&uv_, &listener_, listen_fd_); error != 0) {
+    return UvFailure("a listener", error);
+  }
+  int error = uv_async_init(&uv_, &wake_, [](uv_async_t* handle) { LoopOf(AsHandle(handle)).RunPosted(); });
+  if (error != 0) return UvFailure("a wake-up handle", error);
+  OpenPosts();
+  return Status::Ok();
+}
+
+// For a loop that never got a thread.
+void LoopThread::AbandonHandles() {
+  CloseHandles();
+  uv_run(&uv_, UV_RUN_DEFAULT);
+  STEMEDB_CHECK(uv_loop_close(&uv_) == 0);
+}
+
+Status LoopThread::StartThread(Starting& starting) try {
+  thread_ = std::thread([this, &starting] { Run(starting); });
+  return Status::Ok();
+} catch (const std::system_error& error) {
+  return UvFailure("a thread", -error.code().value());
 }
 
 void LoopThread::Run(Starting& starting) {
@@ -108,20 +142,41 @@ Status LoopThread::Open(const ServiceFactory& factory) {
   uint64_t interval = TickInterval(options_.timeouts);
   uv_timer_start(
       &timer_, [](uv_timer_t* handle) { LoopOf(AsHandle(handle)).Tick(); }, interval, interval);
-  return Listen();
-}
-
-Status LoopThread::Listen() {
-  constexpr int kBacklog = 1024;
-  if (int error = uv_tcp_open(&listener_, listen_fd_); error != 0) return UvFailure("listener", error);
-  listen_fd_ = -1;
-  auto on_connection = [](uv_stream_t* listener, int status) {
-    if (status == 0) Connection::Accept(LoopOf(AsHandle(listener)), listener);
-  };
-  int error = uv_listen(reinterpret_cast<uv_stream_t*>(&listener_), kBacklog, on_connection);
-  if (error != 0) return UvFailure("listen", error);
+  if (int error = WatchListener(); error != 0) return UvFailure("a listener", error);
   listening_ = true;
   return Status::Ok();
+}
+
+int LoopThread::WatchListener() {
+  auto on_readable = [](uv_poll_t* listener, int, int) { LoopOf(AsHandle(listener)).OnListenerReadable(); };
+  int error = uv_poll_start(&listener_, UV_READABLE, on_readable);
+  accepting_ = error == 0;
+  return error;
+}
+
+// We accept ourselves: uv_listen goes round without end when no descriptor is left and another loop has taken
+// the one that libuv keeps in reserve. Here what can't be accepted stays in the kernel's queue until the next
+// tick.
+void LoopThread::OnListenerReadable() {
+  for (int i = 0; i < kAcceptedAtOnceMax; ++i) {
+    int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      Connection::Accept(*this, fd);
+      continue;
+    }
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    if (errno == EAGAIN) return;
+    uv_poll_stop(&listener_);
+    accepting_ = false;
+    return;
+  }
+}
+
+void LoopThread::StopListening() {
+  if (!listening_) return;
+  listening_ = accepting_ = false;
+  uv_close(AsHandle(&listener_), nullptr);
+  close(std::exchange(listen_fd_, -1));
 }
 
 void LoopThread::Drain() {
@@ -139,16 +194,15 @@ void LoopThread::BeginDrain() {
   AwaitArrived(kDrainRounds);
 }
 
-// A request that lies in the kernel when the drain begins is in flight, too: its sender can't know that nobody has read
-// it. So the loop goes round a few times before it closes what looks idle.
+// A request that lies in the kernel when the drain begins is in flight, too: its sender can't know that
+// nobody has read it. So the loop goes round a few times before it closes what looks idle.
 void LoopThread::AwaitArrived(int rounds) {
   if (rounds == 0) return CloseIdle();
   Post([this, rounds] { AwaitArrived(rounds - 1); });
 }
 
 void LoopThread::CloseIdle() {
-  if (listening_) uv_close(AsHandle(&listener_), nullptr);
-  listening_ = false;
+  StopListening();
   for (Connection* c = connections_; c != nullptr;) {
     Connection* next = c->next;
     c->Drain();
@@ -164,10 +218,10 @@ void LoopThread::EndIfDrained() {
 void LoopThread::CloseHandles() {
   ending_ = true;
   ClosePosts();
-  for (uv_handle_t* handle :
-       {AsHandle(&wake_), AsHandle(&prepare_), AsHandle(&timer_), AsHandle(&listener_)}) {
+  auto close_handle = [](uv_handle_t* handle, void*) {
     if (!uv_is_closing(handle)) uv_close(handle, nullptr);
-  }
+  };
+  uv_walk(&uv_, close_handle, nullptr);  // those that were made: no connection is left
 }
 
 void LoopThread::Tick() {
@@ -178,6 +232,7 @@ void LoopThread::Tick() {
     overdue ? c->Close() : c->Tick(now);
     c = next;
   }
+  if (listening_ && !accepting_) WatchListener();
 }
 
 void LoopThread::MarkDirty(Connection* connection) {
@@ -222,6 +277,7 @@ Exchange* LoopThread::NewExchange() {
 }
 
 void LoopThread::Recycle(Exchange* exchange) {
+  ReleaseBody(*exchange);
   if (spare_count_ >= kSpareExchangesMax) {
     delete exchange;
     return;
@@ -230,6 +286,24 @@ void LoopThread::Recycle(Exchange* exchange) {
   exchange->next_ = spare_;
   spare_ = exchange;
   ++spare_count_;
+}
+
+bool LoopThread::ChargeBody(Exchange& exchange) {
+  body_bytes_ += exchange.body_.capacity() - exchange.charged_bytes_;
+  exchange.charged_bytes_ = exchange.body_.capacity();
+  return body_bytes_ <= options_.limits.body_bytes_total_max;
+}
+
+bool LoopThread::HasRoomForBody(uint64_t bytes) const {
+  size_t max = options_.limits.body_bytes_total_max;
+  return body_bytes_ <= max && bytes <= max - body_bytes_;
+}
+
+void LoopThread::ReleaseBody(Exchange& exchange) {
+  constexpr size_t kKeptBytes = 16 * 1024;  // by an exchange that is pooled
+  body_bytes_ -= std::exchange(exchange.charged_bytes_, 0);
+  if (exchange.body_.capacity() > kKeptBytes) exchange.body_.Release();
+  exchange.body_.Clear();
 }
 
 void LoopThread::MakeRequestId(std::array<char, 32>& out) {

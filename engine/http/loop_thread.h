@@ -50,6 +50,12 @@ class LoopThread final : public Loop {
   void Recycle(Exchange* exchange);
   // 32 hex digits, unlike any other of this process and most likely of any.
   void MakeRequestId(std::array<char, 32>& out);
+  // Counts the memory of `exchange`'s body as it is now. False when the loop's bodies are beyond the budget.
+  bool ChargeBody(Exchange& exchange);
+  // Whether the budget has room for a body of that many bytes, as announced.
+  bool HasRoomForBody(uint64_t bytes) const;
+  // Gives the memory of `exchange`'s body back.
+  void ReleaseBody(Exchange& exchange);
   // Tells the observer, if there is one.
   void Record(const Exchange& exchange, int status, size_t response_bytes);
 
@@ -66,7 +72,12 @@ class LoopThread final : public Loop {
   struct Starting;
   void Run(Starting& starting);
   Status Open(const ServiceFactory& factory);
-  Status Listen();
+  Status InitHandles();
+  void AbandonHandles();
+  Status StartThread(Starting& starting);
+  int WatchListener();
+  void OnListenerReadable();
+  void StopListening();
   void CloseHandles();
   void Wake() override { uv_async_send(&wake_); }
   void FlushDirty();
@@ -77,16 +88,17 @@ class LoopThread final : public Loop {
   void EndIfDrained();
 
   const Options& options_;
-  int listen_fd_;  // -1 once the listener owns it
+  int listen_fd_;  // -1 once closed
   std::thread thread_;
 
   uv_loop_t uv_{};
   uv_async_t wake_{};
   uv_prepare_t prepare_{};
   uv_timer_t timer_{};
-  uv_tcp_t listener_{};
+  uv_poll_t listener_{};
   bool listening_ = false;
-  bool ending_ = false;  // the handles are being closed
+  bool accepting_ = false;  // false while listening: no descriptor was left; the next tick tries again
+  bool ending_ = false;     // the handles are being closed
   bool draining_ = false;
   uint64_t drain_deadline_ms_ = 0;
 
@@ -98,6 +110,7 @@ class LoopThread final : public Loop {
   Connection* connections_ = nullptr;  // a doubly linked list
   size_t connection_count_ = 0;
   std::vector<Connection*> dirty_;
+  size_t body_bytes_ = 0;  // memory of all requests' bodies
   Exchange* spare_ = nullptr;
   size_t spare_count_ = 0;
   std::array<char, 32> next_request_id_{};  // random prefix, then a counter

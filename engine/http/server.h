@@ -25,7 +25,10 @@ struct Limits {
   size_t body_bytes_max = 16 * 1024 * 1024;  // for routes that name no limit of their own
   size_t pipelined_max = 64;                 // requests in flight on a connection; then it isn't read
   size_t output_bytes_max = 1024 * 1024;     // unsent answers of a connection; then it isn't read
-  size_t connections_max = 16384;            // for each loop; further ones get 503 and are closed
+  // Memory of all requests' bodies of one loop, read or in flight. Beyond it a request with a body gets 503
+  // and its connection is closed.
+  size_t body_bytes_total_max = 256 * 1024 * 1024;
+  size_t connections_max = 16384;  // for each loop; further ones get 503 and are closed
 };
 
 struct Timeouts {
