@@ -1,4 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
+local function contradiction_among(count)
+  local claims = { { value = "yes", tier = 1, confidence = 0.85 }, { value = "no", tier = 1, confidence = 0.85 } }
+  for i = 1, count do claims[i + 2] = { value = "rumour " .. i, tier = 5, source = "user " .. i } end
+  return claims
+end
+
 return {
   { claim = "the highest tier that spoke has the last word",
     given = { { value = "a", tier = 1 }, { value = "b", tier = 5 }, { value = "b", tier = 5 } },
@@ -15,6 +21,11 @@ return {
     given = { { value = 1, tier = 1, confidence = 0.85 }, { value = 2, tier = 1, confidence = 0.85 } },
     expect = { conflict_score = 1, status = "contested", candidates_count = 2, confidence = 0.5,
       layers = { { tier = 1, winner = 1, conflict_score = 1, status = "contested", candidates_count = 2 } } } },
+  { claim = "what the lens doesn't weigh is no part of the conflict: two clinical claims that contradict, 100 other anecdotes",
+    given = contradiction_among(100),
+    expect = { winner = 1, conflict_score = 1, status = "contested", confidence = 0.5, candidates_count = 102,
+      layers = { { tier = 1, conflict_score = 1, status = "contested" },
+        { tier = 5, conflict_score = 1, status = "contested", candidates_count = 100 } } } },
   { claim = "inside a tier the heaviest value wins, by its newest claim",
     given = { { value = "a", tier = 2, confidence = 0.4, age_s = 9 }, { value = "a", tier = 2, confidence = 0.4, age_s = 5 },
       { value = "b", tier = 2, confidence = 0.7 } },

@@ -7,6 +7,12 @@ local function against_one_regulatory(count)
   return claims
 end
 
+local function contradiction_among(count)
+  local claims = { { value = "yes", tier = 1, confidence = 0.85 }, { value = "no", tier = 1, confidence = 0.85 } }
+  for i = 1, count do claims[i + 2] = { value = "rumour " .. i, tier = 5, source = "user " .. i } end
+  return claims
+end
+
 return {
   { claim = "volume never beats authority: 100 anecdotes at 0.8 against one regulatory claim at 1.0",
     given = against_one_regulatory(100),
@@ -22,6 +28,12 @@ return {
   { claim = "two clinical claims at 0.85 that contradict: conflict 1, contested, nothing averaged",
     given = { { value = 10, tier = 1, confidence = 0.85 }, { value = 20, tier = 1, confidence = 0.85 } },
     expect = { winner = 1, confidence = 0.5, conflict_score = 1, status = "contested", shares = { { 10, 0.5 }, { 20, 0.5 } } } },
+  { claim = "what the lens doesn't weigh is no part of the conflict: two clinical claims that contradict, 100 other anecdotes",
+    given = contradiction_among(100),
+    expect = { winner = 1, conflict_score = 1, status = "contested", confidence = 0.5, candidates_count = 102 } },
+  { claim = "one value in the deciding tier: no conflict, and agreed, since others say otherwise",
+    given = { { value = "a", tier = 0 }, { value = "b", tier = 5 }, { value = "c", tier = 5 } },
+    expect = { winner = 1, conflict_score = 0, status = "agreed", confidence = 1 } },
   { claim = "a tie goes to the smaller id",
     given = { { value = "a", tier = 1, id = "zz" }, { value = "b", tier = 1, id = "aa", age_s = 50 } },
     expect = { winner = 2 } },

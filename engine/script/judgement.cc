@@ -65,10 +65,14 @@ double ConflictScore(const std::vector<ValueWeight>& values) {
   if (values.size() < 2) return 0;
   if (values.front().weight == 0) return 1;
   double entropy = 0;
+  size_t weighed = 0;
   for (const auto& value : values) {
-    if (value.share > 0) entropy -= value.share * std::log(value.share);
+    if (!(value.weight > 0)) continue;
+    ++weighed;
+    if (value.share > 0)
+      entropy -= value.share * std::log(value.share);  // a share can be too small for a double
   }
-  return std::clamp(entropy / std::log(static_cast<double>(values.size())), 0.0, 1.0);
+  return weighed < 2 ? 0 : std::clamp(entropy / std::log(static_cast<double>(weighed)), 0.0, 1.0);
 }
 
 Judgement Judge(const CallFrame& frame, const JudgementSlot& slot, std::optional<uint8_t> tier,

@@ -23,8 +23,10 @@ struct JudgeScratch {
 Judgement Judge(const CallFrame& frame, const JudgementSlot& slot, std::optional<uint8_t> tier,
                 JudgeScratch& scratch);
 
-// Shannon entropy of the weights' shares / log(number of weights): 0 for fewer than two values, 1 when
-// several values have no weight at all (nothing speaks for any of them).
+// Shannon entropy of the weights' shares / log(number of values with a weight above 0): a value that the lens
+// leaves out of its weights is not part of the conflict. 0 for fewer than two such values; 1 when there are
+// several values and none has weight (nothing speaks for any of them). steme.conflict in steme.lua is the
+// same rule.
 double ConflictScore(const std::vector<ValueWeight>& values);
 
 }  // namespace stemedb::script

@@ -11,7 +11,8 @@
 
 namespace stemedb::script {
 
-// Unanimous: one value. Agreed: the leading share is at least 0.8. None: nothing to judge.
+// Unanimous: all candidates have one value, whatever the lens weighed. Agreed: the leading share is at least
+// 0.8. None: nothing to judge.
 enum class Agreement : uint8_t { kNone, kUnanimous, kAgreed, kContested };
 
 struct ValueWeight {
@@ -24,7 +25,7 @@ struct ValueWeight {
 struct Judgement {
   std::optional<uint32_t> winner;  // index into the candidates; a lens may pick none
   double confidence = 0;           // 0..1
-  double conflict_score = 0;       // 0..1, Shannon entropy of the shares / log(distinct values)
+  double conflict_score = 0;       // 0..1, Shannon entropy of the shares / log(values with weight)
   Agreement agreement = Agreement::kNone;
   uint32_t candidates_count = 0;
   std::vector<ValueWeight> values;  // heaviest first; equal weights by smaller id of their first claim

@@ -79,20 +79,25 @@ function steme.total(weights, values)
   return sum
 end
 
--- Shannon entropy of the shares of a list by value, normalised to 0..1 by the logarithm of the number of its entries.
+-- Shannon entropy of the shares of a list by value, normalised to 0..1 by the logarithm of the number of its entries
+-- above 0; 1 when there are several entries and all are 0. The engine's own conflict score is the same rule.
 function steme.conflict(weights, values)
-  local sum, distinct = 0, 0
+  local sum, entries, weighed = 0, 0, 0
   for v = 1, values do
-    if weights[v] then sum, distinct = sum + weights[v], distinct + 1 end
+    local weight = weights[v]
+    if weight then
+      sum, entries = sum + weight, entries + 1
+      if weight > 0 then weighed = weighed + 1 end
+    end
   end
-  if distinct < 2 then return 0 end
-  if sum == 0 then return 1 end
+  if sum == 0 and entries > 1 then return 1 end
+  if weighed < 2 then return 0 end
   local entropy = 0
   for v = 1, values do
     local share = (weights[v] or 0) / sum
     if share > 0 then entropy = entropy - share * math.log(share) end
   end
-  return math.min(1, math.max(0, entropy / math.log(distinct)))
+  return math.min(1, math.max(0, entropy / math.log(weighed)))
 end
 
 -- confidence × 2^(−age / half-life); a claim from the future, or a half-life of 0, does not decay.

@@ -42,13 +42,16 @@ end
 
 local function judge(claims, said, tier)
   local values, total = rank(claims, said.weights, tier)
-  local entropy, confidence, count = 0, #values > 0 and values[1].share or 0, 0
+  local entropy, confidence, count, weighed = 0, #values > 0 and values[1].share or 0, 0, 0
   for _, entry in ipairs(values) do
+    if entry.weight > 0 then weighed = weighed + 1 end
     if entry.share > 0 then entropy = entropy - entry.share * math.log(entry.share) end
     if said.winner and claims[said.winner].value_index == entry.index then confidence = entry.share end
   end
   for _, c in ipairs(claims) do if not tier or c.tier == tier then count = count + 1 end end
-  local conflict = #values < 2 and 0 or total == 0 and 1 or math.min(1, math.max(0, entropy / math.log(#values)))
+  local conflict = 0
+  if #values > 1 and total == 0 then conflict = 1 end
+  if weighed > 1 then conflict = math.min(1, math.max(0, entropy / math.log(weighed))) end
   local status = #values == 0 and "none" or #values == 1 and "unanimous" or values[1].share >= 0.8 and "agreed"
   return {
     tier = tier, winner = said.winner, values = values, candidates_count = count,

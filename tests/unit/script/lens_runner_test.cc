@@ -141,6 +141,39 @@ TEST(LensRunner, GivesParametersToTheScript) {
   EXPECT_EQ(explain({{"wort", "y"}}), "lens 'probe' has no parameter 'wort'; it has count, flag, word");
 }
 
+TEST(LensRunner, AValueThatTheLensLeavesOutIsNoPartOfTheConflict) {
+  const Claims claims({{"a"}, {"b"}, {"c"}, {"d"}});
+  const auto judge = [&](const std::string& weights) {
+    auto outcome = RunBody("return { weights = " + weights + " }", claims);
+    if (!outcome) throw std::runtime_error(std::string(outcome.error().message()));
+    return outcome->overall;
+  };
+  EXPECT_DOUBLE_EQ(judge("{ 1, 1, 1, 1 }").conflict_score, 1);
+  EXPECT_DOUBLE_EQ(judge("{ 2, 2, 0, 0 }").conflict_score, 1);
+  EXPECT_DOUBLE_EQ(judge("{ [2] = 2, [4] = 2 }").conflict_score, 1);
+  EXPECT_DOUBLE_EQ(judge("{ 1, 1 / 3, 0 }").conflict_score, 0.8112781244591328);  // of 3/4 and 1/4, in bits
+  EXPECT_EQ(judge("{ 0, 0, 0, 0 }").conflict_score, 1) << "nothing speaks for any of them";
+  const Judgement one = judge("{ 0, 0, 5, 0 }");
+  EXPECT_EQ(one.conflict_score, 0);
+  EXPECT_EQ(one.agreement, Agreement::kAgreed) << "unanimous is only what all claims say";
+}
+
+TEST(LensRunner, StemeConflictIsTheRuleOfTheConflictScore) {
+  const Claims claims({{"a"}, {"b"}, {"c"}, {"d"}, {"e"}});
+  for (const char* weights :
+       {"{ 1, 2, 3, 4, 5 }", "{ 0, 2, 0, 2, 0 }", "{ 0, 0, 0, 0, 0 }", "{ 0, 7, 0, 0, 0 }",
+        "{ 0.1, 0.2, 0, 1e-9, 3 }", "{ 1e-300, 1e300, 0, 0, 0 }"}) {
+    const auto outcome =
+        RunBody("local w = " + std::string(weights) +
+                    " return { weights = w, details = { conflict = steme.conflict(w, ctx.values_count) } }",
+                claims);
+    ASSERT_TRUE(outcome) << outcome.error().message();
+    EXPECT_NEAR(std::stod(outcome->details_json.substr(sizeof("{\"conflict\":") - 1)),
+                outcome->overall.conflict_score, 1e-12)
+        << weights;
+  }
+}
+
 TEST(LensRunner, KeepsItsAnswersAfterAFailure) {
   auto set = ScriptSet::Build({Lens("if #candidates == 1 then error('one') end return { winner = 1 }")}, 1);
   ASSERT_TRUE(set) << set.error().message();
