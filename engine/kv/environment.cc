@@ -83,7 +83,9 @@ Status Environment::OpenRaw() {
   if (code != 0) return Failure(code, "open");
   int dead = 0;
   code = mdb_reader_check(env_, &dead);
-  return code == 0 ? Status::Ok() : Failure(code, "check readers");
+  if (code != 0) return Failure(code, "check readers");
+  TakeFigures();
+  return Status::Ok();
 }
 
 Environment::~Environment() {
@@ -109,6 +111,7 @@ Result<Database> Environment::OpenDatabase(const std::string& name, IfMissing if
   }
   code = mdb_txn_commit(txn);
   if (code != 0) return Failure(code, "commit");
+  TakeFigures();
   return Database(handle);
 }
 
@@ -148,6 +151,8 @@ Status Environment::Resize(uint64_t map_bytes, int64_t wait_ms_max) {
                         std::to_string(wait_ms_max) + " ms");
   } else if (const int code = mdb_env_set_mapsize(env_, map_bytes); code != 0) {
     status = Failure(code, "grow the map of");
+  } else {
+    TakeFigures();
   }
   growing_.store(false, std::memory_order_seq_cst);
   return status;
@@ -168,16 +173,20 @@ bool Environment::WaitUntilEmpty(int64_t wait_ms_max) {
   }
 }
 
-EnvironmentStats Environment::stats() const {
+void Environment::TakeFigures() {
   MDB_envinfo info{};
   MDB_stat stat{};
   mdb_env_info(env_, &info);
   mdb_env_stat(env_, &stat);
+  map_bytes_.store(info.me_mapsize, std::memory_order_relaxed);
+  used_bytes_.store((info.me_last_pgno + 1) * stat.ms_psize, std::memory_order_release);
+}
+
+EnvironmentStats Environment::stats() const {
   EnvironmentStats stats;
-  stats.map_bytes = info.me_mapsize;
-  stats.used_bytes = (info.me_last_pgno + 1) * stat.ms_psize;
-  stats.readers_max = info.me_maxreaders;
-  stats.readers_in_use = info.me_numreaders;
+  stats.used_bytes =
+      used_bytes_.load(std::memory_order_acquire);  // first: it is never above the map that follows
+  stats.map_bytes = map_bytes_.load(std::memory_order_relaxed);
   return stats;
 }
 

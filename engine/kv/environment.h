@@ -46,8 +46,6 @@ struct EnvironmentOptions {
 struct EnvironmentStats {
   uint64_t map_bytes = 0;   // the map's size
   uint64_t used_bytes = 0;  // pages in use or free inside the file: the highest page, times the page size
-  unsigned readers_max = 0;
-  unsigned readers_in_use = 0;  // slots taken in the lock file, of all processes
 };
 
 // A named database inside an Environment; a value, valid as long as the Environment.
@@ -84,6 +82,8 @@ class Environment {
   // gives up with "readers_busy". The calling thread must hold no transaction.
   Status GrowMap(uint64_t map_bytes, int64_t wait_ms_max = 10'000);
 
+  // As this process's last commit, opening or growth left it. Never waits: not for the gate, not for the
+  // disk.
   EnvironmentStats stats() const;
   // Writes a consistent, compacted copy to `path`, which must not exist (for kDirectory: an empty directory).
   // Other threads go on reading and writing meanwhile; GrowMap waits.
@@ -100,6 +100,8 @@ class Environment {
   static void Leave(ReaderSlot& slot) { slot.inside.store(false, std::memory_order_release); }
   // Takes over a map that another process has grown. The caller must be outside of the gate.
   Status AdoptMap();
+  // Takes down the figures that stats() gives. They stand in the map: the caller must be inside of the gate.
+  void TakeFigures();
   // The Status for LMDB's `code` of `operation`, naming the file.
   Status Failure(int code, std::string_view operation) const;
 
@@ -112,6 +114,8 @@ class Environment {
   EnvironmentOptions options_;
   MDB_env* env_ = nullptr;
 
+  std::atomic<uint64_t> map_bytes_{0};
+  std::atomic<uint64_t> used_bytes_{0};
   std::atomic<bool> growing_{false};
   std::mutex grow_mutex_;      // held by whoever grows the map
   std::mutex registry_mutex_;  // guards slots_; taken after grow_mutex_

@@ -120,6 +120,7 @@ Status WriteTxn::Clear(Database database) {
 Status WriteTxn::Commit() {
   STEMEDB_CHECK(txn_ != nullptr);
   const int code = mdb_txn_commit(std::exchange(txn_, nullptr));
+  if (code == 0) environment_->TakeFigures();
   Environment::Leave(slot_);
   return code == 0 ? Status::Ok() : environment_->Failure(code, "commit to");
 }

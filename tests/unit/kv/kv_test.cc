@@ -191,6 +191,13 @@ TEST_F(KvTest, TheMapGrowsUnderReadersOnOtherThreads) {
       }
     });
   }
+  // Figures are asked for without a transaction, on whatever thread answers a probe.
+  readers.emplace_back([&] {
+    while (!stop) {
+      const EnvironmentStats figures = environment->stats();
+      if (figures.map_bytes < 1u << 20 || figures.used_bytes == 0) ++wrong;
+    }
+  });
   uint64_t map_bytes = 1u << 20;
   for (int round = 0; round < 40; ++round) {
     map_bytes += 1u << 20;
@@ -213,6 +220,23 @@ TEST_F(KvTest, GrowingGivesUpWhileAReaderStays) {
   (*txn)->Reset();
   EXPECT_TRUE(environment->GrowMap(2u << 20, 1).ok());
   EXPECT_TRUE((*txn)->Renew().ok());
+}
+
+TEST_F(KvTest, FiguresAreThereWhileGrowingWaitsForAReader) {
+  auto environment = Open(Options(1u << 20));
+  auto txn = ReadTxn::Open(environment.get());
+  ASSERT_TRUE((*txn)->Renew().ok());
+  std::atomic<bool> done{false};
+  std::thread grower([&] {
+    EXPECT_TRUE(environment->GrowMap(2u << 20).ok());
+    done = true;
+  });
+  uint64_t asked = 0;
+  while (asked < 100'000) asked += environment->stats().map_bytes == 1u << 20 ? 1 : 0;
+  EXPECT_FALSE(done);
+  (*txn)->Reset();
+  grower.join();
+  EXPECT_EQ(environment->stats().map_bytes, 2u << 20);
 }
 
 TEST_F(KvTest, AReadOnlyEnvironmentReadsAndAMissingDatabaseIsNamed) {

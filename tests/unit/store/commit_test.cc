@@ -303,6 +303,12 @@ TEST_F(Commit, TheMapGrowsWhileReadersAreAtWork) {
       }
     });
   }
+  readers.emplace_back([&] {  // as a probe does
+    while (!done) {
+      const Stats stats = store_->stats();
+      ASSERT_GE(stats.map_size_bytes, stats.map_used_bytes);
+    }
+  });
   for (int i = 0; i < 200; ++i) {
     auto claim = Claim("big/" + std::to_string(i % 7), "p",
                        Text(std::string(20'000, static_cast<char>('a' + i % 26))));
