@@ -2,6 +2,7 @@
 // POST /v1/assert and /v1/assertions: one claim. The loop parses, verifies and encodes; the commit thread
 // makes it durable and calls back; the answer is written on the loop again.
 #include "api/claim_intake.h"
+#include "api/query_string.h"
 #include "api/routes.h"
 #include "http/loop.h"
 
@@ -36,6 +37,8 @@ void Commit(LoopContext& context, http::ExchangePtr exchange, store::PreparedCla
 
 void Assert(LoopContext& context, http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
+  const Status parameters = NoParameters(request.query);
+  if (!parameters.ok()) return exchange->Respond(context.Refusal(request, parameters));
   const model::HeaderSignature header{request.header("x-agent-id"), request.header("x-agent-signature")};
   Intake intake =
       Admit(context.claim_parser().ParseClaim(request.body, request.body.size() + http::kBodyPadding, header),

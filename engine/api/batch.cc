@@ -15,10 +15,11 @@
 namespace stemedb::api {
 namespace {
 
-constexpr size_t kSliceItems = 128;         // some 5 ms of signatures
+constexpr size_t kSliceSteps = 128;         // some 5 ms: an item is a step, and so is each of its signatures
 constexpr size_t kBatchesInFlightMax = 16;  // for each loop; every one holds its body
 constexpr size_t kBatchBodyMax = 16 * 1024 * 1024;
-constexpr size_t kErrorsShownMax = 100;  // of an atomic batch
+constexpr size_t kErrorsShownMax = 100;          // of an atomic batch
+constexpr size_t kItemsWithErrorsShown = 1'000;  // the fields at fault are listed for so many refused items
 
 // What became of one item: its claim is the next one of the submission, or it was refused.
 struct Item {
@@ -51,7 +52,7 @@ class BatchJob : public std::enable_shared_from_this<BatchJob> {
   void Respond(http::Response&& response);
   http::Response RefuseWhole();
   http::Response Results(const std::vector<store::ItemResult>& stored);
-  void AppendRefused(std::string& out, size_t index, const Item& item);
+  static void AppendRefused(std::string& out, size_t index, const Item& item, bool with_errors);
 
   LoopContext& context_;
   http::ExchangePtr exchange_;
@@ -68,9 +69,10 @@ void BatchJob::Run() {
     --context_.batches_in_flight;
     return;
   }
-  for (size_t i = 0; i < kSliceItems; ++i) {
+  for (size_t steps = 0; steps < kSliceSteps;) {
     std::optional<model::ParsedClaim> parsed = source_.Next();
     if (!parsed) return Commit();
+    steps += 1 + parsed->assertion.signatures.size();
     Take(std::move(*parsed));
   }
   exchange_->loop().Post([self = shared_from_this()] { self->Run(); });
@@ -132,11 +134,12 @@ http::Response BatchJob::Results(const std::vector<store::ItemResult>& stored) {
   out.reserve(items_.size() * 240 + 128);
   size_t duplicates = 0;
   size_t next = 0;
+  size_t refused = 0;
   out += "{\"results\":[";
   for (size_t i = 0; i < items_.size(); ++i) {
     if (i > 0) out += ',';
     if (!items_[i].status.ok()) {
-      AppendRefused(out, i, items_[i]);
+      AppendRefused(out, i, items_[i], refused++ < kItemsWithErrorsShown);
       continue;
     }
     duplicates += stored[next].duplicate ? 1 : 0;
@@ -149,7 +152,7 @@ http::Response BatchJob::Results(const std::vector<store::ItemResult>& stored) {
   return response;
 }
 
-void BatchJob::AppendRefused(std::string& out, size_t index, const Item& item) {
+void BatchJob::AppendRefused(std::string& out, size_t index, const Item& item, bool with_errors) {
   JsonWriter json(out);
   json.BeginObject();
   json.Key("index");
@@ -157,7 +160,7 @@ void BatchJob::AppendRefused(std::string& out, size_t index, const Item& item) {
   json.Field("status", "error");
   json.Field("code", Classify(item.status).reason);
   json.Field("detail", item.status.message());
-  if (!item.errors.empty()) {
+  if (with_errors && !item.errors.empty()) {
     json.Key("errors");
     json.BeginArray();
     for (const http::FieldError& error : item.errors) {
@@ -176,9 +179,9 @@ Result<store::Atomicity> AtomicityOf(std::string_view query) {
   if (!params) return params.error();
   store::Atomicity atomicity = store::Atomicity::kEachItem;
   for (const auto& [name, value] : *params) {
-    if (name != "atomic" || (value != "true" && value != "false")) {
+    if (params->size() > 1 || name != "atomic" || (value != "true" && value != "false")) {
       return Status(Code::kInvalidArgument, "invalid_request",
-                    "the only query parameter is atomic, and it is true or false");
+                    "the only query parameter is atomic, once, and it is true or false");
     }
     atomicity = value == "true" ? store::Atomicity::kAllOrNothing : store::Atomicity::kEachItem;
   }

@@ -68,6 +68,9 @@ std::optional<model::ParsedClaim> BatchItems::Next() {
   const std::string_view line = lines_[index];
   model::ParsedClaim parsed =
       parser_->ParseClaim(line, static_cast<size_t>(readable_end_ - line.data()), model::HeaderSignature{});
+  if (!parsed.status.ok() && parsed.errors.empty()) {
+    parsed.status = std::move(parsed.status).Annotate("line " + std::to_string(index + 1));
+  }
   const std::string prefix = "/" + std::to_string(index);
   for (model::FieldError& error : parsed.errors) error.pointer.insert(0, prefix);
   return parsed;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET /v1/lenses: what there is. POST /v1/lenses/compare: one question through several lenses.
+#include "api/query_string.h"
 #include "api/question_reader.h"
 #include "api/routes.h"
 #include "telemetry/stopwatch.h"
@@ -9,13 +10,17 @@ namespace {
 
 constexpr size_t kCompareBodyMax = 64 * 1024;
 
-http::Response Lenses(LoopContext& context) {
+http::Response Lenses(LoopContext& context, const http::Request& request) {
+  const Status parameters = NoParameters(request.query);
+  if (!parameters.ok()) return context.Refusal(request, parameters);
   http::Response response;
   context.engine().Lenses(response.body);
   return response;
 }
 
 http::Response Compare(LoopContext& context, const http::Request& request) {
+  const Status parameters = NoParameters(request.query);
+  if (!parameters.ok()) return context.Refusal(request, parameters);
   const ReadQuestion read = ReadQuestionJson(context.json_parser(), request.body,
                                              {.lens_field = LensField::kList, .fixed_lens = {}});
   if (!read.status.ok()) return context.Refusal(request, read.status, read.errors);
@@ -32,7 +37,10 @@ http::Response Compare(LoopContext& context, const http::Request& request) {
 void AddLensesRoutes(http::Router& router, LoopContext& context) {
   router.Add({.path = "/v1/lenses",
               .methods = {http::Method::kGet},
-              .handler = [&context](http::ExchangePtr exchange) { exchange->Respond(Lenses(context)); },
+              .handler =
+                  [&context](http::ExchangePtr exchange) {
+                    exchange->Respond(Lenses(context, exchange->request()));
+                  },
               .param_names = {}});
   router.Add({.path = "/v1/lenses/compare",
               .methods = {http::Method::kPost},

@@ -41,7 +41,8 @@ http::Response LoopContext::Refusal(const http::Request& request, const Status& 
                         {{"code", status.reason()},
                          {"cause", status.message()},
                          {"route", request.route != nullptr ? std::string_view(request.route->path) : ""},
-                         {"request_id", request.request_id}});
+                         {"request_id", request.request_id},
+                         {"traceparent", request.traceparent}});
   }
   return response;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET and POST /v1/query, and the lenses that have a path of their own. A question is answered on the loop
 // that got it.
+#include "api/query_string.h"
 #include "api/question_reader.h"
 #include "api/routes.h"
 #include "telemetry/stopwatch.h"
@@ -26,6 +27,10 @@ http::Response AnswerTo(LoopContext& context, const http::Request& request, cons
 
 void Query(LoopContext& context, http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
+  if (request.method == http::Method::kPost) {
+    const Status parameters = NoParameters(request.query);
+    if (!parameters.ok()) return exchange->Respond(context.Refusal(request, parameters));
+  }
   const QuestionForm form;
   const ReadQuestion read = request.method == http::Method::kPost
                                 ? ReadQuestionJson(context.json_parser(), request.body, form)

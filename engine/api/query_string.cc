@@ -53,7 +53,18 @@ void AppendKey(JsonWriter& json, std::string_view name) {
   json.Key(std::string_view(quoted).substr(1, quoted.size() - 2));
 }
 
+// 1,1,0.7 for a field whose value is a list of numbers or an object: a list without its brackets.
+bool IsBareNumberList(simdjson::dom::parser& parser, std::string_view name, const std::string& value) {
+  return name == "class_multipliers" && !IsJson(parser, value) && IsJson(parser, "[" + value + "]");
+}
+
 }  // namespace
+
+Status NoParameters(std::string_view query) {
+  if (query.empty()) return Status::Ok();
+  return Status(Code::kInvalidArgument, "invalid_request",
+                "this call takes no query parameters; what it needs goes into the body");
+}
 
 Result<std::string> QuestionObjectOf(simdjson::dom::parser& parser, std::string_view query) {
   auto given = http::ParseQuery(query);
@@ -74,12 +85,15 @@ Result<std::string> QuestionObjectOf(simdjson::dom::parser& parser, std::string_
     if (name.starts_with(kParamPrefix)) {
       AppendKey(params_json, std::string_view(name).substr(kParamPrefix.size()));
       AppendValue(params_json, parser, value, true);
-    } else if (Contains(kListFields, name)) {
+    } else if (Contains(kListFields, name) && !(value.starts_with('[') && IsJson(parser, value))) {
       AppendKey(json, name);
       AppendList(json, value);
+    } else if (IsBareNumberList(parser, name, value)) {
+      AppendKey(json, name);
+      json.Raw("[" + value + "]");
     } else {
       AppendKey(json, name);
-      AppendValue(json, parser, value, Contains(kJsonFields, name));
+      AppendValue(json, parser, value, Contains(kJsonFields, name) || Contains(kListFields, name));
     }
   }
   params_json.EndObject();

@@ -16,4 +16,8 @@ namespace stemedb::api {
 // twice).
 Result<std::string> QuestionObjectOf(simdjson::dom::parser& parser, std::string_view query);
 
+// For the calls that take no parameters: kInvalidArgument "invalid_request" when there are some. A misspelt
+// or misplaced one must not be ignored: `POST /v1/assert?dry_run=true` would store.
+Status NoParameters(std::string_view query);
+
 }  // namespace stemedb::api

@@ -15,7 +15,7 @@ Status NotJson(std::string_view json, const JsonProblem& problem) {
   return Status(Code::kInvalidArgument, "invalid_json",
                 json.empty()
                     ? "the body is empty; JSON is expected"
-                    : "the body is not JSON: byte " + std::to_string(problem.offset) + ": " + problem.detail);
+                    : "not JSON: byte " + std::to_string(problem.offset) + ": " + problem.detail);
 }
 
 ParsedClaim Unreadable(std::string_view json, std::string_view pointer, const JsonProblem& problem) {
@@ -69,9 +69,9 @@ Result<std::vector<ParsedClaim>> ClaimParser::ParseArray(std::string_view json, 
   if (root.get(array) != simdjson::SUCCESS) {
     return NotAnArray();
   }
+  if (array.size() > items_max) return BatchTooLarge(items_max);
   std::vector<ParsedClaim> items;
   for (simdjson::dom::element element : array) {
-    if (items.size() == items_max) return BatchTooLarge(items_max);
     items.push_back(ClaimReader("/" + std::to_string(items.size())).Read(element, {}));
   }
   return items;

@@ -92,10 +92,16 @@ void ClaimReader::JoinSignatures(const HeaderSignature& header) {
   }
 }
 
-// A header key without any signature says who sends, not who claims: it is left to the server.
 void ClaimReader::JoinHeader(const HeaderSignature& header) {
   const bool is_signed = !header.signature.empty() || signature_ || !claim_.signatures.empty();
-  if (!is_signed) return;
+  if (!is_signed) {
+    // A proxy that drops one of the two headers must not turn a signed claim into an anonymous one.
+    if (header.agent_id.empty() || claim_.agent_id) return;
+    return Complain(
+        "", Code::kUnauthenticated, "missing_signature",
+        "the header X-Agent-Id names an agent, but the claim carries no signature; sign it, or leave "
+        "the header out");
+  }
   if (!header.agent_id.empty()) {
     const auto key = KeyOf(header.agent_id, "", "the header X-Agent-Id ");
     if (!key) return;

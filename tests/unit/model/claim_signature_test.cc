@@ -138,11 +138,10 @@ TEST_F(Signed, MustGiveItsTimesInTheFormThatWasSigned) {
   ExpectRefused(Body(sign), "invalid_request", "/valid_to");
 }
 
-TEST_F(Signed, HeaderKeyAloneDoesNotMakeAnUnsignedClaimAnAgents) {
-  const ParsedClaim parsed = Parse(plain_, {one_.agent, ""});
-  ASSERT_TRUE(parsed.status.ok());
-  EXPECT_FALSE(parsed.assertion.agent_id.has_value());
-  EXPECT_TRUE(Parse(plain_, {"not a key", ""}).status.ok());
+TEST_F(Signed, HeaderKeyWithoutASignatureIsRefusedRatherThanDropped) {
+  for (const std::string_view key : {std::string_view(one_.agent), std::string_view("not a key")}) {
+    EXPECT_EQ(Parse(plain_, {key, ""}).status.reason(), "missing_signature");
+  }
 }
 
 TEST_F(Signed, MalformedClaimIsAnsweredAsMalformedFirst) {
