@@ -187,7 +187,14 @@ Status FaultInjectingEnv::SyncDir(const std::string& dir) {
 }
 
 Result<uint64_t> FaultInjectingEnv::FileSize(const std::string& path) { return base_->FileSize(path); }
-Result<uint64_t> FaultInjectingEnv::FreeBytes(const std::string& dir) { return base_->FreeBytes(dir); }
+Result<uint64_t> FaultInjectingEnv::FreeBytes(const std::string& dir) {
+  {
+    std::lock_guard lock(mutex_);
+    const Plan& plan = plans_[static_cast<size_t>(Operation::kWrite)];
+    if (plan.times > 0 && plan.after == 0 && plan.failure != Failure::kIoError) return uint64_t{0};
+  }
+  return base_->FreeBytes(dir);
+}
 Result<std::unique_ptr<FileLock>> FaultInjectingEnv::LockDir(const std::string& dir) {
   return base_->LockDir(dir);
 }

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/check.h"
 #include "store/indexer.h"
@@ -14,6 +15,9 @@
 
 namespace stemedb::store {
 namespace {
+
+constexpr auto kTryAgainAfter = std::chrono::seconds(1);
+constexpr uint64_t kRoomToGoOn = 16u << 20;  // free bytes after which a full disk is tried again
 
 size_t BytesOf(const Submission& submission) {
   size_t bytes = 0;
@@ -91,13 +95,24 @@ void Committer::FillStats(Stats& stats) const {
 
 void Committer::Run() {
   Work work;
-  while (TakeWork(work)) Commit(work);
+  while (TakeWork(work)) {
+    if (work.submissions.empty())
+      TryRefusalAgain();
+    else
+      Commit(work);
+  }
 }
 
 bool Committer::TakeWork(Work& work) {
   work = Work();
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  const auto due = [this] { return stopping_ || !queue_.empty(); };
+  // Whoever asks whether writes are accepted may wait for a yes before it sends one: the yes can't wait for a
+  // write.
+  if (refusal_.ok() || refusal_.reason() == "wal_failed")
+    wake_.wait(lock, due);
+  else
+    wake_.wait_for(lock, kTryAgainAfter, due);
   size_t bytes = 0;
   while (!queue_.empty()) {
     const size_t next = BytesOf(queue_.front());
@@ -108,7 +123,7 @@ bool Committer::TakeWork(Work& work) {
     work.submissions.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
-  return !work.submissions.empty();  // empty: stopping, and everything is done
+  return !work.submissions.empty() || !stopping_;
 }
 
 void Committer::Commit(Work& work) {
@@ -123,7 +138,10 @@ void Committer::Commit(Work& work) {
     for (const Entry& entry : work.batch->entries) unindexed_ids_.erase(entry.id);
     CountFailure(status);
   }
-  SetRefusal(status);
+  if (!status.ok())
+    Refuse(status);
+  else if (!work.batch->entries.empty())
+    EndRefusal();  // repeats alone are answered without a write, and prove nothing
   ExportLogMetrics();
   Answer(work, status);
 }
@@ -216,7 +234,7 @@ void Committer::Publish(Work& work) {
 void Committer::Answer(Work& work, const Status& failure) {
   for (size_t i = 0; i < work.submissions.size(); ++i) {
     CommitResult& result = work.results[i];
-    if (!failure.ok()) result = {failure, {}};
+    if (!failure.ok() && !IsDurableRepeat(work.submissions[i], result)) result = {failure, {}};
     work.submissions[i].done(std::move(result));
   }
 }
@@ -234,19 +252,40 @@ void Committer::CountFailure(const Status& failure) {
   options_.metrics->WalWriteError(failure.reason()).Increment();
 }
 
-void Committer::SetRefusal(const Status& failure) {
+// Nothing of it had to be written: it is answered whatever the disk says. A repeat of a claim of the same
+// failed write is none.
+bool Committer::IsDurableRepeat(const Submission& submission, const CommitResult& result) const {
+  return result.items.size() == submission.claims.size() &&
+         std::all_of(result.items.begin(), result.items.end(), [this](const ItemResult& item) {
+           return item.duplicate && item.sequence <= at_.sequence;
+         });
+}
+
+// A full disk is tried again when it has room; any other failure that was taken back, at the next write.
+void Committer::TryRefusalAgain() {
+  if (refusal_.reason() == "disk_full") {
+    const auto free = options_.env->FreeBytes(options_.wal_dir);
+    if (!free || *free < kRoomToGoOn) return;
+  }
+  EndRefusal();
+}
+
+// Said when it begins and when it ends, not for each request that it hits. A poisoned log stays poisoned.
+void Committer::Refuse(const Status& failure) {
   const std::lock_guard lock(mutex_);
-  if (refusal_.ok() && failure.ok()) return;
-  // A poisoned log stays poisoned, whatever a repeat that needs no write may say.
   if (refusal_.reason() == "wal_failed") return;
-  // Said when it begins and when it ends, not for each request that it hits.
-  if (failure.ok()) {
-    telemetry::LogInfo("store", "writes are accepted again");
-  } else if (refusal_.reason() != failure.reason()) {
+  if (refusal_.reason() != failure.reason()) {
     telemetry::LogError("store", "writes refused: " + std::string(failure.message()),
                         {{"reason", failure.reason()}});
   }
   refusal_ = failure;
+}
+
+void Committer::EndRefusal() {
+  const std::lock_guard lock(mutex_);
+  if (refusal_.ok() || refusal_.reason() == "wal_failed") return;
+  telemetry::LogInfo("store", "writes are accepted again");
+  refusal_ = Status::Ok();
 }
 
 void Committer::ExportLogMetrics() {

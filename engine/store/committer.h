@@ -52,6 +52,8 @@ class Committer {
   };
 
   void Run();
+  // False when it is stopping and everything is done. Comes back with no work now and then while writes are
+  // refused.
   bool TakeWork(Work& work);
   void Commit(Work& work);
   Status Order(Work& work);
@@ -62,7 +64,10 @@ class Committer {
   void Answer(Work& work, const Status& failure);
   void ForgetIndexed();
   void CountFailure(const Status& failure);
-  void SetRefusal(const Status& failure);
+  bool IsDurableRepeat(const Submission& submission, const CommitResult& result) const;
+  void TryRefusalAgain();
+  void Refuse(const Status& failure);
+  void EndRefusal();
   void ExportLogMetrics();
 
   const Options options_;
@@ -77,7 +82,7 @@ class Committer {
   size_t queued_records_ = 0;
   size_t queued_bytes_ = 0;
   bool stopping_ = false;
-  Status refusal_;  // why writes fail at present; ok when they don't
+  Status refusal_;  // why writes fail at present; ok when they don't. Written by the commit thread alone
 
   // The commit thread's own.
   std::unique_ptr<wal::Writer> writer_;

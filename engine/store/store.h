@@ -78,7 +78,9 @@ struct Stats {
   uint64_t wal_bytes = 0;
   uint64_t map_used_bytes = 0;  // both environments
   uint64_t map_size_bytes = 0;
-  bool accepting_writes = true;  // false after a failed fsync, or while the disk is full
+  // False after a failed fsync for good; after a failed write until one succeeds, or until a second later the
+  // disk has room (a full one) or is worth another try.
+  bool accepting_writes = true;
   std::string not_accepting_reason;
 };
 

@@ -19,6 +19,7 @@ using stemedb::testing::PrepareAll;
 using stemedb::testing::Text;
 using stemedb::testing::Write;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class Commit : public stemedb::testing::StoreTest {
  protected:
@@ -174,6 +175,40 @@ TEST_F(Commit, AFullDiskRefusesWritesAndRecoversWhenThereIsRoom) {
   ExpectAllThere();
   const auto later = Say(Claim("a/x", "p", Number(1)));
   EXPECT_FALSE(later.items[0].duplicate) << "what was refused did not happen";
+}
+
+TEST_F(Commit, ARepeatIsAnsweredWhileTheDiskIsFullAndEndsNoRefusal) {
+  Open();
+  SayMany(3);
+  env_.Fail(env::Operation::kWrite, env::Failure::kDiskFull);
+  EXPECT_EQ(Say(Claim("a/x", "p", Number(1))).status.reason(), "disk_full");
+  const auto repeat = Say(Numbered(1));
+  ASSERT_TRUE(repeat.status.ok()) << repeat.status.message();
+  EXPECT_TRUE(repeat.items[0].duplicate);
+  EXPECT_TRUE(Write(*store_, {}).status.ok());
+  EXPECT_FALSE(store_->stats().accepting_writes);
+  EXPECT_THAT(TakeLog(), Not(HasSubstr("accepted again")));
+
+  Gate gate(*store_);
+  auto fresh = Queue(Claim("a/x", "p", Number(1))), old = Queue(Numbered(2)),
+       again = Queue(Claim("a/x", "p", Number(1)));
+  gate.Open();  // three in one write, which fails
+  EXPECT_EQ(fresh.get().status.reason(), "disk_full");
+  EXPECT_TRUE(old.get().status.ok());
+  EXPECT_EQ(again.get().status.reason(), "disk_full") << "a repeat of what was never stored";
+}
+
+TEST_F(Commit, WritesAreAcceptedAgainWithoutAWriteWhenThereIsRoom) {
+  Open();
+  env_.Fail(env::Operation::kWrite, env::Failure::kDiskFull);
+  EXPECT_EQ(Say(Claim("a/x", "p", Number(1))).status.reason(), "disk_full");
+  EXPECT_FALSE(store_->stats().accepting_writes);
+  env_.Heal();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!store_->stats().accepting_writes && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  EXPECT_TRUE(store_->stats().accepting_writes);
+  EXPECT_THAT(TakeLog(), HasSubstr("writes are accepted again"));
 }
 
 TEST_F(Commit, AQueueThatIsFullSaysSo) {
