@@ -41,9 +41,11 @@ class Answer:
 
 
 class Server:
-    """One stemedb-api. `root` is kept by the caller when it wants to start another one on the same data."""
+    """One stemedb-api. `root` is kept by the caller when it wants to start another one on the same data; `prefix` is a
+    command that runs the program in its own place; `popen` are further arguments of subprocess.Popen.
+    """
 
-    def __init__(self, root=None, env=None, args=(), lenses_dir=None):
+    def __init__(self, root=None, env=None, args=(), lenses_dir=None, prefix=(), **popen):
         self.owns_root = root is None
         self.root = root or tempfile.mkdtemp(prefix="stemedb-test-")
         self.log_path = os.path.join(self.root, "server.log")
@@ -52,8 +54,8 @@ class Server:
             os.remove(self.port_file)
         self.env = environment(self.root, lenses_dir) | (env or {})
         self.log = open(self.log_path, "ab")
-        self.process = subprocess.Popen([PROGRAM, "--port-file", self.port_file, *args], env=self.env, cwd=self.root,
-                                        stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen([*prefix, PROGRAM, "--port-file", self.port_file, *args], env=self.env,
+                                        cwd=self.root, stdout=self.log, stderr=self.log, **popen)
         self.addresses = self._wait_for_addresses()
 
     def _wait_for_addresses(self):

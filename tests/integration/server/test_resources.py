@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server says when the disk, the descriptors or the time run out: full disk, ulimit -n, the drain."""
+
+import errno
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+from server_process import PROGRAM, Server, claim, environment
+
+FEW_DESCRIPTORS = 64
+
+
+def few_descriptors():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, FEW_DESCRIPTORS))
+
+
+class Resources(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.mkdtemp(prefix="stemedb-test-")
+        self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
+
+    def start(self, **options):
+        server = Server(root=self.root, **options)
+        self.addCleanup(server.close)
+        return server
+
+    # Descriptors
+
+    def test_more_loops_than_descriptors_end_the_start_in_one_line(self):
+        for loops in (16, 256):
+            run = subprocess.run([PROGRAM], env=environment(self.root) | {"STEMEDB_LOOPS": str(loops)}, cwd=self.root,
+                                 preexec_fn=few_descriptors, capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(run.returncode, 1, run.stderr)
+            failures = [line for line in run.stderr.splitlines() if "Startup failed" in line]
+            self.assertEqual(len(failures), 1, run.stderr)
+            for part in ("step 9/10", "STEMEDB_BIND_ADDR", "Too many open files", "ulimit -n", "run fewer loops"):
+                self.assertIn(part, failures[0])
+
+    def test_more_connections_than_descriptors_are_waited_out(self):
+        server = self.start(preexec_fn=few_descriptors)
+        address = server.addresses["api"]
+        clients = [socket.create_connection(address, timeout=60) for _ in range(200)]
+        for client in clients:
+            client.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        for client in clients:
+            self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 200 "))
+            client.close()
+        self.assertEqual(server.post("/v1/assert", claim()).status, 201)
+
+    # Disk
+
+    def small_disk(self):
+        """A file system of 4 MiB at data/, seen only in a name space that the holder keeps. Returns the words that run a
+        program in there, and where it is seen from outside. Needs no root, but a kernel that lets users have name spaces.
+        """
+        disk = os.path.join(self.root, "data")
+        os.mkdir(disk)
+        holder = subprocess.Popen(["unshare", "--map-root-user", "--mount", "sh", "-c",
+                                   'mount -t tmpfs -o size=4m tmpfs "$1" && echo ready && exec sleep 3600', "sh", disk],
+                                  stdout=subprocess.PIPE)
+        self.addCleanup(holder.stdout.close)
+        self.addCleanup(holder.wait)
+        self.addCleanup(holder.kill)
+        self.assertEqual(holder.stdout.readline(), b"ready\n", "unshare and mount must work here: they make a full disk")
+        inside = ["nsenter", f"--target={holder.pid}", "--user", "--mount", "--preserve-credentials", f"--wd={self.root}"]
+        return inside, f"/proc/{holder.pid}/root{disk}"
+
+    def refused_write(self, server, target, body):
+        """Writes until the server refuses to, and holds the refusal against the document."""
+        for i in range(100):
+            answer = server.post(target, body(i))
+            if answer.status not in (200, 201):
+                self.assertEqual(answer.status, 503, answer.body)
+                self.assertRegex(answer.headers["Retry-After"], r"^\d+$")
+                return answer
+        self.fail("nothing was refused")
+
+    def refuse_every_write(self, server, codes):
+        def bulky(i):
+            return claim(concept_path="disk/full", value=f"{i} " + "x" * 60_000)
+
+        for target in ("/v1/assert", "/v1/assertions"):
+            self.assertIn(self.refused_write(server, target, bulky).code, codes)
+        answer = self.refused_write(server, "/v1/assert/batch?atomic=true", lambda i: [bulky(1000 + i), bulky(2000 + i)])
+        self.assertIn(answer.code, codes)
+
+    def test_a_full_disk_refuses_writes_and_keeps_what_was_acknowledged(self):
+        inside, disk = self.small_disk()
+        where = {"prefix": inside, "env": {"STEMEDB_DB_DIR": os.path.join(self.root, "db")}}
+        server = self.start(**where)
+        kept = server.post("/v1/assert", claim(concept_path="disk/kept")).json["id"]
+        filler = os.path.join(disk, "filler")
+        self.fill(filler)
+        self.refuse_every_write(server, ("disk_full", "wal_failed"))
+        self.assertEqual(server.get("/v1/assertions/" + kept).status, 200)
+        os.remove(filler)
+        server.stop()
+        again = self.start(**where)
+        self.assertEqual(again.get("/v1/assertions/" + kept).status, 200)
+        self.assertEqual(again.post("/v1/assert", claim(concept_path="disk/again")).status, 201)
+
+    @staticmethod
+    def fill(path):
+        with open(path, "wb", buffering=0) as file:
+            for size in (65536, 4096, 1):
+                try:
+                    while True:
+                        file.write(b"x" * size)
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+
+    # Drain
+
+    def test_readiness_says_that_the_server_drains(self):
+        server = self.start()
+        with socket.create_connection(server.addresses["api"], timeout=60) as slow:
+            body = json.dumps(claim(concept_path="drain")).encode()
+            slow.sendall(b"POST /v1/assert HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+                         % len(body))
+            self.assertTrue(slow.recv(4096).startswith(b"HTTP/1.1 100 "))  # it is in flight
+            server.process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + 30
+            while (answer := server.request("GET", "/readyz", listener="operations")).status == 200:
+                self.assertLess(time.monotonic(), deadline)
+            self.assertEqual(answer.status, 503)
+            verbose = server.request("GET", "/readyz?verbose", listener="operations").json
+            self.assertIn("shutting down", json.dumps(verbose))
+            self.assertEqual(server.request("GET", "/livez", listener="operations").status, 200)
+            slow.sendall(body)
+            self.assertTrue(slow.recv(4096).startswith(b"HTTP/1.1 201 "))
+        self.assertEqual(server.stop()[0], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
