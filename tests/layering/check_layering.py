@@ -3,9 +3,10 @@
 """Holds the source tree against its plan and its house rules; prints each breach as FILE:LINE: what and remedy.
 
 The plan is the stemedb_room(...) lines of CMakeLists.txt, so that there is one truth: a room may include its own
-headers and those of the rooms that it links, directly or through them. Checked as well: no cycle between rooms or
-between headers, the headers of five libraries stay in the one room that links them, other libraries' headers are
-included only where they are linked, every source file has its SPDX line, and no path of a developer's machine.
+headers and those of the rooms that its own line names, and its line names no room that it doesn't use. Checked as
+well: no cycle between rooms or between headers, the headers of five libraries stay in the one room that links them,
+other libraries' headers are included only where they are linked, every source file, CMake file and script has its SPDX
+line, and no path of a developer's machine.
 
 Usage: check_layering.py [ROOT]   (default: the checkout that this file is in)
 """
@@ -32,7 +33,8 @@ ONE_ROOM_TARGETS = {"PkgConfig::libuv", "llhttp", "PkgConfig::lmdb", "PkgConfig:
 PROGRAMS = "bin"  # engine/bin is no room: each file is a program over the server room
 
 SKIPPED_DIRECTORIES = {".git", "build", "data", "backups", "node_modules", "__pycache__"}
-SPDX_ENDINGS = (".cc", ".h", ".py", ".lua", ".sh", ".js", ".mjs")
+SPDX_ENDINGS = (".cc", ".h", ".in", ".py", ".lua", ".sh", ".js", ".mjs", ".cmake", "CMakeLists.txt")
+SPDX_DIRECTORY = "scripts"  # everything in it, whatever its ending
 SPDX_LUA_LINES = 5  # a lens or policy may begin with what it is for
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 MACHINE_PATH = re.compile(r"(?<![\w./~$}-])/(?:wo" + r"rk|ro" + r"ot|ho" + r"me)/[\w.]")
@@ -125,6 +127,7 @@ class Checker:
         self.breaches = []
         self.header_edges = {}
         self.edge_count = 0
+        self.used = {room: {room} for room in self.plan}
 
     def breach(self, path, line, what):
         self.breaches.append(f"{os.path.relpath(path, self.root)}:{line}: {what}")
@@ -150,8 +153,8 @@ class Checker:
         target = name.split("/")[0]
         if not os.path.isfile(os.path.join(self.engine, name)):
             self.breach(path, line, f'"{name}" is not under engine/: includes are spelled "room/file.h"')
-        elif room != PROGRAMS and target not in closure(self.plan, room):
-            self.breach(path, line, f"room {room} may not include {name}: CMakeLists.txt has no stemedb_{target} for it")
+        elif room != PROGRAMS and target != room and target not in rooms_of(self.plan[room]):
+            self.breach(path, line, f"room {room} may not include {name}: its line in CMakeLists.txt doesn't name stemedb_{target}")
         elif room == PROGRAMS and target not in closure(self.plan, "server"):
             self.breach(path, line, f"a program may not include {name}: the server room does not reach it")
         self.edge_count += 1
@@ -178,6 +181,7 @@ class Checker:
             if room != PROGRAMS and room not in self.plan:
                 self.breach(path, 1, f"engine/{room} is no room of CMakeLists.txt")
                 continue
+            self.note_use(room, text)
             for line, bracket, name in includes_of(text):
                 library = any(re.fullmatch(pattern, name) for pattern, _ in LIBRARIES)
                 if bracket == '"' and not library:
@@ -188,6 +192,18 @@ class Checker:
         if cycle:
             self.breach(os.path.join(self.engine, cycle[0]), 1, "headers in a circle: " + " -> ".join(cycle))
 
+    def note_use(self, room, text):
+        """A room is used by a header of it, or by a name of its namespace."""
+        if room in self.used:
+            self.used[room] |= {a or b for a, b in re.findall(r'#\s*include\s*"(\w+)/|\b(\w+)::', text)}
+
+    def check_links_are_used(self):
+        cmake = os.path.join(self.root, "CMakeLists.txt")
+        for room, links in self.plan.items():
+            for other in rooms_of(links):
+                if other in self.plan and other not in self.used[room]:
+                    self.breach(cmake, 1, f"room {room} links stemedb_{other} and doesn't use it: take it out")
+
     def check_houses_rules(self):
         for path in files_under(self.root):
             text = read_text(path)
@@ -196,7 +212,8 @@ class Checker:
             lines = text.splitlines()
             script = text.startswith("#!")
             head = lines[1:2] if script else lines[:SPDX_LUA_LINES] if path.endswith(".lua") else lines[:1]
-            if (path.endswith(SPDX_ENDINGS) or script) and not any(SPDX in line for line in head):
+            scripted = os.path.relpath(path, self.root).split(os.sep)[0] == SPDX_DIRECTORY
+            if (path.endswith(SPDX_ENDINGS) or script or scripted) and not any(SPDX in line for line in head):
                 self.breach(path, 1, f"the first line{' after #!' if script else ''} must say {SPDX}")
             for number, line in enumerate(lines, 1):
                 found = MACHINE_PATH.search(line)
@@ -206,6 +223,7 @@ class Checker:
     def run(self):
         self.check_plan()
         self.check_engine()
+        self.check_links_are_used()
         self.check_houses_rules()
         return self.breaches
 

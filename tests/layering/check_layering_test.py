@@ -8,11 +8,11 @@ import unittest
 from check_layering import Checker
 
 SPDX_LINE = "// SPDX-License-Identifier: Apache-2.0\n"
-CMAKE = """
+CMAKE = """# SPDX-License-Identifier: Apache-2.0
 stemedb_room(base)
 stemedb_room(kv stemedb_base PkgConfig::lmdb)
 stemedb_room(model stemedb_base)
-stemedb_room(store stemedb_kv
+stemedb_room(store stemedb_kv stemedb_base
              stemedb_model)   # two lines
 stemedb_room(server stemedb_store CLI11::CLI11)
 """
@@ -55,11 +55,21 @@ class LayeringTest(unittest.TestCase):
     def test_an_edge_upwards_is_found(self):
         self.assert_breach({"engine/base/bad.cc": SPDX_LINE + '#include "store/store.h"\n'}, "room base may not include")
 
-    def test_a_room_that_is_reached_through_another_counts(self):
-        self.assertEqual(self.breaches({"engine/server/more.h": SPDX_LINE + '#include "base/status.h"\n'}), [])
+    def test_a_room_that_is_reached_only_through_another_is_found(self):
+        self.assert_breach({"engine/server/more.h": SPDX_LINE + '#include "base/status.h"\n'},
+                           "engine/server/more.h:2", "room server may not include base/status.h")
+
+    def test_a_link_that_nothing_uses_is_found(self):
+        changed = CMAKE.replace("room(server", "room(server stemedb_model")
+        self.assert_breach({"CMakeLists.txt": changed}, "room server links stemedb_model and doesn't use it")
+        self.assert_breach({"CMakeLists.txt": changed, "engine/server/a.cc": SPDX_LINE + "// of model/claim.h\n"},
+                           "stemedb_model")
+        self.assertEqual(self.breaches({"CMakeLists.txt": changed,
+                                        "engine/server/a.cc": SPDX_LINE + "model::Claim claim;\n"}), [])
 
     def test_a_circle_of_rooms_is_found(self):
-        self.assert_breach({"CMakeLists.txt": CMAKE.replace("room(base)", "room(base stemedb_store)")},
+        self.assert_breach({"CMakeLists.txt": CMAKE.replace("room(base)", "room(base stemedb_store)"),
+                            "engine/base/a.cc": SPDX_LINE + "store::Store* s;\n"},
                            "rooms in a circle: base -> store")
 
     def test_a_circle_of_headers_is_found(self):
@@ -92,6 +102,9 @@ class LayeringTest(unittest.TestCase):
         self.assert_breach({"engine/kv/bad.cc": "// hello\n" + SPDX_LINE}, "engine/kv/bad.cc:1", "SPDX")
         self.assert_breach({"lenses/bad.lua": "return {}\n"}, "lenses/bad.lua:1", "SPDX")
         self.assert_breach({"scripts/run": "#!/bin/sh\necho\n"}, "scripts/run:1", "after #!")
+        self.assert_breach({"scripts/lib/part": "echo\n"}, "scripts/lib/part:1", "SPDX")
+        self.assert_breach({"tests/CMakeLists.txt": "enable_testing()\n"}, "tests/CMakeLists.txt:1", "SPDX")
+        self.assert_breach({"engine/api/more.cmake": "set(a b)\n"}, "engine/api/more.cmake:1", "SPDX")
 
     def test_a_path_of_somebodys_machine_is_found(self):
         for place in ("wo" + "rk", "ho" + "me", "ro" + "ot"):
