@@ -33,6 +33,9 @@ from workload import Workload
 KILLS_PER_LEG = 15
 SEGMENT_BYTES = 64 * 1024  # small, so that the log goes through many segments
 SHORT_KILLS, LONG_KILLS = 36, 2_000
+# A kill under load comes after 10 ms at least; mostly there are hundreds of acknowledgements. Fewer than this many for
+# each such kill of a leg, on average, and it was no load.
+ACKNOWLEDGED_PER_KILL_MIN = 3
 
 
 class Leg:
@@ -45,7 +48,7 @@ class Leg:
                                     ["--wal-segment-bytes", str(SEGMENT_BYTES), "--loops", str(self.rng.choice((1, 2)))])
         self.ledger = Ledger()
         self.db_is_needed = False  # the log alone doesn't hold everything any more
-        self.kills = self.requests = self.found = 0
+        self.kills = self.loads = self.requests = self.found = 0
 
     def run(self, kills):
         while self.kills < kills:
@@ -103,12 +106,16 @@ class Leg:
         self.server.kill()
         self.kills += 1
         load.end()
+        self.loads += 1
         self.requests += load.requests
         if ended is not None:
             raise Violation(f"the server ended by itself with exit code {ended}:\n{self.server.log()[-3000:]}")
 
     def finish(self):
         self.note("last checks")
+        if self.ledger.acknowledged < self.loads * ACKNOWLEDGED_PER_KILL_MIN:
+            raise Violation(f"{self.loads} loads had only {self.ledger.acknowledged} acknowledgements, "
+                            f"of which at least {ACKNOWLEDGED_PER_KILL_MIN} each were expected")
         self.start()
         connection = Connection(self.server.port)
         check_restarted(connection, self.ledger, self.rng)
