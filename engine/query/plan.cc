@@ -47,11 +47,14 @@ Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, i
       return InFuture("sequence " + std::to_string(reader.sequence()));
     }
     if (question.as_of->time_ms.value_or(kTimeMin) > clock_now_ms) return InFuture(FormatTime(clock_now_ms));
-    auto sequence = SequenceOf(*question.as_of, reader);
+    Moment as_of = *question.as_of;
+    // A moment that isn't over yet would be answered otherwise the next time.
+    if (as_of.time_ms) as_of.time_ms = reader.closed_time_ms(std::min(clock_now_ms, *as_of.time_ms + 1));
+    auto sequence = SequenceOf(as_of, reader);
     if (!sequence) return sequence.error();
     viewpoint.sequence_max = *sequence;
-    if (question.as_of->time_ms) {
-      viewpoint.weighing.now_ms = *question.as_of->time_ms;
+    if (as_of.time_ms) {
+      viewpoint.weighing.now_ms = *as_of.time_ms;
     } else if (*sequence > 0) {
       auto record = reader.Get(*sequence);
       if (!record) return record.error();

@@ -130,6 +130,8 @@ void Committer::Commit(Work& work) {
   ForgetIndexed();
   work.results.resize(work.submissions.size());
   work.batch = std::make_shared<Batch>();
+  TimeLine& time_line = publisher_->time_line();
+  work.recorded_at_min_ms = time_line.Begin(std::max(options_.clock->NowMs(), at_.recorded_at_ms));
   Status status = Order(work);
   if (status.ok()) status = WriteLog(work);
   if (status.ok()) {
@@ -138,6 +140,7 @@ void Committer::Commit(Work& work) {
     for (const Entry& entry : work.batch->entries) unindexed_ids_.erase(entry.id);
     CountFailure(status);
   }
+  time_line.End(at_.sequence);
   if (!status.ok())
     Refuse(status);
   else if (!work.batch->entries.empty())
@@ -155,14 +158,15 @@ Status Committer::Order(Work& work) {
   const kv::ReadScope scope(*read_txn_);
   STEMEDB_RETURN_IF_ERROR(scope.status());
   for (size_t i = 0; i < work.submissions.size(); ++i) {
-    STEMEDB_RETURN_IF_ERROR(OrderOne(work.submissions[i], work.results[i], *work.batch));
+    STEMEDB_RETURN_IF_ERROR(OrderOne(work.submissions[i], work.results[i], work));
   }
   return Status::Ok();
 }
 
-Status Committer::OrderOne(Submission& submission, CommitResult& result, Batch& batch) {
+Status Committer::OrderOne(Submission& submission, CommitResult& result, Work& work) {
+  Batch& batch = *work.batch;
   // The wall clock may jump back; the log's times never do, so that "as of" a time is a place in the log.
-  const int64_t before_ms = batch.entries.empty() ? at_.recorded_at_ms : batch.entries.back().recorded_at_ms;
+  const int64_t before_ms = batch.entries.empty() ? work.recorded_at_min_ms : batch.entries.back().recorded_at_ms;
   const int64_t now_ms = std::max(options_.clock->NowMs(), before_ms);
   const size_t first_new = batch.entries.size();
   result.items.resize(submission.claims.size());

@@ -49,6 +49,7 @@ class Committer {
     std::vector<Submission> submissions;
     std::vector<CommitResult> results;  // beside submissions
     std::shared_ptr<Batch> batch;
+    int64_t recorded_at_min_ms = 0;  // no record of it may be earlier
   };
 
   void Run();
@@ -57,7 +58,7 @@ class Committer {
   bool TakeWork(Work& work);
   void Commit(Work& work);
   Status Order(Work& work);
-  Status OrderOne(Submission& submission, CommitResult& result, Batch& batch);
+  Status OrderOne(Submission& submission, CommitResult& result, Work& work);
   Result<bool> FindRepeat(const Hash256& id, ItemResult& item);
   Status WriteLog(Work& work);
   void Publish(Work& work);

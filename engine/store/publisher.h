@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "store/batch.h"
+#include "store/time_line.h"
 
 namespace stemedb::store {
 
@@ -44,7 +45,10 @@ class Publisher {
   // Index thread: everything up to `sequence` is in LMDB, committed.
   void Trim(uint64_t sequence);
 
+  TimeLine& time_line() { return time_line_; }
+
  private:
+  TimeLine time_line_;
   std::mutex mutex_;  // taken before an inbox's
   std::deque<BatchPtr> unindexed_;
   std::vector<std::shared_ptr<Inbox>> inboxes_;

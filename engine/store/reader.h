@@ -68,6 +68,11 @@ class Reader {
   virtual Result<Record> Get(uint64_t sequence) = 0;
   virtual Result<std::optional<uint64_t>> Find(const Hash256& id) = 0;
 
+  // The newest moment before `now_ms` (the wall clock's) that is over: no record that becomes visible later, to
+  // whomever, will have a recorded_at at or before it, however the clock may be set. What is recorded at or
+  // before it is in view. May move the view as Refresh does, so call it before anything else is read.
+  virtual int64_t closed_time_ms(int64_t now_ms) = 0;
+
   // The newest record with recorded_at <= time_ms; 0 when there is none.
   virtual Result<uint64_t> SequenceAt(int64_t time_ms) = 0;
 

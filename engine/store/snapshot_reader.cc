@@ -195,6 +195,16 @@ Result<std::optional<uint64_t>> SnapshotReader::Find(const Hash256& id) {
   return stored;
 }
 
+int64_t SnapshotReader::closed_time_ms(int64_t now_ms) {
+  constexpr int kRefreshes = 3;
+  for (int refreshes = 0; now_ms > at_.recorded_at_ms; ++refreshes) {
+    if (const auto closed = publisher_->time_line().Close(now_ms, at_.sequence)) return *closed;
+    if (refreshes == kRefreshes || !Refresh().ok())
+      return at_.recorded_at_ms - 1;  // times don't fall along the log
+  }
+  return now_ms - 1;  // likewise
+}
+
 Result<uint64_t> SnapshotReader::SequenceAt(int64_t time_ms) {
   if (!delta_.empty()) {
     const Entry* entry = delta_.NewestAt(time_ms, UINT64_MAX);

@@ -38,6 +38,7 @@ class SnapshotReader final : public Reader {
   Result<bool> Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) override;
   Result<Record> Get(uint64_t sequence) override;
   Result<std::optional<uint64_t>> Find(const Hash256& id) override;
+  int64_t closed_time_ms(int64_t now_ms) override;
   Result<uint64_t> SequenceAt(int64_t time_ms) override;
   Result<std::vector<ConceptCount>> Children(std::string_view path, std::string_view after,
                                              size_t limit) override;

@@ -189,8 +189,10 @@ def run(options, root):
             servers.append(server)
             server.start()
             bring(server, road, claims, random.Random(f"{options.seed}/{number}"))
-        time.sleep(0.002)  # so that the moment lies behind every claim's arrival
-        moment = rfc3339(int(time.time() * 1000))
+        moment_ms = time.time_ns() // 1_000_000
+        while time.time_ns() // 1_000_000 <= moment_ms:
+            pass  # a millisecond that isn't over is answered as of the one before
+        moment = rfc3339(moment_ms)
         connection = Connection(servers[0].port)
         check_answers_say_something(connection, claims)
         lenses = sorted(lens["name"] for lens in connection.get("/v1/lenses").json()["lenses"] if lens["name"] != "arrival")

@@ -127,6 +127,83 @@ TEST_F(Visibility, ReadersComeAndGoWhileClaimsArrive) {
   ExpectAllThere();
 }
 
+// The machine's clock, set forth and back by some milliseconds all the time.
+class UnsteadyClock final : public env::Clock {
+ public:
+  int64_t NowMs() const override {
+    const uint64_t call = calls_.fetch_add(1);
+    return env::Clock::System()->NowMs() + static_cast<int64_t>(call * 2654435761U % 7) - 3;
+  }
+  int64_t MonotonicNs() const override { return env::Clock::System()->MonotonicNs(); }
+
+ private:
+  mutable std::atomic<uint64_t> calls_{0};
+};
+
+TEST_F(Visibility, WhatWasToldOfAMomentStaysAsItWas) {
+  UnsteadyClock clock;
+  options_.clock = &clock;
+  options_.index_interval_ms = 1;
+  Open();
+  std::atomic<bool> done = false;
+  std::vector<std::pair<int64_t, uint64_t>> told[2];
+  std::vector<std::thread> threads;
+  for (auto& answers : told) {
+    threads.emplace_back([&] {
+      const auto reader = store_->NewReader();
+      while (!done) {
+        ASSERT_TRUE(reader->Refresh().ok());
+        const int64_t now_ms = clock.NowMs();
+        const int64_t closed_ms = reader->closed_time_ms(now_ms);
+        ASSERT_LT(closed_ms, now_ms);
+        const auto sequence = reader->SequenceAt(closed_ms);
+        ASSERT_TRUE(sequence.has_value());
+        if (answers.empty() || answers.back() != std::pair(closed_ms, *sequence))
+          answers.emplace_back(closed_ms, *sequence);
+        reader->Release();
+      }
+    });
+  }
+  while (said_ < 2000) SayMany(20);
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  const auto reader = store_->NewReader();
+  ASSERT_TRUE(reader->Refresh().ok());
+  for (const auto& answers : told) {
+    EXPECT_GT(answers.size(), 10u);
+    for (const auto& [time_ms, sequence] : answers)
+      ASSERT_EQ(*reader->SequenceAt(time_ms), sequence) << time_ms;
+  }
+}
+
+TEST_F(Visibility, TheMomentBeforeNowIsOverWhenNothingIsUnderWay) {
+  Open();
+  SayMany(1);
+  const auto reader = store_->NewReader();
+  ASSERT_TRUE(reader->Refresh().ok());
+  EXPECT_EQ(reader->closed_time_ms(clock_.NowMs()), clock_.NowMs() - 1);
+  clock_.AdvanceMs(3'600'000);
+  const int64_t closed_ms = reader->closed_time_ms(clock_.NowMs());
+  EXPECT_EQ(closed_ms, clock_.NowMs() - 1);
+  clock_.SetNowMs(clock_.NowMs() - 1000);
+  SayMany(1);
+  ASSERT_TRUE(reader->Refresh().ok());
+  EXPECT_EQ(reader->Get(2)->recorded_at_ms, closed_ms + 1) << "the clock was set back behind it";
+}
+
+TEST_F(Visibility, AWriteThatEndedSinceTheViewWasTakenIsTakenIn) {
+  Open();
+  SayMany(1);
+  const auto reader = store_->NewReader();
+  ASSERT_TRUE(reader->Refresh().ok());
+  clock_.AdvanceMs(10);
+  SayMany(1);
+  clock_.AdvanceMs(10);
+  const int64_t closed_ms = reader->closed_time_ms(clock_.NowMs());
+  EXPECT_EQ(closed_ms, clock_.NowMs() - 1);
+  EXPECT_EQ(*reader->SequenceAt(closed_ms), 2u);
+}
+
 TEST_F(Visibility, AnIdleReaderCatchesUpWithWhatWasTrimmedMeanwhile) {
   Open();
   const auto idle = store_->NewReader();
