@@ -9,13 +9,14 @@ run over the same packages gives the same ids.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
-from typing import Iterator, Optional, Union
+from typing import Callable, Iterator, Optional, Union
 
 from nacl.signing import SigningKey
 
@@ -77,6 +78,18 @@ def rfc3339(moment: datetime) -> str:
     # Not strftime: %Y doesn't pad years before 1000 on every libc.
     return (f"{utc.year:04}-{utc.month:02}-{utc.day:02}T{utc.hour:02}:{utc.minute:02}"
             f":{utc.second:02}.{utc.microsecond // 1000:03}Z")
+
+
+def stated_time(changelog: Path, read: Callable[[str], Optional[datetime]], path: Path) -> datetime:
+    """The newest date that `read` finds in the package's changelog; where documentation isn't
+    installed (some images leave it out), the modification time of `path`."""
+    if changelog.is_file():
+        with gzip.open(changelog, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                found = read(line)
+                if found:
+                    return found
+    return file_time(path)
 
 
 def file_time(path: Path) -> datetime:

@@ -45,7 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=500, choices=range(1, post.BATCH_MAX + 1), metavar="N",
                         help=f"claims per request, 1 to {post.BATCH_MAX} (default: %(default)s)")
     parser.add_argument("--wait", type=int, default=0, metavar="SECONDS",
-                        help="how long, in all, to wait when the server says 429 or 503 (default: don't)")
+                        help="how long, in all, to wait when the server says 503, or 429 (default: don't)")
     return parser.parse_args()
 
 

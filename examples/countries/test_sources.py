@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The readers: on small files for the odd cases, on the installed packages for the show-pieces."""
 
+import gzip
 import os
 import tempfile
 import unittest
 from pathlib import Path
 
 from claims import rfc3339
-from sources import babel, cldr, glibc, symfony, tzdata, world_countries
+from sources import babel, cldr, glibc, iso_codes, symfony, tzdata, world_countries
 
 LOCALE = """comment_char %
 escape_char /
@@ -52,6 +53,35 @@ class SmallFiles(unittest.TestCase):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
         return path
+
+    def zipped(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(text.encode("utf-8")))
+
+    def test_iso_codes_date_is_the_releases_and_not_the_files(self):
+        register = self.write("share/iso-codes/json/iso_3166-1.json",
+                              '{"3166-1": [{"alpha_2": "HR", "alpha_3": "HRV", "name": "Croatia", "numeric": "191"}]}')
+        os.utime(register, (0, 0))
+        self.assertEqual({rfc3339(fact.made_at) for fact in iso_codes.facts(register)}, {"1970-01-01T00:00:00.000Z"})
+        self.zipped("share/doc/iso-codes/changelog.gz",
+                    "# Changelog\n\n## [4.15.0] – 2023-04-27\n\n### Changed\n\n## [4.14.0] – 2023-02-28\n")
+        self.assertEqual({rfc3339(fact.made_at) for fact in iso_codes.facts(register)}, {"2023-04-27T00:00:00.000Z"})
+
+    def test_cldr_date_is_that_of_its_version(self):
+        path = self.write("common/supplemental/supplementalData.xml", SUPPLEMENTAL)
+        os.utime(path, (0, 0))
+        self.write("common/dtd/ldml.dtd", '<!ATTLIST version cldrVersion CDATA #FIXED "41" >\n')
+        self.assertEqual(rfc3339(cldr.release_date(path)), "2022-04-06T00:00:00.000Z")
+        other = self.write("other/supplemental/supplementalData.xml", SUPPLEMENTAL)
+        self.write("other/dtd/ldml.dtd", '<!ATTLIST version cldrVersion CDATA #FIXED "1.0" >\n')
+        os.utime(other, (0, 0))
+        self.assertEqual(rfc3339(cldr.release_date(other)), "1970-01-01T00:00:00.000Z")
+
+    def test_babel_date_is_that_of_debians_changelog(self):
+        line = " -- Bastian Germann <bage@debian.org>  Tue, 27 Sep 2022 19:44:32 +0200\n"
+        self.assertEqual(rfc3339(babel._entry_date(line)), "2022-09-27T17:44:32.000Z")
+        self.assertIsNone(babel._entry_date("  * Team upload.\n"))
 
     def test_glibc_follows_copies_and_reads_the_old_dates(self):
         own = 'int_curr_symbol "EUR "'

@@ -2,14 +2,17 @@
 """unicode-cldr-core: Unicode's Common Locale Data Repository.
 
 supplementalData.xml gives currencies with their periods, codes, languages, population, week and
-measurement; main/<language>.xml gives names. The XML states a version but no date; the files'
-modification times, which come from Unicode's own archive, stand in.
+measurement; main/<language>.xml gives names. The files state no date, but the DTD beside them
+states CLDR's version, and RELEASED holds the days of the releases as CLDR's download page lists
+them; for a version that isn't listed the file's modification time stands in.
 """
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Iterator, Optional
 
@@ -17,6 +20,8 @@ from claims import Fact, Source, Value, file_time, is_country, midnight
 
 SOURCE = Source("unicode-cldr-core", "unicode-cldr-core", "expert", 0.85,
                 "http://unicode.org/Public/cldr/")
+RELEASED = {"40": (2021, 10, 27), "41": (2022, 4, 6), "42": (2022, 10, 19), "43": (2023, 4, 12),
+            "44": (2023, 10, 31), "45": (2024, 4, 17)}
 _WORLD = "001"  # CLDR's code for "every territory that isn't named"
 _OFFICIAL = ("official", "de_facto_official")
 
@@ -39,7 +44,7 @@ class _Supplemental:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._tree = ET.parse(path).getroot()
-        self._made_at = file_time(path)
+        self._made_at = release_date(path)
 
     def _fact(self, country: str, predicate: str, value: Value, **more) -> Fact:
         return Fact(country, predicate, value, self._path, self._path.name, self._made_at, **more)
@@ -127,7 +132,20 @@ def _names(directory: Path, official: dict[str, list[str]]) -> Iterator[Fact]:
             if is_country(country) and wanted and not entry.get("alt") and entry.text != "↑↑↑":
                 predicate = "name" if language == "en" else f"name:{language}"
                 yield Fact(country, predicate, entry.text or "", path, f"main/{path.name}",
-                           file_time(path))
+                           release_date(path))
+
+
+def release_date(path: Path) -> datetime:
+    """`path` is common/<folder>/<file>."""
+    day = RELEASED.get(_version(path.parents[1] / "dtd/ldml.dtd"))
+    return midnight(*day) if day else file_time(path)
+
+
+@lru_cache(maxsize=None)
+def _version(dtd: Path) -> str:
+    found = re.search(r'cldrVersion CDATA #FIXED "([\d.]+)"',
+                      dtd.read_text("utf-8") if dtd.is_file() else "")
+    return found[1] if found else ""
 
 
 def _day(text: str) -> datetime:

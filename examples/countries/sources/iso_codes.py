@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """iso-codes: the ISO 3166-1 register as JSON.
 
-The file has no date inside; its modification time, which the package carries, stands in.
+The file has no date inside; the date of the release is in the package's own changelog.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from datetime import datetime
 from pathlib import Path
 from typing import Iterator, Optional
 
-from claims import Fact, Source, file_time
+from claims import Fact, Source, midnight, stated_time
 
 SOURCE = Source("iso-codes", "iso-codes", "regulatory", 0.9,
                 "https://salsa.debian.org/iso-codes-team/iso-codes")
@@ -24,8 +26,14 @@ def find(root: Path, npm: Optional[Path]) -> Optional[Path]:
 
 
 def facts(path: Path) -> Iterator[Fact]:
-    made_at = file_time(path)
+    made_at = stated_time(path.parents[2] / "doc/iso-codes/changelog.gz", _release_date, path)
     for entry in json.loads(path.read_text("utf-8"))["3166-1"]:
         for key, predicate in PREDICATES.items():
             if key in entry:
                 yield Fact(entry["alpha_2"], predicate, entry[key], path, path.stem, made_at)
+
+
+def _release_date(line: str) -> Optional[datetime]:
+    """`## [4.15.0] – 2023-04-27`"""
+    found = re.match(r"## \[[\d.]+\]\W+(\d{4})-(\d\d)-(\d\d)$", line)
+    return midnight(*map(int, found.groups())) if found else None
