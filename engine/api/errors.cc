@@ -18,9 +18,10 @@ constexpr std::array kByReason = {
     ErrorClass{"unknown_assertion", 404, "query"},    ErrorClass{"unknown_lens", 404, "query"},
     ErrorClass{"batch_too_large", 413, "validation"}, ErrorClass{"value_too_large", 413, "validation"},
     ErrorClass{"as_of_in_future", 422, "query"},      ErrorClass{"too_many_pairs", 422, "query"},
-    ErrorClass{"too_many_rows", 422, "query"},        ErrorClass{"lens_failed", 500, "script"},
-    ErrorClass{"overloaded", 503, "storage"},         ErrorClass{"disk_full", 503, "storage"},
-    ErrorClass{"wal_failed", 503, "storage"},         ErrorClass{"shutting_down", 503, "server"},
+    ErrorClass{"too_many_rows", 422, "query"},        ErrorClass{"answer_too_large", 422, "query"},
+    ErrorClass{"lens_failed", 500, "script"},         ErrorClass{"overloaded", 503, "storage"},
+    ErrorClass{"disk_full", 503, "storage"},          ErrorClass{"wal_failed", 503, "storage"},
+    ErrorClass{"shutting_down", 503, "server"},
 };
 
 // Seconds to wait before trying again: a queue is empty soon, a disk isn't.

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/scratch.h"
 #include "script/weights.h"
 
 namespace stemedb::query {
@@ -117,6 +118,11 @@ uint32_t CandidateSet::Number(uint32_t script::Candidate::*index, Hash hash, Sam
     }
   }
   return count;
+}
+
+void CandidateSet::Trim() {
+  ReleaseIfLarge(candidates_);
+  ReleaseIfLarge(slots_);
 }
 
 void CandidateSet::Build(std::span<const store::Row> rows, const Weighing& weighing, size_t candidates_max) {

@@ -32,6 +32,9 @@ class CandidateSet {
   // authority.
   void Build(std::span<const store::Row> rows, const Weighing& weighing, size_t candidates_max = SIZE_MAX);
 
+  // Empties the set when it is so large that keeping its memory for the next question would be a waste.
+  void Trim();
+
   std::span<const script::Candidate> candidates() const { return candidates_; }
   uint32_t values_count() const { return values_count_; }
   uint32_t voices_count() const { return voices_count_; }

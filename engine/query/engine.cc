@@ -5,6 +5,9 @@
 #include <vector>
 
 #include "base/json_writer.h"
+#include "base/scratch.h"
+#include "query/answer_bound.h"
+#include "query/answer_json.h"
 #include "query/candidates.h"
 #include "query/cursor.h"
 #include "query/lens_list_json.h"
@@ -15,22 +18,23 @@
 namespace stemedb::query {
 namespace {
 
-// Lets the reader's snapshot go when the answer is written, however that ends.
-class Release {
- public:
-  explicit Release(store::Reader& reader) : reader_(reader) {}
-  ~Release() { reader_.Release(); }
-  Release(const Release&) = delete;
-  Release& operator=(const Release&) = delete;
-
- private:
-  store::Reader& reader_;
-};
-
 // A lens with the parameters of one question.
 struct BoundLens {
   int script = -1;
   script::Params params;
+};
+
+// Runs `end` when the answer is written, however that comes about.
+template <typename End>
+class AtEnd {
+ public:
+  explicit AtEnd(End end) : end_(std::move(end)) {}
+  ~AtEnd() { end_(); }
+  AtEnd(const AtEnd&) = delete;
+  AtEnd& operator=(const AtEnd&) = delete;
+
+ private:
+  End end_;
 };
 
 // Calls visit(rows of one pair) for each (concept path, predicate) in order, until it fails.
@@ -60,15 +64,16 @@ struct Engine::Impl {
   std::vector<uint64_t> newest;
   CandidateSet set;
 
+  // Between questions: lets the reader's snapshot go, and memory that only a giant question needs.
+  void Rest();
   Result<BoundLens> Bind(const std::string& name, const Question& question) const;
   Result<Viewpoint> Collect(const Question& question);
   Result<script::Outcome> Resolve(const BoundLens& lens, std::span<const store::Row> pair,
                                   const Viewpoint& viewpoint);
   Status WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
-                          const BoundLens& lens);
+                          const BoundLens& lens, const AnswerBound& bound);
   Status WriteAssertions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
-                         std::string& out, std::string& next_cursor);
-  void WriteLens(JsonWriter& json, int script) const;
+                         const AnswerBound& bound, std::string& out, std::string& next_cursor);
 };
 
 Engine::Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const script::ScriptSet> scripts,
@@ -81,6 +86,13 @@ Engine::Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const scri
 }
 
 Engine::~Engine() = default;
+
+void Engine::Impl::Rest() {
+  reader->Release();
+  ReleaseIfLarge(rows);
+  ReleaseIfLarge(newest);
+  set.Trim();
+}
 
 Result<BoundLens> Engine::Impl::Bind(const std::string& name, const Question& question) const {
   const script::ScriptSet& scripts = lenses.scripts();
@@ -121,7 +133,7 @@ Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<c
 }
 
 Status Engine::Impl::WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
-                                      const BoundLens& lens) {
+                                      const BoundLens& lens, const AnswerBound& bound) {
   size_t pairs = 0;
   json.Key("resolutions");
   json.BeginArray();
@@ -133,21 +145,23 @@ Status Engine::Impl::WriteResolutions(JsonWriter& json, const Question& question
     }
     auto outcome = Resolve(lens, pair, viewpoint);
     if (!outcome) return outcome.error();
-    WriteResolution(json, {.concept_path = pair.front().concept_path,
-                           .predicate = pair.front().predicate,
-                           .set = &set,
-                           .outcome = &*outcome,
-                           .weighing = &viewpoint.weighing,
-                           .include_candidates = question.include_candidates,
-                           .include_explain = question.include_explain});
-    return Status::Ok();
+    WriteResolution(json,
+                    {.concept_path = pair.front().concept_path,
+                     .predicate = pair.front().predicate,
+                     .set = &set,
+                     .outcome = &*outcome,
+                     .weighing = &viewpoint.weighing,
+                     .include_candidates = question.include_candidates,
+                     .include_explain = question.include_explain},
+                    bound);
+    return bound.Check();
   }));
   json.EndArray();
   return Status::Ok();
 }
 
 Status Engine::Impl::WriteAssertions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
-                                     std::string& out, std::string& next_cursor) {
+                                     const AnswerBound& bound, std::string& out, std::string& next_cursor) {
   newest.clear();
   const uint64_t before = question.before_sequence.value_or(UINT64_MAX);
   for (const store::Row& row : rows) {
@@ -165,43 +179,11 @@ Status Engine::Impl::WriteAssertions(JsonWriter& json, const Question& question,
     if (!record) return record.error();
     json.Raw({});  // the comma; the claim is spliced in behind it
     model::AppendClaimJson(out, record->claim, record->sequence, record->recorded_at_ms, "active");
+    STEMEDB_RETURN_IF_ERROR(bound.Check());
   }
   json.EndArray();
   return Status::Ok();
 }
-
-void Engine::Impl::WriteLens(JsonWriter& json, int script) const {
-  const script::ScriptSet& scripts = lenses.scripts();
-  const script::ScriptInfo& info = scripts.scripts()[static_cast<size_t>(script)];
-  json.BeginObject();
-  json.Field("name", info.name);
-  json.Field("version", info.version);
-  json.Field("sha256", ToHex(info.sha256));
-  json.Key("generation");
-  json.Unsigned(scripts.generation());
-  json.EndObject();
-}
-
-namespace {
-
-void WriteSubject(JsonWriter& json, const Question& question) {
-  std::string path = question.concept_path;
-  if (question.subtree) path += path.empty() ? "*" : path.ends_with("://") ? "*" : "/*";
-  json.Field("concept_path", path);
-  if (!question.predicate.empty()) json.Field("predicate", question.predicate);
-}
-
-void WriteAsOf(JsonWriter& json, const Viewpoint& viewpoint) {
-  json.Key("as_of");
-  json.BeginObject();
-  json.Key("sequence");
-  json.Unsigned(viewpoint.sequence_max);
-  json.Key("time");
-  json.Time(viewpoint.weighing.now_ms);
-  json.EndObject();
-}
-
-}  // namespace
 
 Status Engine::Answer(const Question& question, std::string& out) {
   BoundLens lens;
@@ -210,23 +192,24 @@ Status Engine::Answer(const Question& question, std::string& out) {
     if (!bound) return bound.error();
     lens = std::move(*bound);
   }
-  const Release release(*impl_->reader);
+  const AtEnd end([this] { impl_->Rest(); });
   auto viewpoint = impl_->Collect(question);
   if (!viewpoint) return viewpoint.error();
 
   JsonWriter json(out);
+  const AnswerBound bound(out, impl_->options.answer_bytes_max);
   std::string next_cursor;
   json.BeginObject();
   WriteSubject(json, question);
   json.Key("lens");
   if (lens.script >= 0) {
-    impl_->WriteLens(json, lens.script);
+    WriteLens(json, impl_->lenses.scripts(), lens.script);
   } else {
     json.Null();
   }
-  STEMEDB_RETURN_IF_ERROR(impl_->WriteAssertions(json, question, *viewpoint, out, next_cursor));
+  STEMEDB_RETURN_IF_ERROR(impl_->WriteAssertions(json, question, *viewpoint, bound, out, next_cursor));
   if (lens.script >= 0) {
-    STEMEDB_RETURN_IF_ERROR(impl_->WriteResolutions(json, question, *viewpoint, lens));
+    STEMEDB_RETURN_IF_ERROR(impl_->WriteResolutions(json, question, *viewpoint, lens, bound));
   } else {
     json.Key("resolutions");
     json.Raw("[]");
@@ -244,7 +227,7 @@ Status Engine::Compare(const Question& question, std::span<const std::string> le
     if (!lens) return lens.error();
     bound.push_back(std::move(*lens));
   }
-  const Release release(*impl_->reader);
+  const AtEnd end([this] { impl_->Rest(); });
   auto viewpoint = impl_->Collect(question);
   if (!viewpoint) return viewpoint.error();
 
@@ -257,10 +240,11 @@ Status Engine::Compare(const Question& question, std::span<const std::string> le
   for (const BoundLens& lens : bound) {
     json.BeginObject();
     json.Key("lens");
-    impl_->WriteLens(json, lens.script);
+    WriteLens(json, impl_->lenses.scripts(), lens.script);
     one.clear();
     JsonWriter resolutions(one);
-    const Status status = impl_->WriteResolutions(resolutions, question, *viewpoint, lens);
+    const AnswerBound room(one, impl_->options.answer_bytes_max, out.size());
+    const Status status = impl_->WriteResolutions(resolutions, question, *viewpoint, lens, room);
     if (status.ok()) {
       json.Raw(one);
     } else if (status.reason() == "lens_failed") {
@@ -281,7 +265,7 @@ Status Engine::Compare(const Question& question, std::span<const std::string> le
 }
 
 Status Engine::Assertion(const Hash256& id, std::string& out) {
-  const Release release(*impl_->reader);
+  const AtEnd end([this] { impl_->Rest(); });
   STEMEDB_RETURN_IF_ERROR(impl_->reader->Refresh());
   auto sequence = impl_->reader->Find(id);
   if (!sequence) return sequence.error();
@@ -295,35 +279,19 @@ Status Engine::Assertion(const Hash256& id, std::string& out) {
 }
 
 Status Engine::Concepts(std::string_view prefix, std::string_view after, size_t limit, std::string& out) {
-  const Release release(*impl_->reader);
+  const AtEnd end([this] { impl_->Rest(); });
   STEMEDB_RETURN_IF_ERROR(impl_->reader->Refresh());
   auto children = impl_->reader->Children(prefix, after, limit + 1);
   if (!children) return children.error();
   JsonWriter json(out);
-  json.BeginObject();
-  json.Field("prefix", prefix);
-  json.Key("concepts");
-  json.BeginArray();
-  for (size_t i = 0; i < children->size() && i < limit; ++i) {
-    const store::ConceptCount& child = (*children)[i];
-    json.BeginObject();
-    json.Field("concept_path", child.path);
-    json.Key("assertion_count");
-    json.Unsigned(child.assertions);
-    json.Key("assertion_count_below");
-    json.Unsigned(child.assertions_below);
-    json.EndObject();
-  }
-  json.EndArray();
-  if (children->size() > limit && limit > 0) json.Field("next_after", (*children)[limit - 1].path);
-  json.EndObject();
+  WriteConcepts(json, prefix, *children, limit);
   return Status::Ok();
 }
 
 void Engine::Lenses(std::string& out) const { AppendLensList(out, impl_->lenses.scripts()); }
 
 uint64_t Engine::assertion_count() {
-  const Release release(*impl_->reader);
+  const AtEnd end([this] { impl_->Rest(); });
   return impl_->reader->Refresh().ok() ? impl_->reader->assertion_count() : 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "query/resolution_json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -68,11 +69,12 @@ struct ByValue {
 
 // `tier` below 0: of all candidates.
 void WriteClaims(JsonWriter& json, const script::Judgement& judgement, const CandidateSet& set,
-                 const ByValue& by_value, int tier) {
+                 const ByValue& by_value, int tier, const AnswerBound& bound) {
   const auto candidates = set.candidates();
   json.Key("claims");
   json.BeginArray();
   for (const script::ValueWeight& value : judgement.values) {
+    if (bound.exceeded()) break;
     json.BeginObject();
     json.Key("value");
     WriteValue(json, candidates[by_value.first[value.value_index]]);
@@ -96,7 +98,7 @@ void WriteClaims(JsonWriter& json, const script::Judgement& judgement, const Can
 }
 
 void WriteJudgement(JsonWriter& json, const script::Judgement& judgement, const CandidateSet& set,
-                    const ByValue& by_value, int tier) {
+                    const ByValue& by_value, int tier, const AnswerBound& bound) {
   json.Key("winner");
   if (judgement.winner) {
     const Candidate& winner = set.candidates()[*judgement.winner];
@@ -115,7 +117,7 @@ void WriteJudgement(JsonWriter& json, const script::Judgement& judgement, const 
   json.Field("status", NameOf(judgement.agreement));
   json.Key("candidates_count");
   json.Unsigned(judgement.candidates_count);
-  WriteClaims(json, judgement, set, by_value, tier);
+  WriteClaims(json, judgement, set, by_value, tier, bound);
 }
 
 void WriteCandidate(JsonWriter& json, const Candidate& candidate, const ResolutionText& text) {
@@ -151,6 +153,19 @@ void WriteCandidate(JsonWriter& json, const Candidate& candidate, const Resoluti
   json.EndObject();
 }
 
+void WriteCandidates(JsonWriter& json, const ResolutionText& text, const AnswerBound& bound) {
+  const auto candidates = text.set->candidates();
+  const size_t shown = std::min(candidates.size(), kCandidatesShownMax);
+  json.Key("candidates");
+  json.BeginArray();
+  for (size_t i = 0; i < shown && !bound.exceeded(); ++i) WriteCandidate(json, candidates[i], text);
+  json.EndArray();
+  if (shown < candidates.size()) {
+    json.Key("candidates_not_shown");
+    json.Unsigned(candidates.size() - shown);
+  }
+}
+
 // What the weights were made of, so that they can be made again.
 void WriteWeighing(JsonWriter& json, const Weighing& weighing) {
   json.Key("weighing");
@@ -178,13 +193,13 @@ void WriteWeighing(JsonWriter& json, const Weighing& weighing) {
 
 }  // namespace
 
-void WriteResolution(JsonWriter& json, const ResolutionText& text) {
+void WriteResolution(JsonWriter& json, const ResolutionText& text, const AnswerBound& bound) {
   const script::Outcome& outcome = *text.outcome;
   const ByValue by_value(*text.set);
   json.BeginObject();
   json.Field("concept_path", text.concept_path);
   json.Field("predicate", text.predicate);
-  WriteJudgement(json, outcome.overall, *text.set, by_value, -1);
+  WriteJudgement(json, outcome.overall, *text.set, by_value, -1, bound);
   json.Field("explain", outcome.explain);
   if (!outcome.layers.empty()) {
     json.Key("layers");
@@ -194,7 +209,7 @@ void WriteResolution(JsonWriter& json, const ResolutionText& text) {
       json.Key("tier");
       json.Unsigned(layer.tier);
       json.Field("source_class", model::NameOf(static_cast<model::SourceClass>(layer.tier)));
-      WriteJudgement(json, layer.judgement, *text.set, by_value, layer.tier);
+      WriteJudgement(json, layer.judgement, *text.set, by_value, layer.tier, bound);
       json.EndObject();
     }
     json.EndArray();
@@ -209,10 +224,7 @@ void WriteResolution(JsonWriter& json, const ResolutionText& text) {
   }
   if (text.include_explain) WriteWeighing(json, *text.weighing);
   if (text.include_candidates || text.include_explain) {
-    json.Key("candidates");
-    json.BeginArray();
-    for (const Candidate& candidate : text.set->candidates()) WriteCandidate(json, candidate, text);
-    json.EndArray();
+    WriteCandidates(json, text, bound);
   }
   json.EndObject();
 }

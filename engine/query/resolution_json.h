@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/json_writer.h"
+#include "query/answer_bound.h"
 #include "query/candidates.h"
 #include "query/question.h"
 #include "script/outcome.h"
@@ -15,6 +16,8 @@ namespace stemedb::query {
 
 // Ids are listed for each claim up to this many; `assertions_count` says how many there are.
 inline constexpr size_t kAssertionIdsMax = 100;
+// Candidates are included up to this many, newest first; `candidates_not_shown` says how many more there are.
+inline constexpr size_t kCandidatesShownMax = 10'000;
 
 struct ResolutionText {
   std::string_view concept_path;
@@ -26,7 +29,8 @@ struct ResolutionText {
   bool include_explain = false;
 };
 
-// Writes one resolution object. Claims are listed in the outcome's order, ids in the candidates'.
-void WriteResolution(JsonWriter& json, const ResolutionText& text);
+// Writes one resolution object. Claims are listed in the outcome's order, ids in the candidates'. Lists end
+// early where the bound is exceeded; the caller must look at it.
+void WriteResolution(JsonWriter& json, const ResolutionText& text, const AnswerBound& bound);
 
 }  // namespace stemedb::query

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/scratch.h"
 #include "script/judgement.h"
 #include "script/lens.h"
 #include "script/state.h"
@@ -31,6 +32,18 @@ thread_local Scratch scratch;
 template <typename T>
 void Grow(std::vector<T>& vector, size_t size) {
   if (vector.size() < size) vector.resize(size);
+}
+
+// After a giant call.
+void TrimScratch() {
+  ReleaseIfLarge(scratch.first_claims);
+  ReleaseIfLarge(scratch.voices);
+  ReleaseIfLarge(scratch.weights);
+  ReleaseIfLarge(scratch.starts);
+  ReleaseIfLarge(scratch.by_value);
+  ReleaseIfLarge(scratch.heard);
+  ReleaseIfLarge(scratch.judge.first_claims);
+  ReleaseIfLarge(scratch.judge.weights);
 }
 
 void WriteHex(const uint8_t* id, char* out) {
@@ -174,7 +187,9 @@ Result<Outcome> LensRunner::Resolve(int script, const LensCall& call) {
     state.reset();
     return status;
   }
-  return TakeOutcome(*state);
+  Outcome outcome = TakeOutcome(*state);
+  TrimScratch();
+  return outcome;
 }
 
 }  // namespace stemedb::script

@@ -2,8 +2,11 @@
 // Questions and answers, over a real store.
 #include "query/engine.h"
 
+#include <malloc.h>
+
 #include "base/time.h"
 #include "index/layout.h"
+#include "query/resolution_json.h"
 #include "query_fixture.h"
 #include "script/weights.h"
 
@@ -387,6 +390,68 @@ TEST_F(EngineAnswers, QuestionsThatCoverTooMuchAreRefused) {
   question.lens.clear();
   EXPECT_EQ(Refusal(question).reason(), "too_many_rows");
   EXPECT_EQ(Refusal(question).code(), Code::kOutOfRange);
+}
+
+TEST_F(EngineAnswers, AnswersThatGrowTooLargeAreRefusedAsTheyGrow) {
+  engine_options_.answer_bytes_max = 100'000;
+  Open();
+  for (int i = 0; i < 40; ++i) SayAll({Claim("a", "p", Text(std::to_string(i) + std::string(10'000, 'x')))});
+  for (const auto& lens : {"", "consensus"}) {
+    auto question = Ask("a", lens);
+    question.limit = *lens == '\0' ? 100 : 0;
+    const Status refused = Refusal(question);
+    EXPECT_EQ(refused.reason(), "answer_too_large");
+    EXPECT_EQ(refused.code(), Code::kOutOfRange);
+    EXPECT_LT(answer_.size(), 120'000u) << "it didn't stop where the bound is";
+  }
+  const std::vector<std::string> lenses = {"consensus", "skeptic"};
+  answer_.clear();
+  EXPECT_EQ(engine_->Compare(Ask("a"), lenses, answer_).reason(), "answer_too_large");
+  EXPECT_LT(answer_.size(), 120'000u);
+  auto question = Ask("a");
+  question.limit = 9;
+  EXPECT_EQ(List(Answer(question)["assertions"]).size(), 9u);
+}
+
+TEST_F(EngineAnswers, IncludedCandidatesCountTowardsTheBound) {
+  engine_options_.answer_bytes_max = 20'000;
+  Open();
+  for (int i = 0; i < 100; ++i) SayAll({Claim("a", "p", Number(i % 2), kTestNow - i)});
+  auto question = Ask("a", "consensus");
+  question.limit = 0;
+  question.include_candidates = true;
+  EXPECT_EQ(Refusal(question).reason(), "answer_too_large");
+  EXPECT_LT(answer_.size(), 25'000u);
+  question.include_candidates = false;
+  Answer(question);
+}
+
+TEST_F(EngineAnswers, AGiantQuestionLeavesNoGiantMemoryBehind) {
+  Open();
+  std::vector<model::Assertion> claims;
+  for (int i = 0; i < 70'000; ++i) claims.push_back(Claim("a", "p", Number(i % 2), kTestNow - i));
+  for (size_t from = 0; from < claims.size(); from += 1000) {
+    ASSERT_TRUE(Write(*store_, PrepareAll({claims.begin() + static_cast<ptrdiff_t>(from),
+                                           claims.begin() + static_cast<ptrdiff_t>(from + 1000)}))
+                    .status.ok());
+  }
+  claims.clear();
+  claims.shrink_to_fit();
+  ASSERT_TRUE(store_->Flush().ok());
+  SayAll({Claim("b", "p", Number(1))});
+  Answer(Ask("b", "skeptic"));
+  const auto in_use = [] { return mallinfo2().uordblks + mallinfo2().hblkhd; };  // 0 under a sanitizer
+  const size_t before = in_use();
+  auto question = Ask("a", "skeptic");
+  question.include_candidates = true;
+  question.limit = 0;
+  const auto resolution = Answer(question)["resolutions"].at(0);
+  EXPECT_EQ(resolution["candidates_count"].get_uint64().value(), 70'000u);
+  EXPECT_EQ(List(resolution["candidates"]).size(), kCandidatesShownMax);
+  EXPECT_EQ(resolution["candidates_not_shown"].get_uint64().value(), 60'000u);
+  std::string().swap(answer_);
+  parser_ = simdjson::dom::parser();
+  EXPECT_LT(in_use(), before + (1u << 20)) << "70,000 rows are 4 MB, and as candidates 9 MB";
 }
 
 TEST_F(EngineAnswers, ExplainShowsWhatTheWeightsAreMadeOf) {
