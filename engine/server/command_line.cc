@@ -2,6 +2,8 @@
 // The flags are made from the settings' table; CLI11 reads them.
 #include "server/command_line.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -44,6 +46,12 @@ void PrintConfig(const std::vector<SettingValue>& values) {
   }
 }
 
+std::vector<std::string_view> EnvironmentVariables() {
+  std::vector<std::string_view> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
+  return variables;
+}
+
 ParsedCommandLine Decide(const std::vector<SettingValue>& values, const Wishes& wishes) {
   ParsedCommandLine parsed;
   if (wishes.list_routes) {
@@ -51,7 +59,8 @@ ParsedCommandLine Decide(const std::vector<SettingValue>& values, const Wishes& 
     return parsed;
   }
   Config config;
-  const Status applied = Apply(values, config);
+  Status applied = CheckEnvironment(EnvironmentVariables());
+  if (applied.ok()) applied = Apply(values, config);
   if (!applied.ok()) {
     std::fprintf(stderr, "stemedb-api: %s\n", std::string(applied.message()).c_str());
     parsed.exit_code = kUsageError;

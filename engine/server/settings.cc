@@ -3,11 +3,13 @@
 #include "server/settings.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <thread>
+#include <utility>
 
 namespace stemedb::server {
 namespace {
@@ -26,6 +28,52 @@ std::string Installed(const char* name) {
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
   const auto installed = program.parent_path().parent_path() / "share" / "stemedb" / name;
   return !error && std::filesystem::is_directory(installed, error) ? installed.string() : name;
+}
+
+constexpr std::string_view kPrefix = "STEMEDB_";
+constexpr std::string_view kPoliciesDir = "STEMEDB_POLICIES_DIR";
+
+// Settings of later versions, and the one value by which this version behaves. Secrets among them: the values
+// are not printed.
+struct LaterSetting {
+  std::string_view env;
+  std::string_view value;  // empty: unset
+};
+constexpr std::array kLater = {
+    LaterSetting{"STEMEDB_TLS_ENABLED", "false"},  LaterSetting{"STEMEDB_TLS_CERT", ""},
+    LaterSetting{"STEMEDB_TLS_KEY", ""},           LaterSetting{"STEMEDB_METER_ENABLED", "true"},
+    LaterSetting{"STEMEDB_QUALITY_THRESHOLD", ""}, LaterSetting{"STEMEDB_AUTH_ENABLED", "false"},
+    LaterSetting{"STEMEDB_ROOT_API_KEY", ""},
+};
+
+bool IsOfOtherPrograms(std::string_view name) {
+  return name == "STEMEDB_URL" || name == "STEMEDB_API" || name == "STEMEDB_SOURCE_DIR" ||
+         name == "STEMEDB_EXPOSITION_DIR" || name.starts_with("STEMEDB_TEST_") ||
+         name.starts_with("STEMEDB_BENCH_");
+}
+
+// How many letters have to be put in, taken out or changed.
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, change}));
+    }
+  }
+  return row[b.size()];
+}
+
+std::string NamesNear(std::string_view name) {
+  constexpr size_t kNear = 4, kLongest = 64;
+  std::string near;
+  for (const Setting& setting : Settings()) {
+    if (name.size() > kLongest || EditDistance(name, setting.env) > kNear) continue;
+    near += (near.empty() ? "" : ", ") + std::string(setting.env);
+  }
+  return near;
 }
 
 bool ParseBool(std::string_view text, bool& out) {
@@ -94,8 +142,8 @@ const std::vector<Setting>& Settings() {
       {"STEMEDB_LENSES_DIR", "--lenses-dir", "a directory", "the lenses' Lua files",
        [] { return Installed("lenses"); },
        [](std::string_view text, Config& c) { return ApplyDir(text, c.lenses_dir); }},
-      {"STEMEDB_POLICIES_DIR", "--policies-dir", "a directory", "the policies' Lua files",
-       [] { return Installed("policies"); },
+      {"STEMEDB_POLICIES_DIR", "--policies-dir", "a directory that exists",
+       "the policies' Lua files; policies come with a later version", [] { return Installed("policies"); },
        [](std::string_view text, Config& c) { return ApplyDir(text, c.policies_dir); }},
       {"STEMEDB_LOOPS", "--loops", "a whole number from 1 to 256",
        "event loops; by default one for each core", LoopsByDefault,
@@ -157,8 +205,38 @@ std::vector<SettingValue> Resolve(const std::vector<std::string>& flags, const s
   return values;
 }
 
+Status CheckEnvironment(const std::vector<std::string_view>& variables) {
+  for (std::string_view variable : variables) {
+    const size_t equals = variable.find('=');
+    if (!variable.starts_with(kPrefix) || equals == std::string_view::npos) continue;
+    const std::string_view name = variable.substr(0, equals), value = variable.substr(equals + 1);
+    if (value.empty() || IsOfOtherPrograms(name)) continue;
+    if (std::any_of(Settings().begin(), Settings().end(), [&](const Setting& s) { return s.env == name; }))
+      continue;
+    const auto later =
+        std::find_if(kLater.begin(), kLater.end(), [&](const auto& l) { return l.env == name; });
+    if (later == kLater.end()) {
+      const std::string near = NamesNear(name);
+      return Status(Code::kInvalidArgument, "unknown_setting",
+                    std::string(name) + " is no setting, so setting it changes nothing: unset it" +
+                        (near.empty() ? "; --help lists them all" : ", or did you mean " + near + "?"));
+    }
+    if (value == later->value) continue;
+    return Status(Code::kInvalidArgument, "unavailable_setting",
+                  std::string(name) + " is not available in this version: unset it" +
+                      (later->value.empty() ? "" : ", or set it to " + std::string(later->value)));
+  }
+  return Status::Ok();
+}
+
 Status Apply(const std::vector<SettingValue>& values, Config& config) {
   for (const SettingValue& value : values) {
+    std::error_code error;
+    if (value.setting->env == kPoliciesDir && value.origin != Origin::kDefault &&
+        !std::filesystem::is_directory(value.text, error)) {
+      return Status(Code::kInvalidArgument, "invalid_setting",
+                    std::string(kPoliciesDir) + ": No such file or directory: " + value.text);
+    }
     if (value.setting->apply(value.text, config)) continue;
     return Status(Code::kInvalidArgument, "invalid_setting",
                   std::string(value.setting->env) + " (" + std::string(value.setting->flag) + ") is '" +

@@ -63,6 +63,13 @@ struct SettingValue {
 // for Settings()[i]; `given[i]` says whether it was. An empty environment variable counts as unset.
 std::vector<SettingValue> Resolve(const std::vector<std::string>& flags, const std::vector<bool>& given);
 
+// Looks for variables ("NAME=VALUE") that would be set in vain: whoever sets one believes that it does
+// something. kInvalidArgument "unknown_setting": a STEMEDB_ name that no row has; "unavailable_setting": one
+// of a later version, with another value than the one by which this version behaves. Left alone are the names
+// of programs around the server: STEMEDB_URL, STEMEDB_API, STEMEDB_SOURCE_DIR, STEMEDB_TEST_*,
+// STEMEDB_BENCH_* and STEMEDB_EXPOSITION_DIR.
+Status CheckEnvironment(const std::vector<std::string_view>& variables);
+
 // Fills in `config`. kInvalidArgument "invalid_setting": names the variable, its value, and what is allowed.
 Status Apply(const std::vector<SettingValue>& values, Config& config);
 

@@ -63,6 +63,34 @@ TEST(Settings, ABadValueIsNamedWithItsOriginAndWhatIsAllowed) {
   }
 }
 
+TEST(Settings, AVariableThatNobodyReadsIsRefused) {
+  const auto check = [](std::string_view variable) { return CheckEnvironment({"PATH=/bin", variable}); };
+  for (std::string_view fine :
+       {"STEMEDB_LOOPS=4", "STEMEDB_AUTH_ENABLED=false", "STEMEDB_METER_ENABLED=true",
+        "STEMEDB_ROOT_API_KEY=", "STEMEDB_URL=x", "STEMEDB_TEST_LONG=1", "STEMEDBX=1"}) {
+    EXPECT_TRUE(check(fine).ok()) << fine;
+  }
+  const Status unknown = check("STEMEDB_BIND_ADR=0.0.0.0:80");
+  EXPECT_EQ(unknown.reason(), "unknown_setting");
+  EXPECT_NE(unknown.message().find("STEMEDB_BIND_ADDR?"), std::string_view::npos) << unknown.message();
+  const std::string endless = "STEMEDB_" + std::string(5000, 'X') + "=1";
+  EXPECT_EQ(check(endless).reason(), "unknown_setting");
+  for (std::string_view later : {"STEMEDB_AUTH_ENABLED=true", "STEMEDB_TLS_ENABLED=1", "STEMEDB_TLS_CERT=/c",
+                                 "STEMEDB_METER_ENABLED=false", "STEMEDB_ROOT_API_KEY=hush"}) {
+    const Status status = check(later);
+    EXPECT_EQ(status.reason(), "unavailable_setting") << later;
+    EXPECT_NE(status.message().find("not available in this version"), std::string_view::npos);
+    EXPECT_EQ(status.message().find("hush"), std::string_view::npos) << "a secret";
+  }
+}
+
+TEST(Settings, ADirectoryOfPoliciesThatIsGivenMustExist) {
+  Config config;
+  EXPECT_EQ(Apply(ResolveWith("STEMEDB_POLICIES_DIR", "/nonexistent/policies"), config).reason(),
+            "invalid_setting");
+  EXPECT_TRUE(Apply(ResolveWith("STEMEDB_POLICIES_DIR", testing::TempDir()), config).ok());
+}
+
 TEST(Settings, ReadsAddresses) {
   Address address;
   ASSERT_TRUE(ParseAddress("[::1]:80", address));
