@@ -161,12 +161,12 @@ HeadScanner::State HeadScanner::EndLine(PaddedBuffer& head) {
 
 HeadScanner::State HeadScanner::Feed(PaddedBuffer& head, const char* bytes, size_t count, size_t& used) {
   used = 0;
-  // Judging the first byte at once answers a TLS handshake on this port without waiting for a line end.
-  if (head.size() == 0 && !Is(bytes[0], kToken) && bytes[0] != '\r') {
-    return Refuse(BadRequest("this is not an HTTP request; the port speaks plain HTTP/1.1"));
-  }
   while (used < count) {
     const char* at = bytes + used;
+    // Judging the first byte at once answers a TLS handshake on this port without waiting for a line end.
+    if (head.size() == 0 && !Is(*at, kToken) && *at != '\r') {
+      return Refuse(BadRequest("this is not an HTTP request; the port speaks plain HTTP/1.1"));
+    }
     const void* end = std::memchr(at, '\n', count - used);
     size_t size = end ? static_cast<size_t>(static_cast<const char*>(end) - at) + 1 : count - used;
     size_t line_size = head.size() - line_start_ + size;

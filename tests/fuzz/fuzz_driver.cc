@@ -2,7 +2,7 @@
 // A main() for fuzz targets where libFuzzer is not at hand: runs every file of a corpus directory, then a
 // number of mutations of them, chosen by a seed. The same arguments run the same inputs, so that a failure
 // can be repeated:
-//   wal_reader_fuzz --corpus=DIR --mutations=N --seed=S
+//   wal_reader_fuzz --corpus=DIR --mutations=N --seed=S      (the seed also by STEMEDB_FUZZ_SEED; default 1)
 //   wal_reader_fuzz FILE...            runs just these
 // Before each mutation the input is kept in memory; a crash handler writes it to fuzz-crash-SEED-N.bin.
 #include <fcntl.h>
@@ -51,6 +51,7 @@ void KeepInput(int signal) {
 
 Options Parse(int argc, char** argv) {
   Options options;
+  if (const char* seed = std::getenv("STEMEDB_FUZZ_SEED")) options.seed = std::strtoull(seed, nullptr, 10);
   for (int i = 1; i < argc; ++i) {
     const std::string_view text = argv[i];
     if (text.starts_with("--corpus="))
@@ -135,6 +136,9 @@ int main(int argc, char** argv) {
   for (const std::string& path : options.files) Run(Load(path), 0, 0);
   if (!options.files.empty()) return 0;
 
+  std::printf("seed %llu (STEMEDB_FUZZ_SEED or --seed sets another)\n",
+              static_cast<unsigned long long>(options.seed));
+  std::fflush(stdout);
   std::mt19937_64 random(options.seed);
   const std::vector<Bytes> corpus = LoadCorpus(options.corpus);
   uint64_t number = 0;
