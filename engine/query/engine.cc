@@ -50,6 +50,12 @@ Status ForEachPair(std::span<const store::Row> rows, Visit visit) {
   return Status::Ok();
 }
 
+Status TooManyPairs(size_t resolutions_max) {
+  return Status(Code::kOutOfRange, "too_many_pairs",
+                "the question covers more than " + std::to_string(resolutions_max) +
+                    " (concept, predicate) pairs; ask for a narrower concept path or name a predicate");
+}
+
 }  // namespace
 
 struct Engine::Impl {
@@ -134,20 +140,13 @@ Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<c
 
 Status Engine::Impl::WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
                                       const BoundLens& lens, const AnswerBound& bound) {
-  size_t pairs = 0;
-  json.Key("resolutions");
-  json.BeginArray();
-  STEMEDB_RETURN_IF_ERROR(ForEachPair(rows, [&](std::span<const store::Row> pair) -> Status {
-    if (++pairs > options.resolutions_max) {
-      return Status(Code::kOutOfRange, "too_many_pairs",
-                    "the question covers more than " + std::to_string(options.resolutions_max) +
-                        " (concept, predicate) pairs; ask for a narrower concept path or name a predicate");
-    }
+  const auto write = [&](std::string_view concept_path, std::string_view predicate,
+                         std::span<const store::Row> pair) -> Status {
     auto outcome = Resolve(lens, pair, viewpoint);
     if (!outcome) return outcome.error();
     WriteResolution(json,
-                    {.concept_path = pair.front().concept_path,
-                     .predicate = pair.front().predicate,
+                    {.concept_path = concept_path,
+                     .predicate = predicate,
                      .set = &set,
                      .outcome = &*outcome,
                      .weighing = &viewpoint.weighing,
@@ -155,7 +154,18 @@ Status Engine::Impl::WriteResolutions(JsonWriter& json, const Question& question
                      .include_explain = question.include_explain},
                     bound);
     return bound.Check();
+  };
+  json.Key("resolutions");
+  json.BeginArray();
+  size_t pairs = 0;
+  STEMEDB_RETURN_IF_ERROR(ForEachPair(rows, [&](std::span<const store::Row> pair) -> Status {
+    if (++pairs > options.resolutions_max) return TooManyPairs(options.resolutions_max);
+    return write(pair.front().concept_path, pair.front().predicate, pair);
   }));
+  // A pair that the question names is answered even when nobody has said anything about it.
+  if (pairs == 0 && !question.subtree && !question.predicate.empty()) {
+    STEMEDB_RETURN_IF_ERROR(write(question.concept_path, question.predicate, {}));
+  }
   json.EndArray();
   return Status::Ok();
 }

@@ -64,6 +64,12 @@ class Queries(unittest.TestCase):
         answer = self.server.query(concept_path="test/health", lens="recency")
         self.assertEqual((answer.status, answer.json["assertions"], answer.json["resolutions"]), (200, [], []))
 
+    def test_a_pair_without_claims_is_resolved_to_none(self):
+        answer = self.server.get("/v1/skeptic?concept_path=test/health&predicate=unsaid")
+        resolution, = answer.json["resolutions"]
+        self.assertEqual((resolution["status"], resolution["winner"], resolution["candidates_count"], resolution["claims"],
+                          resolution["explain"]), ("none", None, 0, [], "no claims"))
+
     def test_every_filter_filters(self):
         self.assertEqual(self.values(concept_path="q/filters", predicate="other"), ["predicate"])
         self.assertEqual(self.values(concept_path="q/filters", source_class="clinical"), ["clinical"])

@@ -59,6 +59,38 @@ TEST_F(EngineAnswers, AreThereEvenWhenNothingIs) {
   }
 }
 
+TEST_F(EngineAnswers, APairThatTheQuestionNamesIsResolvedWithoutClaimsToo) {
+  Open();
+  SayAll({Claim("a", "p", Number(1))});
+  auto question = Ask("a", "skeptic");
+  question.predicate = "q";
+  question.include_explain = true;
+  for (const auto& lens : {"skeptic", "layered", "consensus"}) {
+    question.lens = lens;
+    const auto resolutions = Answer(question)["resolutions"];
+    ASSERT_EQ(List(resolutions).size(), 1u);
+    const auto none = resolutions.at(0);
+    EXPECT_EQ(std::string_view(none["concept_path"]), "a");
+    EXPECT_EQ(std::string_view(none["predicate"]), "q");
+    EXPECT_EQ(std::string_view(none["status"]), "none");
+    EXPECT_EQ(std::string_view(none["explain"]), "no claims");
+    EXPECT_TRUE(none["winner"].is_null());
+    EXPECT_TRUE(none["value"].is_null());
+    EXPECT_EQ(none["confidence"].get_double().value(), 0.0);
+    EXPECT_EQ(none["conflict_score"].get_double().value(), 0.0);
+    EXPECT_EQ(none["candidates_count"].get_uint64().value(), 0u);
+    EXPECT_EQ(List(none["claims"]).size(), 0u);
+  }
+  question.predicate = "p";
+  question.min_confidence = 0.9;  // filtered away
+  EXPECT_EQ(std::string_view(Answer(question)["resolutions"].at(0)["status"]), "none");
+  question.predicate.clear();
+  EXPECT_EQ(List(Answer(question)["resolutions"]).size(), 0u) << "no pair to name";
+  question.predicate = "q";
+  question.subtree = true;
+  EXPECT_EQ(List(Answer(question)["resolutions"]).size(), 0u) << "no pair to name";
+}
+
 TEST_F(EngineAnswers, CoverASubtreeWithoutItsRoot) {
   Open();
   SayAll({Claim("a", "p", Number(1)), Claim("a/b", "p", Number(2)), Claim("a/b/c", "p", Number(3)),
