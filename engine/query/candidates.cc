@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <functional>
 #include <numeric>
 #include <string_view>
 
 #include "base/bytes.h"
 #include "base/scratch.h"
+#include "query/keyed_hash.h"
 #include "script/weights.h"
 
 namespace stemedb::query {
@@ -26,20 +26,20 @@ bool InCanonicalOrder(const Candidate& a, const Candidate& b) {
   return std::memcmp(a.id, b.id, sizeof(Hash256)) < 0;
 }
 
-size_t HashOfValue(const Candidate& c) {
-  const size_t content =
-      c.value_text_size > 0 ? std::hash<std::string_view>()(ValueText(c)) : std::bit_cast<uint64_t>(c.number);
-  return (content ^ c.value_kind) * 0x9e3779b97f4a7c15;
+uint64_t HashOfValue(const Candidate& c) {
+  const KeyedHash& hash = KeyedHash::OfProcess();
+  if (c.value_text_size > 0) return hash.Of(ValueText(c)) ^ c.value_kind;
+  return hash.Of(std::bit_cast<uint64_t>(c.number + 0.0)) ^ c.value_kind;  // -0 equals 0
 }
 
 bool SameValue(const Candidate& a, const Candidate& b) {
   return a.value_kind == b.value_kind && a.number == b.number && ValueText(a) == ValueText(b);
 }
 
-size_t HashOfVoice(const Candidate& c) {
-  const size_t content =
-      c.anonymous ? std::hash<std::string_view>()(SourceId(c)) : LoadLittle<uint64_t>(c.agent_id);
-  return content * 0x9e3779b97f4a7c15;
+uint64_t HashOfVoice(const Candidate& c) {
+  const KeyedHash& hash = KeyedHash::OfProcess();
+  if (c.anonymous) return hash.Of(SourceId(c));
+  return hash.Of(std::string_view(reinterpret_cast<const char*>(c.agent_id), sizeof(model::AgentId)));
 }
 
 bool SameVoice(const Candidate& a, const Candidate& b) {
@@ -107,7 +107,7 @@ uint32_t CandidateSet::Number(uint32_t script::Candidate::*index, Hash hash, Sam
   uint32_t count = 0;
   for (uint32_t i = 0; i < candidates_.size(); ++i) {
     Candidate& candidate = candidates_[i];
-    size_t at = hash(candidate) >> 20;
+    uint64_t at = hash(candidate);
     while (slots_[at & mask] != 0 && !same(candidates_[slots_[at & mask] - 1], candidate)) ++at;
     uint32_t& slot = slots_[at & mask];
     if (slot == 0) {
