@@ -17,36 +17,65 @@ constexpr std::array<std::string_view, 11> kNames = {
     "WAL",      "store",   "index worker", "routes and scripts", "bind",
     "accepting"};
 
+// What helps, where it is told at length, and where in the start a failure of the store belongs.
 struct Remedy {
   std::string_view reason;
+  Step step;
   std::string_view what_to_do;
   std::string_view runbook;
 };
 
+constexpr std::string_view kWontStart = "server-wont-start", kRestore = "restore-from-backup";
+constexpr std::string_view kSalvage =
+    "restore a backup, or start once with --wal-salvage: the log then ends before the damage, and the rest "
+    "is kept in "
+    "*.damaged files";
+constexpr std::string_view kRebuild =
+    "stop every server on it, move data/db/indexes away and start again: it is made anew from the records";
+constexpr std::string_view kRestoreBoth = "put back a copy of wal and db that were taken together";
+constexpr std::string_view kNewer = "start the version of StemeDB that wrote it";
+
 constexpr std::array kRemedies = {
-    Remedy{"address_in_use", "stop the other process, or set STEMEDB_BIND_ADDR or STEMEDB_DASHBOARD_ADDR",
-           "server-wont-start"},
-    Remedy{"bind_failed", "set STEMEDB_BIND_ADDR or STEMEDB_DASHBOARD_ADDR to an address of this machine",
-           "server-wont-start"},
-    Remedy{"invalid_address", "give a numeric address, such as 127.0.0.1:18180", "server-wont-start"},
-    Remedy{"already_running", "stop the other server, or give this one directories of its own",
-           "server-wont-start"},
-    Remedy{"permission_denied",
-           "give the directory to the user that runs the server: chown -R stemedb:stemedb data",
-           "server-wont-start"},
-    Remedy{"disk_full", "make room on the file system, then start again", "disk-full"},
-    Remedy{"no_such_file", "create the directory, or correct the setting", "server-wont-start"},
+    Remedy{"address_in_use", Step::kBind,
+           "stop the other process, or set STEMEDB_BIND_ADDR or STEMEDB_DASHBOARD_ADDR", kWontStart},
+    Remedy{"bind_failed", Step::kBind,
+           "set STEMEDB_BIND_ADDR or STEMEDB_DASHBOARD_ADDR to an address of this machine", kWontStart},
+    Remedy{"invalid_address", Step::kBind, "give a numeric address, such as 127.0.0.1:18180", kWontStart},
+    Remedy{"already_running", Step::kStore, "stop the other server, or give this one directories of its own",
+           kWontStart},
+    Remedy{"permission_denied", Step::kStore,
+           "give the directory to the user that runs the server: chown -R stemedb:stemedb data", kWontStart},
+    Remedy{"disk_full", Step::kStore, "make room on the file system, then start again", kWontStart},
+    Remedy{"no_such_file", Step::kStore, "create the directory, or correct the setting", kWontStart},
+    Remedy{"wal_magic", Step::kWal, kSalvage, kWontStart},
+    Remedy{"wal_header", Step::kWal, kSalvage, kWontStart},
+    Remedy{"wal_segment", Step::kWal, kSalvage, kWontStart},
+    Remedy{"wal_chain", Step::kWal, kSalvage, kWontStart},
+    Remedy{"wal_checksum", Step::kWal, kSalvage, kWontStart},
+    Remedy{"wal_gap", Step::kWal, "put the missing segment back, or restore a backup", kWontStart},
+    Remedy{"wal_version", Step::kWal, kNewer, kWontStart},
+    Remedy{"wal_changed", Step::kWal, "stop the other process that writes to the directory", kWontStart},
+    Remedy{"unknown_record_type", Step::kWal, kNewer, kWontStart},
+    Remedy{"log_diverged", Step::kWal, kRestoreBoth, kRestore},
+    Remedy{"claim_record", Step::kStore, kRestoreBoth, kRestore},
+    Remedy{"record_missing", Step::kStore, kRestoreBoth, kRestore},
+    Remedy{"record_unreadable", Step::kStore, kRestoreBoth, kRestore},
+    Remedy{"id_unreadable", Step::kStore, kRestoreBoth, kRestore},
+    Remedy{"kv_corrupt", Step::kStore,
+           "when the path ends in indexes, move that directory away and start again: it is made anew; else "
+           "restore a "
+           "backup",
+           kRestore},
+    Remedy{"checkpoint_unreadable", Step::kStore, kNewer, kWontStart},
+    Remedy{"concept_unreadable", Step::kStore, kRebuild, kWontStart},
+    Remedy{"index_unreadable", Step::kStore, kRebuild, kWontStart},
 };
 
 Remedy RemedyFor(const Status& failure) {
   const auto row = std::find_if(kRemedies.begin(), kRemedies.end(),
                                 [&](const Remedy& remedy) { return remedy.reason == failure.reason(); });
   if (row != kRemedies.end()) return *row;
-  if (failure.code() == Code::kCorruption) {
-    return {"", "restore a backup, or start with --wal-salvage to go on without the damaged end of the log",
-            "restore-from-backup"};
-  }
-  return {"", "correct what the message names, then start again", "server-wont-start"};
+  return {"", Step::kStore, "correct what the message names, then start again", kWontStart};
 }
 
 std::string Label(Step step) {
@@ -69,18 +98,17 @@ void StartupLog::Complete() {
 }
 
 int StartupLog::Failed(Step step, const Status& failure) {
-  const Remedy remedy = RemedyFor(failure);
   telemetry::LogError("server", "Startup failed at " + Label(step) + ": " + std::string(failure.message()) +
-                                    ". To mend it: " + std::string(remedy.what_to_do) + ". Runbook: " +
-                                    std::string(kRunbooks) + std::string(remedy.runbook) + ".md");
+                                    ". " + RemedyLine(failure));
   return kStartFailed;
 }
 
-Step StepOfStoreFailure(const Status& failure) {
-  const std::string_view text = failure.message();
-  const bool is_log = text.find("WAL") != std::string_view::npos ||
-                      text.find("segment") != std::string_view::npos || text.starts_with("wal");
-  return is_log ? Step::kWal : Step::kStore;
+Step StepOfStoreFailure(const Status& failure) { return RemedyFor(failure).step; }
+
+std::string RemedyLine(const Status& failure) {
+  const Remedy remedy = RemedyFor(failure);
+  return "To mend it: " + std::string(remedy.what_to_do) + ". Runbook: " + std::string(kRunbooks) +
+         std::string(remedy.runbook) + ".md";
 }
 
 }  // namespace stemedb::server

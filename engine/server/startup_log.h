@@ -3,6 +3,7 @@
 // that fails says so in one line, with the cause, the remedy and the runbook to read.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "base/status.h"
@@ -36,6 +37,9 @@ class StartupLog {
  private:
   telemetry::Stopwatch since_start_;
 };
+
+// What an operator can do about the failure, and the runbook to read: one of each.
+std::string RemedyLine(const Status& failure);
 
 // The step that a failure of Store::Open belongs to.
 Step StepOfStoreFailure(const Status& failure);

@@ -29,8 +29,7 @@ Status Diverged(const Options& options, uint64_t sequence) {
   return Status(Code::kCorruption, "log_diverged",
                 "the log in " + options.wal_dir + " and the records in " + options.db_dir +
                     " differ at sequence " + std::to_string(sequence) +
-                    ": they belong to different databases. Restore both from the same backup, see "
-                    "docs/operations/runbooks/restore-from-backup.md");
+                    ": they belong to different databases");
 }
 
 // Log records on their way into a table, copied out of the log's buffer and applied in large transactions.
@@ -176,8 +175,7 @@ Status CatchUpIndex(const index::Checkpoint& at, index::RecordTable& records, in
     return Status(Code::kCorruption, "record_missing",
                   records.environment().path() + ": holds " + std::to_string(done.assertions) +
                       " records up to sequence " + std::to_string(done.sequence) + ", its checkpoint says " +
-                      std::to_string(at.assertions) + " up to " + std::to_string(at.sequence) +
-                      "; restore it, see docs/operations/runbooks/restore-from-backup.md");
+                      std::to_string(at.assertions) + " up to " + std::to_string(at.sequence));
   }
   done.chain = at.chain;
   return chunk.Flush(claims, done);

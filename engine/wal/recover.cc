@@ -19,8 +19,6 @@
 namespace stemedb::wal {
 namespace {
 
-constexpr std::string_view kRunbook = "docs/operations/runbooks/server-wont-start.md §3";
-
 // 20260211T101530Z, for file names.
 std::string TimestampForName(int64_t now_ms) {
   std::string text;
@@ -215,18 +213,14 @@ class Recovery {
     return damage;
   }
 
-  // The one sentence that the operator gets: phrase to grep for, file, byte, cause, remedy, runbook.
+  // The one sentence that the operator gets: phrase to grep for, file, byte, cause.
   Damage Refusal(size_t i, uint64_t offset, const Status& cause, const std::string& detail) const {
     const std::string& path = segments_[i].file.path;
     std::string why(cause.message());
     if (why.starts_with(path)) why.erase(0, path.size() + 2);
     std::string text = "Failed to recover WAL segment " + path + ": " + why;
     if (!detail.empty()) text += " (" + detail + ")";
-    text +=
-        ". This is no torn write of a crash: restore a backup, or start once with --wal-salvage to end the "
-        "log here "
-        "and keep the rest in *.damaged files; see ";
-    text += kRunbook;
+    text += ". This is no torn write of a crash";
     return {i, offset, Status(Code::kCorruption, cause.reason(), std::move(text))};
   }
 

@@ -156,7 +156,7 @@ class Process(unittest.TestCase):
             byte = file.read(1)
             file.seek(-1, os.SEEK_CUR)
             file.write(bytes([byte[0] ^ 0xFF]))
-        self.fail_to_start("WAL", "segment-00001.log", "--wal-salvage", "restore-from-backup")
+        self.fail_to_start("WAL", "segment-00001.log", "--wal-salvage", "server-wont-start")
         salvaged = self.start(args=["--wal-salvage"])
         self.assertLess(0, salvaged.get("/v1/health").json["assertion_count"])
         self.assertLess(salvaged.get("/v1/health").json["assertion_count"], 20)
