@@ -70,6 +70,8 @@ Status Indexer::Flush() {
 void Indexer::Stop() {
   {
     const std::lock_guard lock(mutex_);
+    if (!stopping_)
+      stop_deadline_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.stop_ms_max);
     stopping_ = true;
     wake_.notify_one();
   }
@@ -94,6 +96,13 @@ bool Indexer::TakeWork(std::vector<BatchPtr>& work) {
   // A transaction costs two syncs however small it is: wait a little for it to become worth that.
   wake_.wait_for(lock, std::chrono::milliseconds(options_.index_interval_ms),
                  [&] { return in_hurry() || queued_records_ >= options_.index_transaction_records; });
+  if (stopping_ && !queue_.empty() && std::chrono::steady_clock::now() >= stop_deadline_) {
+    telemetry::LogInfo("store", "the index thread stops behind the log; the next start catches up",
+                       {{"records", queued_records_}});
+    failure_ = Status(Code::kUnavailable, "shutting_down", "the server is shutting down");
+    moved_.notify_all();
+    return false;
+  }
   size_t records = 0;
   while (!queue_.empty() &&
          (work.empty() || records + queue_.front()->entries.size() <= options_.index_transaction_records)) {

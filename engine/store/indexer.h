@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -41,7 +42,8 @@ class Indexer {
   uint64_t records_checkpoint() const { return records_checkpoint_.load(std::memory_order_acquire); }
   // Returns when everything added before the call is in LMDB; the last failure when that can't be reached.
   Status Flush();
-  // Moves what is left, then ends the thread. Idempotent.
+  // Moves what is left, as far as Options::stop_ms_max allows, then ends the thread. The log has the rest:
+  // the next start replays it. Idempotent.
   void Stop();
 
  private:
@@ -64,7 +66,8 @@ class Indexer {
   uint64_t added_ = 0;             // guarded by mutex_: the newest sequence that came in
   int flushes_waiting_ = 0;        // guarded by mutex_
   bool stopping_ = false;          // guarded by mutex_
-  Status failure_;                 // guarded by mutex_: of the last try
+  std::chrono::steady_clock::time_point stop_deadline_;  // guarded by mutex_; counts when stopping_
+  Status failure_;                                       // guarded by mutex_: of the last try
 
   std::atomic<size_t> backlog_{0};
   std::atomic<size_t> backlog_bytes_{0};

@@ -37,7 +37,8 @@ struct Options {
   size_t unindexed_records_max = 1u << 20;  // committed, not yet in LMDB; beyond: "overloaded"
   size_t unindexed_bytes_max = 512u << 20;  // likewise, bytes of records
   size_t index_transaction_records = 16'384;
-  int64_t index_interval_ms = 100;         // the index thread waits this long for a larger transaction
+  int64_t stop_ms_max = 2'000;      // Close begins no index transaction after that; a start replays the rest
+  int64_t index_interval_ms = 100;  // the index thread waits this long for a larger transaction
   uint64_t map_bytes = uint64_t{1} << 34;  // of each database file at first; it grows live
   bool salvage_wal = false;                // cut damage in the middle of the log off instead of refusing
 };
@@ -107,7 +108,7 @@ class Store {
   // Everything acknowledged before the call is in LMDB when it returns. Any thread but the loops: it waits.
   virtual Status Flush() = 0;
 
-  // Stops taking submissions, finishes those queued, checkpoints. Idempotent.
+  // Stops taking submissions, finishes those queued, checkpoints as far as stop_ms_max allows. Idempotent.
   virtual void Close() = 0;
 };
 

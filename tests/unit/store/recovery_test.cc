@@ -31,6 +31,19 @@ TEST_F(Recovery, AllIsThereAfterClose) {
   EXPECT_EQ(store_->stats().checkpoint, 30u) << "Close moved everything";
 }
 
+TEST_F(Recovery, CloseLeavesToTheNextStartWhatItHasNoTimeFor) {
+  options_.stop_ms_max = 0;
+  Open();
+  SayMany(30);
+  store_->Close();
+  EXPECT_EQ(store_->stats().checkpoint, 0u);
+  EXPECT_EQ(store_->Flush().reason(), "shutting_down");
+  EXPECT_THAT(TakeLog(), HasSubstr("the next start catches up"));
+  Open();
+  ExpectAllThere();
+  EXPECT_THAT(TakeLog(), HasSubstr("Replayed 30 entries from WAL"));
+}
+
 TEST_F(Recovery, RepeatsAreRecognisedAfterARestart) {
   Open();
   SayMany(5);
