@@ -27,6 +27,12 @@ std::string PathKey(std::string_view path) {
   return key;
 }
 
+bool IsOnePair(const Scope& scope) { return !scope.subtree && !scope.predicate.empty(); }
+
+Status Malformed() {
+  return Status(Code::kCorruption, "index_unreadable", "a key of the claim index is malformed");
+}
+
 bool WantsSequence(const Scope& scope, uint64_t sequence) {
   return sequence >= scope.sequence_min && sequence <= scope.sequence_max;
 }
@@ -95,6 +101,7 @@ void SnapshotReader::Release() {
   if (claim_txn_) claim_txn_->Reset();
 }
 
+// ScanIndex makes `in_order` false when a path stands in the keys by its digest.
 Result<bool> SnapshotReader::Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) {
   const size_t before = rows.size();
   bool in_order = true;
@@ -103,8 +110,7 @@ Result<bool> SnapshotReader::Scan(const Scope& scope, size_t rows_max, std::vect
   const size_t from_index = rows.size();
   ScanDelta(scope, rows);
   // One (concept, predicate) pair is in order already: the delta's sequences are above the index's.
-  const bool one_pair = !scope.subtree && !scope.predicate.empty();
-  if (!one_pair && (rows.size() > from_index || !in_order)) {
+  if (!IsOnePair(scope) && (rows.size() > from_index || !in_order)) {
     std::sort(rows.begin() + static_cast<ptrdiff_t>(before), rows.end(), InOrder);
   }
   if (rows.size() - before > rows_max) {
@@ -114,31 +120,35 @@ Result<bool> SnapshotReader::Scan(const Scope& scope, size_t rows_max, std::vect
   return *more;
 }
 
-// `in_order` becomes false when a path stands in the keys by its digest.
-Result<bool> SnapshotReader::ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows,
-                                       bool& in_order) {
+// What the keys of the scope begin with, into key_; where the scan begins follows for one pair. The prefix's
+// size.
+size_t SnapshotReader::BeginKey(const Scope& scope) {
   key_.clear();
   if (scope.subtree) {
     key_.append(index::SubtreePrefix(scope.concept_path), 0, index::kLongPathKept);
-    if (key_.empty()) key_.push_back('\x01');
-  } else {
-    index::AppendPathKey(key_, scope.concept_path);
-    key_.push_back('\0');
-    if (!scope.predicate.empty()) key_.append(scope.predicate).push_back('\0');
+    if (!key_.empty()) return key_.size();
+    key_.push_back('\x01');
+    return 0;
   }
-  const size_t prefix_size = key_ == "\x01" ? 0 : key_.size();
-  const bool one_pair = !scope.subtree && !scope.predicate.empty();
-  if (one_pair) index::AppendSequence(key_, scope.sequence_min);
-  const std::string_view prefix = std::string_view(key_).substr(0, prefix_size);
+  index::AppendPathKey(key_, scope.concept_path);
+  key_.push_back('\0');
+  if (!scope.predicate.empty()) key_.append(scope.predicate).push_back('\0');
+  return key_.size();
+}
 
+Result<bool> SnapshotReader::ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows,
+                                       bool& in_order) {
+  const size_t prefix_size = BeginKey(scope);
+  if (IsOnePair(scope)) return ScanPair(scope, prefix_size, rows_max, rows);
+  const std::string_view prefix = std::string_view(key_).substr(0, prefix_size);
   kv::Cursor& cursor = *claim_cursor_;
-  size_t left = rows_max;
+  size_t left = rows_max, steps = scope.steps_max;
   for (Status moved = cursor.Seek(key_);; moved = cursor.Next()) {
     if (!moved.ok()) return moved;
     if (!cursor.valid() || !cursor.key().starts_with(prefix)) return false;
+    if (steps-- == 0) return true;
     const auto key = index::ParseClaimKey(cursor.key());
-    if (!key) return Status(Code::kCorruption, "index_unreadable", "a key of the claim index is malformed");
-    if (one_pair && key->sequence > scope.sequence_max) return false;
+    if (!key) return Malformed();
     if (!WantsSequence(scope, key->sequence)) continue;
     if (!scope.predicate.empty() && key->predicate != scope.predicate) continue;
     Row row{key->path_key, key->predicate, key->sequence, model::ClaimView::Trusted(cursor.value())};
@@ -155,6 +165,26 @@ Result<bool> SnapshotReader::ScanIndex(const Scope& scope, size_t rows_max, std:
     }
     if (left-- == 0) return true;
     rows.push_back(row);
+  }
+}
+
+// One pair: behind the prefix stands the sequence and nothing else.
+Result<bool> SnapshotReader::ScanPair(const Scope& scope, size_t prefix_size, size_t rows_max,
+                                      std::vector<Row>& rows) {
+  index::AppendSequence(key_, scope.sequence_min);
+  const std::string_view prefix = std::string_view(key_).substr(0, prefix_size);
+  kv::Cursor& cursor = *claim_cursor_;
+  size_t left = std::min(rows_max, scope.steps_max);
+  for (Status moved = cursor.Seek(key_);; moved = cursor.Next()) {
+    if (!moved.ok()) return moved;
+    if (!cursor.valid() || !cursor.key().starts_with(prefix)) return false;
+    if (cursor.key().size() != key_.size()) return Malformed();
+    const uint64_t sequence = LoadBig64(cursor.key().data() + prefix_size);
+    if (sequence > scope.sequence_max) return false;
+    if (left-- == 0) return true;
+    rows.push_back({scope.concept_path,
+                    cursor.key().substr(prefix_size - 1 - scope.predicate.size(), scope.predicate.size()),
+                    sequence, model::ClaimView::Trusted(cursor.value())});
   }
 }
 

@@ -3,6 +3,8 @@
 // it.
 #include <fstream>
 
+#include "index/claim_index.h"
+#include "index/layout.h"
 #include "store_fixture.h"
 #include "wal/recover.h"
 #include "wal/writer.h"
@@ -42,6 +44,30 @@ TEST_F(Recovery, CloseLeavesToTheNextStartWhatItHasNoTimeFor) {
   Open();
   ExpectAllThere();
   EXPECT_THAT(TakeLog(), HasSubstr("Replayed 30 entries from WAL"));
+}
+
+TEST_F(Recovery, ARowOfTheIndexThatIsDamagedIsToldApart) {
+  Open();
+  SayMany(1);
+  store_.reset();
+  {
+    auto claims = index::ClaimIndex::Open(options_.db_dir + "/indexes");
+    std::string key;
+    index::AppendClaimPrefix(key, "a/0", "p");
+    index::AppendSequence(key, 1);
+    auto txn = kv::WriteTxn::Begin(&(*claims)->environment());
+    ASSERT_TRUE((*(*txn)->Get((*claims)->claims(), key)).has_value());
+    ASSERT_TRUE((*txn)->Put((*claims)->claims(), key, "short").ok());
+    ASSERT_TRUE((*txn)->Commit().ok());
+  }
+  Open();
+  const auto reader = store_->NewReader();
+  ASSERT_TRUE(reader->Refresh().ok());
+  std::vector<Row> rows;
+  const auto scanned = reader->Scan({.concept_path = "a", .subtree = true}, 10, rows);
+  ASSERT_FALSE(scanned.has_value());
+  EXPECT_EQ(scanned.error().reason(), "index_unreadable");
+  EXPECT_THAT(std::string(scanned.error().message()), HasSubstr("made again"));
 }
 
 TEST_F(Recovery, RepeatsAreRecognisedAfterARestart) {
