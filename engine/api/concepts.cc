@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET /v1/concepts?prefix=&after=&limit=: the children of a concept path, with how many claims stand there
+// GET /v1/concepts?prefix=&cursor=&limit=: the children of a concept path, with how many claims stand there
 // and below.
 #include <charconv>
 
@@ -35,7 +35,7 @@ std::string SetLimit(Listing& listing, std::string_view value) {
 std::string SetField(Listing& listing, std::string_view name, std::string value) {
   if (name == "prefix") return SetPrefix(listing, std::move(value));
   if (name == "limit") return SetLimit(listing, value);
-  if (name != "after") return "unknown parameter; allowed are prefix, after, limit";
+  if (name != "cursor") return "unknown parameter; allowed are prefix, cursor, limit";
   listing.after = std::move(value);
   return listing.after.empty() ? "" : model::NameFault(listing.after, model::kConceptPathBytesMax);
 }

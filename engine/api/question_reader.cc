@@ -145,6 +145,7 @@ void QuestionFields::ApplyCursor() {
   if (!cursor_) return;
   question_.before_sequence = cursor_->before_sequence;
   question_.as_of = query::Moment{.sequence = cursor_->as_of_sequence, .time_ms = {}};
+  question_.now_ms = cursor_->now_ms;
 }
 
 ReadQuestion ReadQuestionJson(simdjson::dom::parser& parser, std::string_view body,

@@ -50,7 +50,7 @@ void WriteConcepts(JsonWriter& json, std::string_view prefix,
     json.EndObject();
   }
   json.EndArray();
-  if (children.size() > limit && limit > 0) json.Field("next_after", children[limit - 1].path);
+  if (children.size() > limit && limit > 0) json.Field("next_cursor", children[limit - 1].path);
   json.EndObject();
 }
 

@@ -12,7 +12,8 @@ namespace stemedb::query {
 
 struct Cursor {
   uint64_t before_sequence = 0;  // assertions with a smaller sequence come next
-  uint64_t as_of_sequence = 0;   // the moment that the first page was read at
+  uint64_t as_of_sequence = 0;   // the moment that the first page was read at,
+  int64_t now_ms = 0;            // and the time that it weighed by
 };
 
 std::string EncodeCursor(const Cursor& cursor);

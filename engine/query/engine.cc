@@ -181,7 +181,7 @@ Status Engine::Impl::WriteAssertions(JsonWriter& json, const Question& question,
   std::partial_sort(newest.begin(), newest.begin() + static_cast<ptrdiff_t>(shown), newest.end(),
                     std::greater<>());
   if (shown < newest.size() && shown > 0)
-    next_cursor = EncodeCursor({newest[shown - 1], viewpoint.sequence_max});
+    next_cursor = EncodeCursor({newest[shown - 1], viewpoint.sequence_max, viewpoint.weighing.now_ms});
   json.Key("assertions");
   json.BeginArray();
   for (size_t i = 0; i < shown; ++i) {

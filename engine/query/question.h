@@ -46,7 +46,8 @@ struct Question {
   bool include_candidates = false;  // in each resolution: the claims that it weighed
   bool include_explain =
       false;  // in each candidate: weights and voices, so that the answer can be recomputed
-  size_t limit = kLimitDefault;             // of `assertions`; resolutions see all candidates anyway
+  size_t limit = kLimitDefault;   // of `assertions`; resolutions see all candidates anyway
+  std::optional<int64_t> now_ms;  // from the cursor: the first page's time, by which every page weighs
   std::optional<uint64_t> before_sequence;  // from the cursor: assertions with a smaller sequence
 };
 

@@ -248,7 +248,7 @@ class Queries(unittest.TestCase):
                          [("q/tree/a", 1, 0), ("q/tree/b", 0, 1)])
         self.assertEqual(self.server.get("/v1/concepts", prefix="q/tree/").json["concepts"], listing)
         first = self.server.get("/v1/concepts", prefix="q/tree", limit=1).json
-        rest = self.server.get("/v1/concepts", prefix="q/tree", after=first["next_after"]).json
+        rest = self.server.get("/v1/concepts", prefix="q/tree", cursor=first["next_cursor"]).json
         self.assertEqual(first["concepts"] + rest["concepts"], listing)
         roots = [concept["concept_path"] for concept in self.server.get("/v1/concepts").json["concepts"]]
         self.assertTrue({"q", "fda://"} <= set(roots), roots)
@@ -257,7 +257,7 @@ class Queries(unittest.TestCase):
 
     def test_wrong_listings_are_refused(self):
         for params, pointer in (({"prefix": "a//b"}, "prefix"), ({"limit": 0}, "limit"), ({"limit": "x"}, "limit"),
-                                ({"limit": 10_001}, "limit"), ({"after": "\n"}, "after"), ({"x": 1}, "x")):
+                                ({"limit": 10_001}, "limit"), ({"cursor": "\n"}, "cursor"), ({"x": 1}, "x")):
             answer = self.server.get("/v1/concepts", **params)
             self.assertEqual((answer.status, answer.pointers), (400, [pointer]))
         self.assertEqual(self.server.request("GET", "/v1/concepts?prefix=%ff").code, "invalid_query")

@@ -62,6 +62,20 @@ class Strictness(unittest.TestCase):
         self.assertNotIn("errors", results[1000])
         self.assertTrue(results[1499]["detail"])
 
+    def test_every_page_weighs_by_the_first_ones_time(self):
+        for value in ("x", "y"):
+            self.server.post("/v1/assert", claim(concept_path="strict/pages", predicate="p", value=value,
+                                                 timestamp="2026-01-01T00:00:00Z"))
+        question = {"concept_path": "strict/pages", "lens": "skeptic", "decay": 0.5, "limit": 1}
+        first = self.server.query(**question).json
+        second = self.server.query(**question, cursor=first["next_cursor"]).json
+        self.assertEqual((second["resolutions"], second["as_of"]), (first["resolutions"], first["as_of"]))
+
+    def test_before_the_first_record_time_stands_still(self):
+        first, second = (self.server.query(concept_path="strict/a", as_of=0).json for _ in range(2))
+        self.assertEqual(first["as_of"], {"sequence": 0, "time": "1970-01-01T00:00:00.000Z"})
+        self.assertEqual(first, second)
+
 
 if __name__ == "__main__":
     unittest.main()

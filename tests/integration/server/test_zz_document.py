@@ -52,7 +52,7 @@ class Document(unittest.TestCase):
                    "valid_at": "2026-01-01T00:00:00Z", "since": "0", "lifecycle": "approved", "epoch": "e",
                    "source_class": "expert", "agent_id": "ab" * 32, "min_confidence": "0.5", "decay": "true",
                    "class_multipliers": "[1,1,1,1,1,1]", "include": "candidates,explain", "limit": "5", "prefix": "a",
-                   "after": "b", "atomic": "true", "verbose": "", "cursor": None}
+                   "atomic": "true", "verbose": "", "cursor": None}
         for (method, template), operation in CONTRACT.operations.items():
             if method != "GET" or "{" in template:
                 continue
