@@ -19,11 +19,13 @@ std::string_view PhaseFault(Phase phase) {
   return phase == Phase::kStarting ? "the server is starting" : "the server is shutting down";
 }
 
-std::array<Check, 3> Checks(const Backend& backend) {
+std::array<Check, 4> Checks(const Backend& backend) {
   const store::Stats stats = backend.store->stats();
   return {
       Check{"serving", std::string(PhaseFault(backend.phase.load(std::memory_order_relaxed)))},
       Check{"writes", stats.accepting_writes ? "" : "writes are refused: " + stats.not_accepting_reason},
+      Check{"index",
+            stats.index_failure.empty() ? "" : "claims don't reach the index: " + stats.index_failure},
       Check{"scripts", backend.scripts->scripts().empty() ? "no lens is loaded" : ""},
   };
 }

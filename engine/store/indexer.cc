@@ -67,6 +67,11 @@ Status Indexer::Flush() {
   return checkpoint() >= target ? Status::Ok() : failure_;
 }
 
+Status Indexer::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
 void Indexer::Stop() {
   {
     const std::lock_guard lock(mutex_);

@@ -40,6 +40,8 @@ class Indexer {
   uint64_t checkpoint() const { return checkpoint_.load(std::memory_order_acquire); }
   // The record table alone; a little ahead at times. Any thread.
   uint64_t records_checkpoint() const { return records_checkpoint_.load(std::memory_order_acquire); }
+  // Of the last try, ok when it moved what it had. Any thread.
+  Status failure() const;
   // Returns when everything added before the call is in LMDB; the last failure when that can't be reached.
   Status Flush();
   // Moves what is left, as far as Options::stop_ms_max allows, then ends the thread. The log has the rest:
@@ -58,7 +60,7 @@ class Indexer {
   index::ClaimIndex* const claims_;
   Publisher* const publisher_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;   // to the thread
   std::condition_variable moved_;  // from it
   std::deque<BatchPtr> queue_;     // guarded by mutex_

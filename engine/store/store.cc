@@ -84,6 +84,7 @@ Stats DurableStore::stats() const {
   Stats stats;
   committer_->FillStats(stats);
   stats.checkpoint = indexer_->checkpoint();
+  stats.index_failure = indexer_->failure().message();
   for (kv::Environment* environment : {&records_->environment(), &claims_->environment()}) {
     const kv::EnvironmentStats figures = environment->stats();
     stats.map_used_bytes += figures.used_bytes;

@@ -40,6 +40,7 @@ TEST_F(Recovery, CloseLeavesToTheNextStartWhatItHasNoTimeFor) {
   store_->Close();
   EXPECT_EQ(store_->stats().checkpoint, 0u);
   EXPECT_EQ(store_->Flush().reason(), "shutting_down");
+  EXPECT_THAT(store_->stats().index_failure, HasSubstr("shutting down"));
   EXPECT_THAT(TakeLog(), HasSubstr("the next start catches up"));
   Open();
   ExpectAllThere();
@@ -68,6 +69,8 @@ TEST_F(Recovery, ARowOfTheIndexThatIsDamagedIsToldApart) {
   ASSERT_FALSE(scanned.has_value());
   EXPECT_EQ(scanned.error().reason(), "index_unreadable");
   EXPECT_THAT(std::string(scanned.error().message()), HasSubstr("made again"));
+  EXPECT_EQ(reader->Scan({.concept_path = "a/0", .predicate = "p"}, 10, rows).error().reason(),
+            "index_unreadable");
 }
 
 TEST_F(Recovery, RepeatsAreRecognisedAfterARestart) {
