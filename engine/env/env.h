@@ -63,7 +63,7 @@ class Env {
   // Replaces `to` when it is there. Durable after SyncDir.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
   virtual Status Remove(const std::string& path) = 0;
-  // mkdir -p, mode 0755.
+  // mkdir -p, mode 0755. What it made survives a power loss.
   virtual Status MakeDirs(const std::string& dir) = 0;
   // Makes created, renamed and removed names in the directory survive a power loss.
   virtual Status SyncDir(const std::string& dir) = 0;

@@ -183,7 +183,10 @@ class PosixEnv final : public Env {
     for (size_t at = 1; at <= dir.size(); ++at) {
       if (at != dir.size() && dir[at] != '/') continue;
       const std::string part = dir.substr(0, at);
-      if (::mkdir(part.c_str(), 0755) == 0) continue;
+      if (::mkdir(part.c_str(), 0755) == 0) {
+        STEMEDB_RETURN_IF_ERROR(SyncDir(ParentOf(part)));
+        continue;
+      }
       const int error = errno;
       struct stat info;
       if (::stat(part.c_str(), &info) == 0) {
@@ -244,6 +247,12 @@ class PosixEnv final : public Env {
       return StatusFromErrno(error, "stat", path, wanted);
     }
     return std::unique_ptr<File>(std::make_unique<PosixFile>(path, fd, static_cast<uint64_t>(info.st_size)));
+  }
+
+  static std::string ParentOf(const std::string& path) {
+    const size_t slash = path.find_last_of('/');
+    if (slash == std::string::npos) return ".";
+    return slash == 0 ? "/" : path.substr(0, slash);
   }
 
   // The pid only helps people: on a full disk the lock holds without it.
