@@ -35,7 +35,7 @@ class Operations(unittest.TestCase):
         self.assertEqual(self.server.get("/readyz").json, {"status": "ready"})
         answer = self.server.request("GET", "/readyz?verbose")
         self.assertEqual({check["name"]: check["status"] for check in answer.json["checks"]},
-                         {"serving": "ok", "writes": "ok", "scripts": "ok"})
+                         {"serving": "ok", "writes": "ok", "index": "ok", "scripts": "ok"})
         self.assertEqual(self.server.get("/livez").json, {"status": "alive"})
 
     def test_the_operations_listener_serves_operations_alone(self):
