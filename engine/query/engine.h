@@ -25,7 +25,8 @@ struct EngineOptions {
   size_t candidates_max = 100'000;
   size_t resolutions_max =
       10'000;  // (concept, predicate) pairs in one answer; beyond: kOutOfRange "too_many_pairs"
-  size_t rows_max = 2'000'000;  // index rows looked at for one question; beyond: kOutOfRange "too_many_rows"
+  size_t rows_max =
+      2'000'000;  // index rows looked at for one question, wanted or not; beyond: kOutOfRange "too_many_rows"
   // One answer as text, which is made whole in memory; beyond: kOutOfRange "answer_too_large".
   size_t answer_bytes_max = 32u << 20;
 };

@@ -55,12 +55,16 @@ Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, i
     viewpoint.sequence_max = *sequence;
     if (as_of.time_ms) {
       viewpoint.weighing.now_ms = *as_of.time_ms;
-    } else if (*sequence > 0) {
+    } else if (*sequence == 0) {
+      viewpoint.weighing.now_ms =
+          0;  // before the first record there is no time of the log; 1970 stays what it is
+    } else {
       auto record = reader.Get(*sequence);
       if (!record) return record.error();
       viewpoint.weighing.now_ms = record->recorded_at_ms;
     }
   }
+  if (question.now_ms) viewpoint.weighing.now_ms = *question.now_ms;
   if (question.since) {
     auto sequence = SequenceOf(*question.since, reader);
     if (!sequence) return sequence.error();
@@ -79,13 +83,14 @@ Status CollectRows(const Question& question, const Viewpoint& viewpoint, size_t 
                            .subtree = question.subtree,
                            .predicate = question.predicate,
                            .sequence_min = viewpoint.sequence_min,
-                           .sequence_max = viewpoint.sequence_max};
+                           .sequence_max = viewpoint.sequence_max,
+                           .steps_max = rows_max};
   auto more = reader.Scan(scope, rows_max, rows);
   if (!more) return more.error();
   if (*more) {
     return Status(Code::kOutOfRange, "too_many_rows",
-                  "the question covers more than " + std::to_string(rows_max) +
-                      " claims; ask for a narrower concept path or name a predicate");
+                  "the question looks at more than " + std::to_string(rows_max) +
+                      " claims; ask for a narrower concept path, or for one concept path and predicate");
   }
   std::erase_if(rows, [&](const store::Row& row) { return !Wanted(question, row.claim); });
   return Status::Ok();

@@ -4,6 +4,7 @@
 // until the next Refresh or Release.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -45,6 +46,8 @@ struct Scope {
   std::string_view predicate;          // empty: all
   uint64_t sequence_min = 0;           // inclusive
   uint64_t sequence_max = UINT64_MAX;  // inclusive
+  // Keys of the index that a scan may look at, whether it wants them or not: what bounds its time.
+  size_t steps_max = SIZE_MAX;
 };
 
 class Reader {
@@ -61,16 +64,16 @@ class Reader {
   virtual uint64_t assertion_count() const = 0;
 
   // Appends the rows of the scope to `rows`, ordered by (concept path, predicate, sequence). Stops after
-  // `rows_max` and returns true when there are more.
+  // `rows_max`, or after the scope's steps_max, and returns true when there is more to look at.
   virtual Result<bool> Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) = 0;
 
   // kNotFound when there is none.
   virtual Result<Record> Get(uint64_t sequence) = 0;
   virtual Result<std::optional<uint64_t>> Find(const Hash256& id) = 0;
 
-  // The newest moment before `now_ms` (the wall clock's) that is over: no record that becomes visible later, to
-  // whomever, will have a recorded_at at or before it, however the clock may be set. What is recorded at or
-  // before it is in view. May move the view as Refresh does, so call it before anything else is read.
+  // The newest moment before `now_ms` (the wall clock's) that is over: no record that becomes visible later,
+  // to whomever, will have a recorded_at at or before it, however the clock may be set. What is recorded at
+  // or before it is in view. May move the view as Refresh does, so call it before anything else is read.
   virtual int64_t closed_time_ms(int64_t now_ms) = 0;
 
   // The newest record with recorded_at <= time_ms; 0 when there is none.

@@ -29,8 +29,11 @@ std::string PathKey(std::string_view path) {
 
 bool IsOnePair(const Scope& scope) { return !scope.subtree && !scope.predicate.empty(); }
 
-Status Malformed() {
-  return Status(Code::kCorruption, "index_unreadable", "a key of the claim index is malformed");
+Status Unreadable(std::string_view what) {
+  return Status(Code::kCorruption, "index_unreadable",
+                std::string(what) +
+                    " of the claim index is malformed: stop the server and delete indexes/ in the "
+                    "database directory; it is made again from the log at the next start");
 }
 
 bool WantsSequence(const Scope& scope, uint64_t sequence) {
@@ -148,10 +151,12 @@ Result<bool> SnapshotReader::ScanIndex(const Scope& scope, size_t rows_max, std:
     if (!cursor.valid() || !cursor.key().starts_with(prefix)) return false;
     if (steps-- == 0) return true;
     const auto key = index::ParseClaimKey(cursor.key());
-    if (!key) return Malformed();
+    if (!key) return Unreadable("a key");
     if (!WantsSequence(scope, key->sequence)) continue;
     if (!scope.predicate.empty() && key->predicate != scope.predicate) continue;
-    Row row{key->path_key, key->predicate, key->sequence, model::ClaimView::Trusted(cursor.value())};
+    const auto claim = model::ClaimView::OfRow(cursor.value());
+    if (!claim) return Unreadable("a row");
+    Row row{key->path_key, key->predicate, key->sequence, *claim};
     if (!scope.subtree) {
       row.concept_path = scope.concept_path;
     } else {
@@ -174,17 +179,19 @@ Result<bool> SnapshotReader::ScanPair(const Scope& scope, size_t prefix_size, si
   index::AppendSequence(key_, scope.sequence_min);
   const std::string_view prefix = std::string_view(key_).substr(0, prefix_size);
   kv::Cursor& cursor = *claim_cursor_;
+  const size_t predicate_at = prefix_size - 1 - scope.predicate.size();
   size_t left = std::min(rows_max, scope.steps_max);
   for (Status moved = cursor.Seek(key_);; moved = cursor.Next()) {
     if (!moved.ok()) return moved;
     if (!cursor.valid() || !cursor.key().starts_with(prefix)) return false;
-    if (cursor.key().size() != key_.size()) return Malformed();
+    if (cursor.key().size() != key_.size()) return Unreadable("a key");
     const uint64_t sequence = LoadBig64(cursor.key().data() + prefix_size);
     if (sequence > scope.sequence_max) return false;
     if (left-- == 0) return true;
-    rows.push_back({scope.concept_path,
-                    cursor.key().substr(prefix_size - 1 - scope.predicate.size(), scope.predicate.size()),
-                    sequence, model::ClaimView::Trusted(cursor.value())});
+    const auto claim = model::ClaimView::OfRow(cursor.value());
+    if (!claim) return Unreadable("a row");
+    rows.push_back(
+        {scope.concept_path, cursor.key().substr(predicate_at, scope.predicate.size()), sequence, *claim});
   }
 }
 

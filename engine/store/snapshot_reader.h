@@ -46,7 +46,9 @@ class SnapshotReader final : public Reader {
  private:
   Status OpenTransactions();
   Status RenewCursors();
+  size_t BeginKey(const Scope& scope);
   Result<bool> ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows, bool& in_order);
+  Result<bool> ScanPair(const Scope& scope, size_t prefix_size, size_t rows_max, std::vector<Row>& rows);
   void ScanDelta(const Scope& scope, std::vector<Row>& rows) const;
 
   Publisher* const publisher_;

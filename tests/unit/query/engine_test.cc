@@ -330,16 +330,17 @@ TEST_F(EngineAnswers, PagesHoldEverythingOnceWhileWritesGoOn) {
 }
 
 TEST(Cursor, RoundTripsAndRefusesWhatIsNotOurs) {
-  for (const Cursor& cursor : {Cursor{0, 0}, Cursor{1, UINT64_MAX}, Cursor{123, 456}}) {
+  for (const Cursor& cursor : {Cursor{0, 0, 0}, Cursor{1, UINT64_MAX, kTimeMax}, Cursor{123, 456, kTimeMin}}) {
     const auto decoded = DecodeCursor(EncodeCursor(cursor));
     ASSERT_TRUE(decoded);
     EXPECT_EQ(decoded->before_sequence, cursor.before_sequence);
     EXPECT_EQ(decoded->as_of_sequence, cursor.as_of_sequence);
+    EXPECT_EQ(decoded->now_ms, cursor.now_ms);
   }
-  const std::string good = EncodeCursor({1, 2});
+  const std::string good = EncodeCursor({1, 2, 3});
   for (const std::string& bad :
-       {std::string(), std::string("c1"), good + "0", good.substr(0, good.size() - 1), "c2" + good.substr(2),
-        "c1" + std::string(32, 'g')}) {
+       {std::string(), std::string("c1"), good + "0", good.substr(0, good.size() - 1), "c1" + good.substr(2),
+        "c2" + std::string(48, 'g'), "c2" + std::string(48, '7')}) {
     EXPECT_FALSE(DecodeCursor(bad)) << bad;
   }
 }
@@ -422,6 +423,9 @@ TEST_F(EngineAnswers, QuestionsThatCoverTooMuchAreRefused) {
   question.lens.clear();
   EXPECT_EQ(Refusal(question).reason(), "too_many_rows");
   EXPECT_EQ(Refusal(question).code(), Code::kOutOfRange);
+  ASSERT_TRUE(store_->Flush().ok());
+  question.predicate = "nobody-uses-it";
+  EXPECT_EQ(Refusal(question).reason(), "too_many_rows") << "what a filter drops has been looked at as well";
 }
 
 TEST_F(EngineAnswers, AnswersThatGrowTooLargeAreRefusedAsTheyGrow) {
@@ -528,13 +532,13 @@ TEST_F(EngineAnswers, ConceptsComeInPages) {
   ASSERT_EQ(List(page["concepts"]).size(), 2u);
   EXPECT_EQ(page["concepts"].at(0)["assertion_count_below"].get_uint64().value(), 1u);
   EXPECT_EQ(page["concepts"].at(1)["assertion_count"].get_uint64().value(), 2u);
-  EXPECT_EQ(std::string_view(page["next_after"]), "b");
+  EXPECT_EQ(std::string_view(page["next_cursor"]), "b");
   answer_.clear();
   ASSERT_TRUE(engine_->Concepts("", "b", 2, answer_).ok());
   page = Parse();
   ASSERT_EQ(List(page["concepts"]).size(), 1u);
   EXPECT_EQ(std::string_view(page["concepts"].at(0)["concept_path"]), "c");
-  EXPECT_EQ(page.at_key("next_after").error(), simdjson::NO_SUCH_FIELD);
+  EXPECT_EQ(page.at_key("next_cursor").error(), simdjson::NO_SUCH_FIELD);
   EXPECT_EQ(engine_->assertion_count(), 4u);
 }
 

@@ -244,6 +244,29 @@ TEST_F(ReaderAgainstReference, LongPathsComeInOrderWhereverTheyStand) {
   }
 }
 
+TEST_F(ReaderAgainstReference, AScanStopsAfterSoManyStepsWhetherItWantsTheRowsOrNot) {
+  Open();
+  for (int i = 0; i < 20; ++i) {
+    const auto claim = Claim("a/" + std::to_string(i % 3), "p", Number(i));
+    const auto result = Say(claim);
+    history_.push_back({result.items[0].sequence, 0, claim, Encode(claim).id, Encode(claim).record});
+  }
+  ASSERT_TRUE(store_->Flush().ok());
+  const auto reader = store_->NewReader();
+  ASSERT_TRUE(reader->Refresh().ok());
+  std::vector<Row> rows;
+  Scope scope{.concept_path = "", .subtree = true, .predicate = "unsaid", .steps_max = 19};
+  EXPECT_TRUE(*reader->Scan(scope, 1000, rows));
+  EXPECT_TRUE(rows.empty());
+  scope.steps_max = 20;
+  EXPECT_FALSE(*reader->Scan(scope, 1000, rows)) << "all has been looked at";
+  scope = {.concept_path = "a/0", .subtree = false, .predicate = "", .sequence_min = 1000, .steps_max = 6};
+  EXPECT_TRUE(*reader->Scan(scope, 1000, rows));
+  scope = {.concept_path = "a/0", .subtree = false, .predicate = "p", .steps_max = 6};
+  EXPECT_TRUE(*reader->Scan(scope, 1000, rows));
+  EXPECT_EQ(rows.size(), 6u);
+}
+
 TEST_F(ReaderAgainstReference, AViewStandsStillUntilItIsRefreshed) {
   Open();
   WriteSome();
