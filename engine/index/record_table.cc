@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "base/bytes.h"
 
@@ -45,15 +46,20 @@ Status RecordTable::Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims
   if (!at) return at.error();
   if (after.sequence <= at->sequence) return Status::Ok();
   std::string value;
+  // Ids go in by their own order: neighbours share pages, which LMDB then finds in its cursor's place.
+  std::vector<std::pair<std::string_view, std::array<char, 8>>> ids;
+  ids.reserve(claims.size());
   for (const LoggedClaim& logged : Above(claims, at->sequence)) {
     const auto key = SequenceKey(logged.sequence);
     value.resize(sizeof logged.recorded_at_ms);
     StoreLittle(value.data(), logged.recorded_at_ms);
     value.append(logged.claim.bytes());
     STEMEDB_RETURN_IF_ERROR(txn.Put(records_, View(key), value, kv::PutMode::kAppend));
-    STEMEDB_RETURN_IF_ERROR(
-        txn.Put(ids_, {reinterpret_cast<const char*>(logged.claim.id()), sizeof(Hash256)}, View(key)));
+    ids.emplace_back(std::string_view(reinterpret_cast<const char*>(logged.claim.id()), sizeof(Hash256)),
+                     key);
   }
+  std::sort(ids.begin(), ids.end());
+  for (const auto& [id, key] : ids) STEMEDB_RETURN_IF_ERROR(txn.Put(ids_, id, View(key)));
   return WriteCheckpoint(txn, meta_, after);
 }
 

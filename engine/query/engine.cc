@@ -63,7 +63,10 @@ struct Engine::Impl {
   script::LensRunner lenses;
   EngineOptions options;
   std::vector<telemetry::Histogram*> lens_seconds;  // by script
-  telemetry::Histogram* lookup_seconds = nullptr;
+  telemetry::Histogram& claims_lookup_seconds;
+  telemetry::Histogram& concepts_lookup_seconds;
+  telemetry::StorageSeries scans;  // of the index
+  telemetry::StorageSeries gets;   // of records
 
   // Reused between questions.
   std::vector<store::Row> rows;
@@ -84,11 +87,20 @@ struct Engine::Impl {
 
 Engine::Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const script::ScriptSet> scripts,
                EngineOptions options)
-    : impl_(new Impl{std::move(reader), {scripts, {}}, options, {}, nullptr, {}, {}, {}}) {
+    : impl_(new Impl{std::move(reader),
+                     {scripts, {}},
+                     options,
+                     {},
+                     options.metrics->IndexLookup("claims"),
+                     options.metrics->IndexLookup("concepts"),
+                     options.metrics->Storage("scan", "indexes"),
+                     options.metrics->Storage("get", "assertions"),
+                     {},
+                     {},
+                     {}}) {
   for (const script::ScriptInfo& script : scripts->scripts()) {
     impl_->lens_seconds.push_back(&options.metrics->Lens(script.name));
   }
-  impl_->lookup_seconds = &options.metrics->IndexLookup("claims");
 }
 
 Engine::~Engine() = default;
@@ -116,7 +128,13 @@ Result<BoundLens> Engine::Impl::Bind(const std::string& name, const Question& qu
 }
 
 Result<Viewpoint> Engine::Impl::Collect(const Question& question) {
-  const telemetry::ScopedTimer timer(*lookup_seconds);
+  const telemetry::Stopwatch stopwatch;
+  const AtEnd end([&] {
+    const double seconds = stopwatch.Seconds();
+    claims_lookup_seconds.Observe(seconds);
+    scans.duration_seconds.Observe(seconds);
+    scans.operations.Increment();
+  });
   rows.clear();
   STEMEDB_RETURN_IF_ERROR(reader->Refresh());
   auto viewpoint = ViewpointOf(question, *reader, options.clock->NowMs());
@@ -184,12 +202,17 @@ Status Engine::Impl::WriteAssertions(JsonWriter& json, const Question& question,
     next_cursor = EncodeCursor({newest[shown - 1], viewpoint.sequence_max, viewpoint.weighing.now_ms});
   json.Key("assertions");
   json.BeginArray();
+  const telemetry::Stopwatch stopwatch;
   for (size_t i = 0; i < shown; ++i) {
     auto record = reader->Get(newest[i]);
     if (!record) return record.error();
     json.Raw({});  // the comma; the claim is spliced in behind it
     model::AppendClaimJson(out, record->claim, record->sequence, record->recorded_at_ms, "active");
     STEMEDB_RETURN_IF_ERROR(bound.Check());
+  }
+  if (shown > 0) {
+    gets.operations.Increment(static_cast<double>(shown));
+    gets.duration_seconds.Observe(stopwatch.Seconds() / static_cast<double>(shown));
   }
   json.EndArray();
   return Status::Ok();
@@ -290,6 +313,7 @@ Status Engine::Assertion(const Hash256& id, std::string& out) {
 
 Status Engine::Concepts(std::string_view prefix, std::string_view after, size_t limit, std::string& out) {
   const AtEnd end([this] { impl_->Rest(); });
+  const telemetry::ScopedTimer timer(impl_->concepts_lookup_seconds);
   STEMEDB_RETURN_IF_ERROR(impl_->reader->Refresh());
   auto children = impl_->reader->Children(prefix, after, limit + 1);
   if (!children) return children.error();

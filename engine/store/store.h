@@ -38,7 +38,7 @@ struct Options {
   size_t unindexed_bytes_max = 512u << 20;  // likewise, bytes of records
   size_t index_transaction_records = 16'384;
   int64_t stop_ms_max = 2'000;      // Close begins no index transaction after that; a start replays the rest
-  int64_t index_interval_ms = 100;  // the index thread waits this long for a larger transaction
+  int64_t index_interval_ms = 500;  // the index thread waits this long for a larger transaction
   uint64_t map_bytes = uint64_t{1} << 34;  // of each database file at first; it grows live
   bool salvage_wal = false;                // cut damage in the middle of the log off instead of refusing
 };

@@ -147,12 +147,12 @@ struct Metrics::Families {
 
 Metrics::Metrics() : families_(std::make_unique<Families>()) {
   families_->build_info.Add({{"version", STEMEDB_VERSION}, {"compiler", __VERSION__}}).Set(1);
-  for (const char* error : {"io_error", "disk_full", "fsync_failed"}) WalWriteError(error);
-  for (const char* operation : {"get", "scan", "commit"}) {
-    Storage(operation, "assertions");
-    Storage(operation, "indexes");
-  }
-  IndexLookup("concept");
+  for (const char* error : {"io_error", "disk_full", "wal_failed"}) WalWriteError(error);
+  Storage("get", "assertions");
+  Storage("scan", "indexes");
+  Storage("commit", "assertions");
+  Storage("commit", "indexes");
+  for (const char* index : {"claims", "concepts"}) IndexLookup(index);
   Series("GET", "/metrics", 200);
   Error("invalid_request", "validation");
   Error("internal", "server");

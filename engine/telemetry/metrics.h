@@ -80,7 +80,7 @@ class Metrics {
   const DomainMetrics& domain() const;
 
   // Label values come from our own code, never from a client: each new one is a series for ever.
-  Counter& WalWriteError(std::string_view error);  // io_error, disk_full, fsync_failed
+  Counter& WalWriteError(std::string_view error);  // io_error, disk_full, wal_failed
   // operation: get, scan, commit, …; backend: assertions or indexes (the LMDB environment).
   StorageSeries Storage(std::string_view operation, std::string_view backend);
   Histogram& IndexLookup(std::string_view index);

@@ -227,7 +227,7 @@ class Recovery {
   Status Cut(const SegmentFile& file, uint64_t offset) {
     const uint64_t bytes = file.bytes - std::min(file.bytes, offset);
     Log("cut " + std::to_string(bytes) + " bytes of a torn write off " + file.path + " at byte " +
-        std::to_string(offset) + "; it had not been acknowledged");
+        std::to_string(offset) + "; nobody was told of it, unless the file was damaged after it was synced");
     STEMEDB_RETURN_IF_ERROR(TruncateTo(file, offset));
     result_.bytes_cut += bytes;
     segments_.back().file.bytes = offset;

@@ -56,7 +56,7 @@ TEST(Metrics, CountersAreZeroBeforeTheFirstEvent) {
   Metrics metrics;
   const std::string text = Scrape(metrics);
   EXPECT_EQ(ValueOf(text, "stemedb_wal_writes_total"), 0);
-  EXPECT_EQ(ValueOf(text, "stemedb_wal_write_errors_total{error=\"fsync_failed\"}"), 0);
+  EXPECT_EQ(ValueOf(text, "stemedb_wal_write_errors_total{error=\"wal_failed\"}"), 0);
   EXPECT_EQ(ValueOf(text, "stemedb_wal_fsync_latency_seconds_count"), 0);
   EXPECT_EQ(ValueOf(text, "stemedb_restarts_total"), 0);
 }
