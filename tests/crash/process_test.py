@@ -139,7 +139,7 @@ class FullDisk(ProcessTest):
         self.fill_until_refused(connection)
         server.kill()
         self.fill()
-        self.check_refusal(server.fail_to_start(), "No space left on device", "disk-full")
+        self.check_refusal(server.fail_to_start(), "No space left on device", "server-wont-start")
         os.truncate(self.filler, 0)
         server.start()
         connection = self.connect(server)
