@@ -13,9 +13,8 @@ namespace {
 
 Status NotJson(std::string_view json, const JsonProblem& problem) {
   return Status(Code::kInvalidArgument, "invalid_json",
-                json.empty()
-                    ? "the body is empty; JSON is expected"
-                    : "not JSON: byte " + std::to_string(problem.offset) + ": " + problem.detail);
+                json.empty() ? "the body is empty; JSON is expected"
+                             : "not JSON: byte " + std::to_string(problem.offset) + ": " + problem.detail);
 }
 
 ParsedClaim Unreadable(std::string_view json, std::string_view pointer, const JsonProblem& problem) {

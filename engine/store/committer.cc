@@ -166,7 +166,8 @@ Status Committer::Order(Work& work) {
 Status Committer::OrderOne(Submission& submission, CommitResult& result, Work& work) {
   Batch& batch = *work.batch;
   // The wall clock may jump back; the log's times never do, so that "as of" a time is a place in the log.
-  const int64_t before_ms = batch.entries.empty() ? work.recorded_at_min_ms : batch.entries.back().recorded_at_ms;
+  const int64_t before_ms =
+      batch.entries.empty() ? work.recorded_at_min_ms : batch.entries.back().recorded_at_ms;
   const int64_t now_ms = std::max(options_.clock->NowMs(), before_ms);
   const size_t first_new = batch.entries.size();
   result.items.resize(submission.claims.size());

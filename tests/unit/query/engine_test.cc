@@ -330,7 +330,8 @@ TEST_F(EngineAnswers, PagesHoldEverythingOnceWhileWritesGoOn) {
 }
 
 TEST(Cursor, RoundTripsAndRefusesWhatIsNotOurs) {
-  for (const Cursor& cursor : {Cursor{0, 0, 0}, Cursor{1, UINT64_MAX, kTimeMax}, Cursor{123, 456, kTimeMin}}) {
+  for (const Cursor& cursor :
+       {Cursor{0, 0, 0}, Cursor{1, UINT64_MAX, kTimeMax}, Cursor{123, 456, kTimeMin}}) {
     const auto decoded = DecodeCursor(EncodeCursor(cursor));
     ASSERT_TRUE(decoded);
     EXPECT_EQ(decoded->before_sequence, cursor.before_sequence);
