@@ -68,7 +68,9 @@ class Process(unittest.TestCase):
     # Start
 
     def test_a_start_has_ten_numbered_lines_and_says_when_it_is_complete(self):
-        log = self.start().log_text()
+        server = self.start()
+        server.stop()  # addresses are known before the last lines are written
+        log = server.log_text()
         steps = re.findall(r"Startup step (\d+)/10, ([\w ]+): .* \(at \d+ ms\)", log)
         self.assertEqual([int(number) for number, _ in steps], list(range(1, 11)))
         self.assertEqual([name for _, name in steps], [
@@ -77,7 +79,9 @@ class Process(unittest.TestCase):
         self.assertIn("Startup complete", log)
 
     def test_the_log_can_be_json(self):
-        for line in self.start(env={"STEMEDB_LOG_FORMAT": "json"}).log_text().splitlines():
+        server = self.start(env={"STEMEDB_LOG_FORMAT": "json"})
+        server.stop()
+        for line in server.log_text().splitlines():
             json.loads(line)
 
     def test_the_operations_listener_can_be_off(self):
