@@ -14,9 +14,8 @@ if ! [ -x "$redocly" ] || ! cmp -s "$here/package.json" "$tools_dir/package.json
   if ! npm install --prefix "$tools_dir" --no-package-lock --no-audit --no-fund >"$tools_dir/npm.log" 2>&1; then
     rm -f "$tools_dir/package.json"
     cat "$tools_dir/npm.log" >&2
-    if grep -qE 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|_CERT_|_CERTIFICATE|UNABLE_TO_' \
-      "$tools_dir/npm.log"; then
-      echo "SKIPPED, NOT PASSED: docs/openapi.yaml was not linted, because npm can't reach its registry." >&2
+    if grep -qE 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH' "$tools_dir/npm.log"; then
+      echo "SKIPPED, NOT PASSED: docs/openapi.yaml was not linted, because npm has no network to get the linter from." >&2
       exit 77
     fi
     echo "npm can't install the linter that $here/package.json names" >&2
