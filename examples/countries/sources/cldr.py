@@ -3,8 +3,9 @@
 
 supplementalData.xml gives currencies with their periods, codes, languages, population, week and
 measurement; main/<language>.xml gives names. The files state no date, but the DTD beside them
-states CLDR's version, and RELEASED holds the days of the releases as CLDR's download page lists
-them; for a version that isn't listed the file's modification time stands in.
+states CLDR's version, and RELEASED holds the days of the releases as the table at
+https://cldr.unicode.org/index/downloads lists them; for a version that isn't listed the file's
+modification time stands in.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from claims import Fact, Source, Value, file_time, is_country, midnight
 SOURCE = Source("unicode-cldr-core", "unicode-cldr-core", "expert", 0.85,
                 "http://unicode.org/Public/cldr/")
 RELEASED = {"40": (2021, 10, 27), "41": (2022, 4, 6), "42": (2022, 10, 19), "43": (2023, 4, 12),
-            "44": (2023, 10, 31), "45": (2024, 4, 17)}
+            "44": (2023, 10, 31), "45": (2024, 4, 17), "46": (2024, 10, 24), "47": (2025, 3, 13),
+            "48": (2025, 10, 29)}
 _WORLD = "001"  # CLDR's code for "every territory that isn't named"
 _OFFICIAL = ("official", "de_facto_official")
 
