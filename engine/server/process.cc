@@ -105,6 +105,7 @@ http::Options Process::ClientOptions() const {
   options.address = config_.bind.host;
   options.port = config_.bind.port;
   options.loops = config_.loops;
+  options.limits.body_bytes_total_max = config_.body_memory_bytes;
   options.timeouts.drain_ms = kDrainMs;
   options.allowed_origins = config_.allowed_origins;
   return options;

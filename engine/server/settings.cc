@@ -14,7 +14,9 @@
 namespace stemedb::server {
 namespace {
 
-constexpr size_t kLoopsMax = 256;
+constexpr uint64_t kLoopsMax = 256;
+constexpr uint64_t kBodyMemoryMin = uint64_t{1} << 20;
+constexpr uint64_t kBodyMemoryMax = uint64_t{1} << 40;
 constexpr uint64_t kSegmentBytesMin = 4096;
 constexpr uint64_t kSegmentBytesMax = uint64_t{1}
                                       << 29;  // recovery reads a segment into memory, and refuses above 1 GiB
@@ -82,15 +84,10 @@ bool ParseBool(std::string_view text, bool& out) {
   return true;
 }
 
-bool ParseLoops(std::string_view text, size_t& out) {
+template <uint64_t kMin, uint64_t kMax, typename Number>
+bool ParseNumber(std::string_view text, Number& out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  return error == std::errc() && end == text.data() + text.size() && out >= 1 && out <= kLoopsMax;
-}
-
-bool ParseSegmentBytes(std::string_view text, uint64_t& out) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  return error == std::errc() && end == text.data() + text.size() && out >= kSegmentBytesMin &&
-         out <= kSegmentBytesMax;
+  return error == std::errc() && end == text.data() + text.size() && out >= kMin && out <= kMax;
 }
 
 bool ParseOrigins(std::string_view text, std::vector<std::string>& out) {
@@ -147,7 +144,7 @@ const std::vector<Setting>& Settings() {
        [](std::string_view text, Config& c) { return ApplyDir(text, c.policies_dir); }},
       {"STEMEDB_LOOPS", "--loops", "a whole number from 1 to 256",
        "event loops; by default one for each core", LoopsByDefault,
-       [](std::string_view text, Config& c) { return ParseLoops(text, c.loops); }},
+       [](std::string_view text, Config& c) { return ParseNumber<1, kLoopsMax>(text, c.loops); }},
       {"STEMEDB_LOG_FORMAT", "--log-format", "text or json", "how log lines are written",
        [] { return std::string("text"); },
        [](std::string_view text, Config& c) { return Take(telemetry::ParseLogFormat(text), c.log_format); }},
@@ -161,10 +158,20 @@ const std::vector<Setting>& Settings() {
        "origins such as https://example.org, with commas between; or *",
        "web pages that may use the API from a browser", [] { return std::string(); },
        [](std::string_view text, Config& c) { return ParseOrigins(text, c.allowed_origins); }},
+      {"STEMEDB_BODY_MEMORY_BYTES", "--body-memory-bytes", "a whole number from 1048576 to 1099511627776",
+       "memory for the request bodies of one event loop; a body beyond it is answered with 503; a batch may "
+       "have "
+       "16 MiB",
+       [] { return std::to_string(uint64_t{256} << 20); },
+       [](std::string_view text, Config& c) {
+         return ParseNumber<kBodyMemoryMin, kBodyMemoryMax>(text, c.body_memory_bytes);
+       }},
       {"STEMEDB_WAL_SEGMENT_BYTES", "--wal-segment-bytes", "a whole number from 4096 to 536870912",
        "a segment of the log is closed before the write that would make it larger",
        [] { return std::to_string(uint64_t{64} << 20); },
-       [](std::string_view text, Config& c) { return ParseSegmentBytes(text, c.wal_segment_bytes); }},
+       [](std::string_view text, Config& c) {
+         return ParseNumber<kSegmentBytesMin, kSegmentBytesMax>(text, c.wal_segment_bytes);
+       }},
       {"STEMEDB_WAL_SALVAGE", "--wal-salvage", "true or false",
        "start in spite of damage in the log: it is cut off before the damage, and the rest is set aside",
        [] { return std::string("false"); },

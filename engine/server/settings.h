@@ -33,6 +33,7 @@ struct Config {
   telemetry::Level log_level = telemetry::Level::kInfo;
   bool require_signatures = false;
   std::vector<std::string> allowed_origins;
+  size_t body_memory_bytes = 0;  // of each loop
   uint64_t wal_segment_bytes = 0;
   bool salvage_wal = false;
 };

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -54,6 +55,37 @@ class Resources(unittest.TestCase):
             self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 200 "))
             client.close()
         self.assertEqual(server.post("/v1/assert", claim()).status, 201)
+
+    # Memory
+
+    def test_bodies_beyond_their_memory_are_refused_until_there_is_room_again(self):
+        server = self.start(env={"STEMEDB_LOOPS": "1", "STEMEDB_BODY_MEMORY_BYTES": str(1 << 20)})
+        head = b"POST /v1/query HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n"
+        unfinished = [socket.create_connection(server.addresses["api"], timeout=60) for _ in range(32)]
+        for client in unfinished:
+            client.sendall(head + b" " * 65535)
+        refused = [client for client in unfinished if client in select.select(unfinished, [], [], 0)[0]]
+        while not refused:  # the loop takes in what was sent in its own time
+            refused = select.select(unfinished, [], [], 60)[0]
+        self.assertTrue(refused[0].recv(4096).startswith(b"HTTP/1.1 503 "))
+        held = [client for client in unfinished if client not in refused]
+        self.assertGreater(len(held), 4)
+
+        body = claim(value="x" * 60_000)
+        question = {"concept_path": "drugs/*", "params": {"pad": "x" * 60_000}}
+        comparison = question | {"lenses": ["recency", "consensus"]}
+        for path, large in (("/v1/assert", body), ("/v1/assert/batch", [body]), ("/v1/query", question),
+                            ("/v1/lenses/compare", comparison)):
+            answer = server.post(path, large)
+            self.assertEqual((path, answer.status, answer.code), (path, 503, "overloaded"))
+            self.assertIn("Retry-After", answer.headers)
+        self.assertEqual(server.get("/v1/health").status, 200)
+
+        for client in unfinished:
+            client.close()
+        deadline = time.monotonic() + 60
+        while server.post("/v1/assert", body).status == 503:
+            self.assertLess(time.monotonic(), deadline, "the memory of broken-off bodies isn't given back")
 
     # Disk
 
