@@ -112,17 +112,17 @@ void BatchJob::Respond(http::Response&& response) {
 
 http::Response BatchJob::RefuseWhole() {
   std::vector<http::FieldError> errors;
-  const Item* first = nullptr;
+  Status first;  // gives the whole its code
   size_t refused = 0;
   for (size_t i = 0; i < items_.size(); ++i) {
     const Item& item = items_[i];
     if (item.status.ok()) continue;
-    if (refused++ == 0) first = &item;
+    if (refused++ == 0) first = item.status;
     if (item.errors.empty()) errors.push_back({"/" + std::to_string(i), std::string(item.status.message())});
     errors.insert(errors.end(), item.errors.begin(), item.errors.end());
     if (errors.size() >= kErrorsShownMax) errors.resize(kErrorsShownMax);
   }
-  const Status whole(first->status.code(), first->status.reason(),
+  const Status whole(first.code(), first.reason(),
                      "nothing was stored: " + std::to_string(refused) + " of " +
                          std::to_string(items_.size()) + " claims were refused; see errors");
   return ProblemOf(whole, errors);

@@ -48,8 +48,10 @@ http::Response Concepts(LoopContext& context, const http::Request& request) {
     const std::string fault = SetField(listing, name, std::move(value));
     if (fault.empty()) continue;
     const http::FieldError error{name, fault};
-    return context.Refusal(request, Status(Code::kInvalidArgument, "invalid_request", name + " " + fault),
-                           {&error, 1});
+    return context.Refusal(
+        request,
+        Status(Code::kInvalidArgument, "invalid_request", std::string(name).append(" ").append(fault)),
+        {&error, 1});
   }
   http::Response response;
   const Status listed =

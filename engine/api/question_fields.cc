@@ -12,8 +12,6 @@
 namespace stemedb::api {
 namespace {
 
-using simdjson::dom::element;
-
 constexpr uint64_t kSequenceMax = uint64_t{1} << 53;  // what every JSON reader can hold
 constexpr size_t kParamsMax = 64;
 constexpr double kNever = std::numeric_limits<double>::infinity();

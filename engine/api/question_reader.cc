@@ -77,7 +77,9 @@ ReadQuestion QuestionFields::Read(element root) {
         "a question is a JSON object such as {\"concept_path\":\"drugs/aspirin\",\"lens\":\"consensus\"}");
   } else {
     std::set<std::string_view> seen;
-    for (const auto [key, value] : object) {
+    for (const auto member : object) {
+      const std::string_view key = member.key;
+      const element value = member.value;
       const auto field =
           std::find_if(std::begin(kFields), std::end(kFields), [&](const Field& f) { return f.name == key; });
       at_ = PointerTo(key);
