@@ -157,6 +157,7 @@ class PosixEnv final : public Env {
     if (!stream) return StatusFromErrno(errno, "open directory", dir, "rx");
     std::vector<std::string> names;
     errno = 0;
+    // The stream is this call's own.  NOLINTNEXTLINE(concurrency-mt-unsafe)
     while (const struct dirent* entry = ::readdir(stream)) {
       const std::string_view name = entry->d_name;
       if (name != "." && name != "..") names.emplace_back(name);

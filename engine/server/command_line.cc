@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "api/service.h"
+#include "server/startup_log.h"
 
 namespace stemedb::server {
 namespace {
@@ -46,6 +47,13 @@ void PrintConfig(const std::vector<SettingValue>& values) {
   }
 }
 
+// One line, as a failure later in the start is.
+int Refuse(const Status& fault) {
+  std::fprintf(stderr, "stemedb-api: %s. %s\n", std::string(fault.message()).c_str(),
+               RemedyLine(fault).c_str());
+  return kUsageError;
+}
+
 std::vector<std::string_view> EnvironmentVariables() {
   std::vector<std::string_view> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
@@ -62,8 +70,7 @@ ParsedCommandLine Decide(const std::vector<SettingValue>& values, const Wishes& 
   Status applied = CheckEnvironment(EnvironmentVariables());
   if (applied.ok()) applied = Apply(values, config);
   if (!applied.ok()) {
-    std::fprintf(stderr, "stemedb-api: %s\n", std::string(applied.message()).c_str());
-    parsed.exit_code = kUsageError;
+    parsed.exit_code = Refuse(applied);
   } else if (wishes.print_config) {
     PrintConfig(values);
   } else {
@@ -88,8 +95,9 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return {std::nullopt, code == 0 ? 0 : kUsageError};
+    if (error.get_exit_code() == 0) return {std::nullopt, app.exit(error)};  // --help and --version
+    const std::string fault = std::string(error.what()) + "; --help lists every flag";
+    return {std::nullopt, Refuse(Status(Code::kInvalidArgument, "unknown_flag", fault))};
   }
   std::vector<bool> given;
   for (const CLI::Option* option : options) given.push_back(option->count() > 0);

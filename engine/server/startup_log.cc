@@ -65,7 +65,7 @@ constexpr std::array kRemedies = {
            "when the path ends in indexes, move that directory away and start again: it is made anew; else "
            "restore a "
            "backup",
-           kRestore},
+           kWontStart},
     Remedy{"checkpoint_unreadable", Step::kStore, kNewer, kWontStart},
     Remedy{"concept_unreadable", Step::kStore, kRebuild, kWontStart},
     Remedy{"index_unreadable", Step::kStore, kRebuild, kWontStart},

@@ -60,9 +60,11 @@ class Process(unittest.TestCase):
             run = self.run_to_end(**{"STEMEDB_" + name: value})
             self.assertNotEqual(run.returncode, 0, name)
             self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
-            for part in ("STEMEDB_" + name, f"'{value}'", "allowed: "):
+            for part in ("STEMEDB_" + name, f"'{value}'", "allowed: ", "docs/operations/runbooks/"):
                 self.assertIn(part, run.stderr)
-        self.assertNotEqual(self.run_to_end("--colour", "red").returncode, 0)
+        unknown = self.run_to_end("--colour", "red")
+        self.assertNotEqual(unknown.returncode, 0)
+        self.assertRegex(unknown.stderr, r"^stemedb-api: .*--colour.*docs/operations/runbooks/.*\n$")
         self.assertFalse(os.path.exists(os.path.join(self.root, "data")))
 
     # Start

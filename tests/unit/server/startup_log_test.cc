@@ -36,5 +36,10 @@ TEST(StartupLog, TheRunbooksThatItNamesAreThere) {
   }
 }
 
+TEST(StartupLog, DamageInAnIndexIsNotSentToTheBackups) {
+  EXPECT_THAT(RemedyLine(Status(Code::kCorruption, "kv_corrupt", "data/db/indexes")),
+              HasSubstr("server-wont-start"));
+}
+
 }  // namespace
 }  // namespace stemedb::server
