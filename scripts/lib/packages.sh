@@ -26,7 +26,7 @@ PACKAGES_example=(
 PACKAGES_test=(
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-nacl python3-prometheus-client python3-jsonschema
-  node:nodejs npm:npm luajit lua-check shellcheck lmdb-utils openssl prometheus procps util-linux mount
+  node:nodejs npm:npm luajit lua-check shellcheck lmdb-utils openssl prometheus procps iproute2 util-linux mount
 )
 # To change the code, and to measure it.
 PACKAGES_develop=(

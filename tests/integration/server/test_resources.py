@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the server says when the disk, the descriptors or the time run out: full disk, ulimit -n, the drain."""
 
-import errno
 import json
 import os
 import resource
@@ -15,6 +14,7 @@ import time
 import unittest
 
 from server_process import PROGRAM, Server, claim, environment
+from small_disk import fill, mount_small_disk
 
 FEW_DESCRIPTORS = 64
 
@@ -89,26 +89,6 @@ class Resources(unittest.TestCase):
 
     # Disk
 
-    def small_disk(self):
-        """A file system of 4 MiB at data/, seen only in a name space that the holder keeps. Returns the words that run a
-        program in there, and where it is seen from outside. Without root it needs a kernel that lets users have name spaces.
-        """
-        disk = os.path.join(self.root, "data")
-        os.mkdir(disk)
-        if os.geteuid() == 0:  # root mounts it for all to see; in a chroot there are no name spaces to be had
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], check=True)
-            self.addCleanup(subprocess.run, ["umount", "--lazy", disk], check=True)
-            return [], disk
-        holder = subprocess.Popen(["unshare", "--map-root-user", "--mount", "sh", "-c",
-                                   'mount -t tmpfs -o size=4m tmpfs "$1" && echo ready && exec sleep 3600', "sh", disk],
-                                  stdout=subprocess.PIPE)
-        self.addCleanup(holder.stdout.close)
-        self.addCleanup(holder.wait)
-        self.addCleanup(holder.kill)
-        self.assertEqual(holder.stdout.readline(), b"ready\n", "unshare and mount must work here: they make a full disk")
-        inside = ["nsenter", f"--target={holder.pid}", "--user", "--mount", "--preserve-credentials", f"--wd={self.root}"]
-        return inside, f"/proc/{holder.pid}/root{disk}"
-
     def refused_write(self, server, target, body):
         """Writes until the server refuses to, and holds the refusal against the document."""
         for i in range(100):
@@ -129,12 +109,12 @@ class Resources(unittest.TestCase):
         self.assertIn(answer.code, codes)
 
     def test_a_full_disk_refuses_writes_and_keeps_what_was_acknowledged(self):
-        inside, disk = self.small_disk()
+        inside, disk = mount_small_disk(self, os.path.join(self.root, "data"), self.root)
         where = {"prefix": inside, "env": {"STEMEDB_DB_DIR": os.path.join(self.root, "db")}}
         server = self.start(**where)
         kept = server.post("/v1/assert", claim(concept_path="disk/kept")).json["id"]
         filler = os.path.join(disk, "filler")
-        self.fill(filler)
+        fill(filler)
         self.refuse_every_write(server, ("disk_full", "wal_failed"))
         self.assertEqual(server.get("/v1/assertions/" + kept).status, 200)
         os.remove(filler)
@@ -142,17 +122,6 @@ class Resources(unittest.TestCase):
         again = self.start(**where)
         self.assertEqual(again.get("/v1/assertions/" + kept).status, 200)
         self.assertEqual(again.post("/v1/assert", claim(concept_path="disk/again")).status, 201)
-
-    @staticmethod
-    def fill(path):
-        with open(path, "wb", buffering=0) as file:
-            for size in (65536, 4096, 1):
-                try:
-                    while True:
-                        file.write(b"x" * size)
-                except OSError as error:
-                    if error.errno != errno.ENOSPC:
-                        raise
 
     # Drain
 
