@@ -105,6 +105,7 @@ class RestoreFromBackup(RunbookTest):
         self.expect("", server.log() + answer)
         self.assertEqual(json.loads(answer)["assertion_count"], CLAIMS)
         server.stop()
+        self.assertEqual(sorted(os.listdir(self.path("trial"))), sorted(os.listdir(self.path("data"))))
         for part in (".", "wal", "db", "db/indexes"):
             parts = (self.path(top, "stemedb-data", part) for top in ("backup", "as-it-was"))
             same = filecmp.dircmp(*parts)

@@ -22,7 +22,9 @@ def mount_small_disk(test, disk, root):
     test.addCleanup(holder.wait)
     test.addCleanup(holder.kill)
     test.assertEqual(holder.stdout.readline(), b"ready\n", "unshare and mount must work here: they make a full disk")
-    inside = ["nsenter", f"--target={holder.pid}", "--user", "--mount", "--preserve-credentials", f"--wd={root}"]
+    # --wd would be a directory of the outer name space, from which relative paths don't lead onto the disk.
+    inside = ["nsenter", f"--target={holder.pid}", "--user", "--mount", "--preserve-credentials",
+              "sh", "-c", 'cd "$0" && exec "$@"', root]
     return inside, f"/proc/{holder.pid}/root{disk}"
 
 
