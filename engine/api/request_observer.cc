@@ -15,7 +15,7 @@ void RequestObserver::OnRequestDone(const http::RequestRecord& record) {
   }
   found->second.requests.Increment();
   found->second.duration_seconds.Observe(record.duration_seconds);
-  if (record.route == "unmatched" && record.status >= 400) {
+  if (record.refused_by_server && record.status >= 400) {
     metrics_.Error("http_" + std::to_string(record.status), "http").Increment();
   }
   if (!telemetry::LogEnabled(telemetry::Level::kDebug)) return;

@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kLingerBytesMax = 64 * 1024 * 1024;
 constexpr size_t kKeptOutputBytes = 256 * 1024;
+constexpr size_t kKeptWhenIdleBytes = 4 * 1024;  // of one buffer, by a connection that rests
 
 template <typename Handle>
 Connection& ConnectionOf(Handle* handle) {
@@ -121,7 +122,15 @@ void Connection::Flush() {
     ReadOn();
   }
   in_batch_ = false;
+  if (write_pending_ || (waiting_bytes_ | charged_output_bytes_) != 0) ChargeOutput();
   if (life_ == Life::kOpen) EndIfDone();
+}
+
+// An answer that the socket took at once is never charged. May close any connection, this one as well.
+void Connection::ChargeOutput() {
+  if (life_ == Life::kClosing) return;
+  size_t bytes = waiting_bytes_ + (write_pending_ ? writing_.capacity() + out_.capacity() : 0);
+  loop_.ChargeOutput(bytes, std::exchange(charged_output_bytes_, bytes));
 }
 
 void Connection::WriteOut() {
@@ -170,9 +179,19 @@ void Connection::Tick(uint64_t now_ms) {
   const Timeouts& timeouts = loop_.options().timeouts;
   if (life_ == Life::kLingering && now_ms - phase_started_ms_ > timeouts.linger_ms) return Close();
   if (life_ != Life::kOpen) return;
-  if (IsIdle() && now_ms - idle_since_ms_ > timeouts.idle_ms) return Close();
+  if (IsIdle()) {
+    if (now_ms - idle_since_ms_ > timeouts.idle_ms) return Close();
+    FreeIdleBuffers();
+  }
   CheckStall(now_ms);
   if (life_ == Life::kOpen && current_ != nullptr) CheckSender(now_ms);
+}
+
+// A busy connection keeps its buffers from one answer to the next; thousands that rest must not.
+void Connection::FreeIdleBuffers() {
+  for (std::string* buffer : {&out_, &writing_, &held_back_}) {
+    if (buffer->capacity() > kKeptWhenIdleBytes) std::string().swap(*buffer);
+  }
 }
 
 void Connection::CheckStall(uint64_t now_ms) {
@@ -229,6 +248,7 @@ void Connection::Close() {
   life_ = Life::kClosing;
   while (queue_head_ != nullptr) Detach(std::exchange(queue_head_, queue_head_->next_));
   queue_tail_ = nullptr;
+  loop_.ReleaseOutput(std::exchange(charged_output_bytes_, 0));
   if (current_ != nullptr) loop_.Recycle(std::exchange(current_, nullptr));
   uv_close(reinterpret_cast<uv_handle_t*>(&tcp_), [](uv_handle_t* handle) {
     Connection& connection = ConnectionOf(handle);

@@ -41,6 +41,10 @@ class Connection {
   void Tick(uint64_t now_ms);
   // No further requests: closes at once when idle, else after the last answer.
   void Drain();
+  // Memory of the answers that wait, as it was when the connection was last flushed.
+  size_t charged_output_bytes() const { return charged_output_bytes_; }
+  // The last moment at which the peer took something of what waits.
+  uint64_t stalled_since_ms() const { return stalled_since_ms_; }
   // Closes without more ado. What was in flight is answered into the void.
   void Close();
 
@@ -93,6 +97,8 @@ class Connection {
   void Send(Exchange* exchange, Response& response);
   void SendReadyAnswers();
   void WriteOut();
+  void ChargeOutput();
+  void FreeIdleBuffers();
   void EndIfDone();
   void CheckStall(uint64_t now_ms);
   void CheckSender(uint64_t now_ms);
@@ -126,6 +132,7 @@ class Connection {
   Exchange* queue_tail_ = nullptr;
   size_t in_flight_ = 0;
   size_t waiting_bytes_ = 0;  // in answers that wait for earlier ones
+  size_t charged_output_bytes_ = 0;
 
   std::string out_;      // ready to be written
   std::string writing_;  // owned by libuv until OnWritten

@@ -132,7 +132,11 @@ void Connection::HeadDone() {
   Framing framing;
   Refusal refusal = ParseHead(current_->head_, current_->request_, framing);
   current_->readable_ = !current_->request_.target.empty();
-  if (refusal) return Refuse(refusal);
+  if (refusal) {
+    // So that it is counted under its path's template.
+    loop_.service().router().Match(current_->request_, current_->scratch_);
+    return Refuse(refusal);
+  }
   IdentifyRequest();
   current_->keep_alive_ = framing.keep_alive;
   current_->http_1_0_ = framing.http_1_0;
@@ -153,10 +157,12 @@ void Connection::HeadDone() {
 std::optional<Response> Connection::JudgeHead() {
   Request& request = current_->request_;
   const Router& router = loop_.service().router();
+  Router::Outcome outcome = router.Match(request, current_->scratch_);
+  if (outcome == Router::Outcome::kFound) return loop_.service().OnHeaders(request);
+  current_->refused_by_server_ = true;
   if (request.method == Method::kOptions) return OptionsAnswer();
-  switch (router.Match(request, current_->scratch_)) {
+  switch (outcome) {
     case Router::Outcome::kFound:
-      return loop_.service().OnHeaders(request);
     case Router::Outcome::kUnknownPath:
       return Problem(404, "not_found", "there is nothing at this path");
     case Router::Outcome::kBadEscape:
@@ -205,6 +211,7 @@ void Connection::RefuseSoftly(Response&& response, const Framing& framing) {
 }
 
 void Connection::Refuse(const Refusal& refusal) {
+  current_->refused_by_server_ = true;
   IdentifyRequest();
   current_->keep_alive_ = false;
   Response response = Problem(refusal.status, refusal.code, refusal.detail);

@@ -44,7 +44,7 @@ void Exchange::HandlesGone() {
 void Exchange::Reset() {
   connection_ = nullptr;
   next_ = nullptr;
-  handed_out_ = responded_ = waiting_ = http_1_0_ = accepts_gzip_ = readable_ = false;
+  handed_out_ = responded_ = waiting_ = http_1_0_ = accepts_gzip_ = readable_ = refused_by_server_ = false;
   keep_alive_ = true;
   started_ns_ = 0;
   wire_bytes_ = 0;

@@ -183,11 +183,10 @@ Refusal ParseHead(const PaddedBuffer& head, Request& request, Framing& framing) 
   llhttp_errno_t error = llhttp_execute(&parser, text.data(), text.size());
   // The scanner has set the method and its spelling apart already; should the two ever disagree, refuse.
   std::optional<Method> method = MethodFromName(text.substr(0, text.find(' ')));
-  if (error != HPE_PAUSED || !method || request.target.empty()) {
-    return BadRequest("the request's head can't be read");
-  }
+  if (!method || request.target.empty()) return BadRequest("the request's head can't be read");
   request.method = *method;
   SplitTarget(request);
+  if (error != HPE_PAUSED) return BadRequest("the request's head can't be read");
   framing = Framing();
   framing.http_1_0 = llhttp_get_http_minor(&parser) == 0;
   Collected collected;

@@ -306,6 +306,28 @@ void LoopThread::ReleaseBody(Exchange& exchange) {
   exchange.body_.Clear();
 }
 
+void LoopThread::ChargeOutput(size_t now, size_t before) {
+  output_bytes_ = output_bytes_ - before + now;
+  while (output_bytes_ > options_.limits.output_bytes_total_max) CloseLargestOutput();
+}
+
+// The largest, so that as few as possible are closed; of several, the one whose peer has rested longest. What
+// is charged belongs to open connections, so that there is one.
+void LoopThread::CloseLargestOutput() {
+  auto smaller = [](const Connection* a, const Connection* b) {
+    if (a->charged_output_bytes() != b->charged_output_bytes()) {
+      return a->charged_output_bytes() < b->charged_output_bytes();
+    }
+    return a->stalled_since_ms() > b->stalled_since_ms();
+  };
+  Connection* largest = connections_;
+  for (Connection* c = connections_; c != nullptr; c = c->next) {
+    if (smaller(largest, c)) largest = c;
+  }
+  STEMEDB_CHECK(largest != nullptr && largest->charged_output_bytes() > 0);
+  largest->Close();
+}
+
 void LoopThread::MakeRequestId(std::array<char, 32>& out) {
   // The text counts up in place, as an odometer does: mostly its last digit alone changes.
   for (size_t i = next_request_id_.size(); i-- > 16;) {
@@ -325,6 +347,7 @@ void LoopThread::Record(const Exchange& exchange, int status, size_t response_by
       request.route != nullptr ? std::string_view(request.route->path) : std::string_view("unmatched");
   record.target = request.target;
   record.status = status;
+  record.refused_by_server = exchange.refused_by_server_;
   record.duration_seconds = static_cast<double>(uv_hrtime() - exchange.started_ns_) * 1e-9;
   record.request_bytes = exchange.wire_bytes_;
   record.response_bytes = response_bytes;

@@ -56,6 +56,10 @@ class LoopThread final : public Loop {
   bool HasRoomForBody(uint64_t bytes) const;
   // Gives the memory of `exchange`'s body back.
   void ReleaseBody(Exchange& exchange);
+  // A connection's waiting answers take `now` bytes instead of `before`. Closes connections when the loop's
+  // are beyond the budget.
+  void ChargeOutput(size_t now, size_t before);
+  void ReleaseOutput(size_t bytes) { output_bytes_ -= bytes; }
   // Tells the observer, if there is one.
   void Record(const Exchange& exchange, int status, size_t response_bytes);
 
@@ -81,6 +85,7 @@ class LoopThread final : public Loop {
   void CloseHandles();
   void Wake() override { uv_async_send(&wake_); }
   void FlushDirty();
+  void CloseLargestOutput();
   void Tick();
   void BeginDrain();
   void AwaitArrived(int rounds);
@@ -110,7 +115,8 @@ class LoopThread final : public Loop {
   Connection* connections_ = nullptr;  // a doubly linked list
   size_t connection_count_ = 0;
   std::vector<Connection*> dirty_;
-  size_t body_bytes_ = 0;  // memory of all requests' bodies
+  size_t body_bytes_ = 0;    // memory of all requests' bodies
+  size_t output_bytes_ = 0;  // memory of all waiting answers
   Exchange* spare_ = nullptr;
   size_t spare_count_ = 0;
   std::array<char, 32> next_request_id_{};  // random prefix, then a counter

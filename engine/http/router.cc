@@ -79,7 +79,7 @@ void Router::Add(Route route) {
     if (IsParam(text)) kept.param_names.emplace_back(text.substr(1, text.size() - 2));
   }
   STEMEDB_CHECK(kept.param_names.size() <= kMaxPathParams);
-  node->any = true;
+  if (node->any == nullptr) node->any = &kept;
   for (Method method : kept.methods) {
     STEMEDB_CHECK(method != Method::kOptions && method != Method::kHead);
     const Route*& slot = node->routes[static_cast<size_t>(method)];
@@ -91,7 +91,7 @@ void Router::Add(Route route) {
 
 const Router::Node* Router::Descend(const Node& node, const Segments& segments, size_t at, Request& request,
                                     size_t param) {
-  if (at == segments.count) return node.any ? &node : nullptr;
+  if (at == segments.count) return node.any != nullptr ? &node : nullptr;
   std::string_view text = segments.text[at];
   auto child = std::lower_bound(node.children.begin(), node.children.end(), text,
                                 [](const auto& c, std::string_view wanted) { return c.first < wanted; });
@@ -124,7 +124,9 @@ Router::Outcome Router::Match(Request& request, std::string& scratch) const {
   if (bad_escape) return Outcome::kBadEscape;
   if (node == nullptr) return Outcome::kUnknownPath;
   request.route = node->routes[static_cast<size_t>(request.method)];
-  return request.route == nullptr ? Outcome::kOtherMethod : Outcome::kFound;
+  if (request.route != nullptr) return Outcome::kFound;
+  request.route = node->any;
+  return Outcome::kOtherMethod;
 }
 
 std::string Router::Allow(std::string_view path) const {

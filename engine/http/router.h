@@ -39,7 +39,8 @@ class Router {
   void Add(Route route);
 
   // Finds the route and fills request.route and request.params; decoded text goes to `scratch`, which must
-  // live as long as the request. With kOtherMethod, Allow(request.path) names the methods that would do.
+  // live as long as the request. With kOtherMethod, request.route is another route of the path, for its name
+  // alone, and Allow(request.path) names the methods that would do.
   Outcome Match(Request& request, std::string& scratch) const;
   // "GET, HEAD, OPTIONS, POST"; empty for an unknown path. For "*": every method of every route.
   std::string Allow(std::string_view path) const;
@@ -52,7 +53,7 @@ class Router {
     std::vector<std::pair<std::string, std::unique_ptr<Node>>> children;  // sorted by text
     std::unique_ptr<Node> param;
     std::array<const Route*, kMethodCount> routes{};
-    bool any = false;
+    const Route* any = nullptr;  // the first that was added here
   };
   struct Segments;
 

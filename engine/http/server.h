@@ -28,6 +28,9 @@ struct Limits {
   // Memory of all requests' bodies of one loop, read or in flight. Beyond it a request with a body gets 503
   // and its connection is closed.
   size_t body_bytes_total_max = 256 * 1024 * 1024;
+  // Memory of all answers of one loop that wait for their readers, or for an earlier answer. Beyond it the
+  // connections that hold most of it are closed, the largest first.
+  size_t output_bytes_total_max = 256 * 1024 * 1024;
   size_t connections_max = 16384;  // for each loop; further ones get 503 and are closed
 };
 

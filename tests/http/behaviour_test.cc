@@ -297,11 +297,31 @@ TEST(Observer, SeesEveryRequestOnce) {
                                                           seen[0].target + " " + seen[0].request_id + " " +
                                                           std::to_string(seen[0].status));
   EXPECT_EQ("unmatched", seen[1].route);
+  EXPECT_FALSE(seen[0].refused_by_server);
+  EXPECT_TRUE(seen[1].refused_by_server);
   EXPECT_EQ("invalid", seen[2].method);
   EXPECT_EQ(400, seen[2].status);
   EXPECT_GT(seen[0].response_bytes, 100u);
   EXPECT_GE(seen[0].seconds, 0);
   EXPECT_LT(seen[0].seconds, 10);
+}
+
+TEST(Observer, SeesTheTemplateOfAKnownPathWhateverTheServerRefuses) {
+  TestServer server;
+  auto send = [&](const std::string& request) { RawClient(server.port(), request).ReadAll(); };
+  send("POST /items/7 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  send("OPTIONS /items/7 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\n");
+  send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n");
+  send("POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n");
+  send("OPTIONS /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  std::vector<std::string> seen;
+  for (const SeenRequest& r : server.WaitForRecords(6)) {
+    seen.push_back(r.method + " " + r.route + " " + std::to_string(r.status));
+    EXPECT_TRUE(r.refused_by_server) << seen.back();
+  }
+  EXPECT_THAT(seen, testing::ElementsAre("POST /items/{id} 405", "OPTIONS /items/{id} 204", "POST /echo 415",
+                                         "POST /echo 400", "POST /small 413", "OPTIONS unmatched 404"));
 }
 
 TEST(Limits, TargetAndFieldsBeyondThemAreRefused) {

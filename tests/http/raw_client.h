@@ -31,6 +31,8 @@ enum class Body { kExpected, kNone };  // kNone for the answer to HEAD
 class RawClient {
  public:
   explicit RawClient(uint16_t port, int receive_buffer_bytes = 0);
+  // Connects and sends.
+  RawClient(uint16_t port, std::string_view bytes) : RawClient(port) { Send(bytes); }
   ~RawClient();
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
@@ -39,6 +41,8 @@ class RawClient {
   bool Send(std::string_view bytes);
   // Says that nothing more will be sent.
   void EndSending();
+  // Ends the connection with a reset instead of a farewell; nothing more can be read.
+  void Reset();
   // The next answer; nothing when the connection ends or patience does.
   std::optional<Answer> Read(Body body = Body::kExpected);
   // Whether the peer closes without sending anything more.

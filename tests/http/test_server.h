@@ -24,6 +24,7 @@ namespace stemedb::http::test {
 struct SeenRequest {
   std::string method, route, target, request_id;
   int status = 0;
+  bool refused_by_server = false;
   size_t request_bytes = 0, response_bytes = 0;
   double seconds = 0;
 };
