@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One state for each place in the grammar:
-//   size [BWS] [";" extension] CR LF  data CR LF  ...  0 [extension] CR LF  *(trailer CR LF)  CR LF
+//   size *ext CR LF  data CR LF  ...  0 *ext CR LF  *(trailer CR LF)  CR LF
+//   ext = BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ]
 #include "http/chunked_decoder.h"
 
 #include <algorithm>
@@ -13,6 +14,8 @@ namespace {
 constexpr size_t kExtensionBytesMax = 4096;
 constexpr size_t kTrailerBytesMax = 8192;
 constexpr size_t kSizeDigitsMax = 15;  // leading zeros included; keeps the sum far from overflow
+
+bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 
 constexpr Refusal kBadSize{400, "invalid_request", "a chunk's size line is malformed"};
 constexpr Refusal kBadEnd{400, "invalid_request", "a chunk's data must be followed by CR LF"};
@@ -61,27 +64,17 @@ void ChunkedDecoder::Step(char c) {
         return;
       }
       if (at_ == At::kSizeFirst) return Refuse(kBadSize);
-      [[fallthrough]];
-    case At::kSizeBlank:
-      if (c == ';') {
-        at_ = At::kExtension;
-      } else if (c == ' ' || c == '\t') {
-        at_ = At::kSizeBlank;
-        if (++extension_bytes_ > kExtensionBytesMax) Refuse(kBadSize);
-      } else if (c == '\r' && at_ == At::kSize) {
-        at_ = At::kSizeLf;
-      } else {
-        Refuse(kBadSize);
-      }
-      return;
-    case At::kExtension:
-      if (c == '\r') {
-        at_ = At::kSizeLf;
-      } else if ((c != '\t' && static_cast<unsigned char>(c) < 0x20) || c == 0x7F ||
-                 ++extension_bytes_ > kExtensionBytesMax) {
-        Refuse(kBadSize);
-      }
-      return;
+      return Delimiter(c, At::kBlank);
+    case At::kBlank:
+    case At::kName:
+    case At::kInName:
+    case At::kNameBlank:
+    case At::kValue:
+    case At::kInToken:
+    case At::kQuoted:
+    case At::kPair:
+    case At::kValueEnd:
+      return ExtensionByte(c);
     case At::kSizeLf:
       return c == '\n' ? EndSizeLine() : Refuse(kBadSize);
     case At::kDataCr:
@@ -97,6 +90,58 @@ void ChunkedDecoder::Step(char c) {
     case At::kData:
     case At::kEnd:
       return;
+  }
+}
+
+void ChunkedDecoder::Delimiter(char c, At on_blank) {
+  if (c == '\r') {
+    at_ = At::kSizeLf;
+  } else if (c == ';') {
+    at_ = At::kName;
+  } else if (IsBlank(c)) {
+    at_ = on_blank;
+  } else {
+    Refuse(kBadSize);
+  }
+}
+
+void ChunkedDecoder::ExtensionByte(char c) {
+  if (++extension_bytes_ > kExtensionBytesMax) return Refuse(kBadSize);
+  switch (at_) {
+    case At::kInName:
+      if (IsTokenChar(c)) return;
+      if (c != '=') return Delimiter(c, At::kNameBlank);
+      at_ = At::kValue;
+      return;
+    case At::kInToken:
+      if (!IsTokenChar(c)) Delimiter(c, At::kBlank);
+      return;
+    case At::kValueEnd:
+      return Delimiter(c, At::kBlank);
+    case At::kQuoted:
+      if (c == '"') at_ = At::kValueEnd;
+      if (c == '\\') at_ = At::kPair;
+      if (!IsFieldValueChar(c)) Refuse(kBadSize);
+      return;
+    case At::kPair:
+      at_ = At::kQuoted;
+      if (!IsFieldValueChar(c)) Refuse(kBadSize);
+      return;
+    default:
+      break;
+  }
+  // What is left are places where blanks may stand: kBlank, kName, kNameBlank, kValue.
+  if (IsBlank(c)) return;
+  if (c == ';' && (at_ == At::kBlank || at_ == At::kNameBlank)) {
+    at_ = At::kName;
+  } else if (c == '=' && at_ == At::kNameBlank) {
+    at_ = At::kValue;
+  } else if (c == '"' && at_ == At::kValue) {
+    at_ = At::kQuoted;
+  } else if (IsTokenChar(c) && (at_ == At::kName || at_ == At::kValue)) {
+    at_ = at_ == At::kName ? At::kInName : At::kInToken;
+  } else {
+    Refuse(kBadSize);
   }
 }
 

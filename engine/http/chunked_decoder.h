@@ -2,7 +2,8 @@
 // ChunkedDecoder: the chunked transfer coding (RFC 9112 §7.1), byte by byte where it frames and by the run
 // where it carries. Stricter than llhttp 8.1, which takes any byte after a CR for the line's end and lets
 // sizes be followed by junk: two readers that see different ends of a message are what request smuggling is
-// made of. Extensions are skipped, trailer fields judged like header fields and dropped; both are bounded.
+// made of. Extensions must have the RFC's grammar and are dropped, so are trailer fields, which are judged
+// like header fields; both are bounded.
 #pragma once
 
 #include <cstddef>
@@ -30,9 +31,16 @@ class ChunkedDecoder {
   enum class At {
     kSizeFirst,
     kSize,
-    kSizeBlank,
-    kExtension,
+    kBlank,  // in front of the ";" of an extension
     kSizeLf,
+    kName,  // of an extension, where it may begin; the others are named by what was read last
+    kInName,
+    kNameBlank,
+    kValue,
+    kInToken,
+    kQuoted,
+    kPair,
+    kValueEnd,
     kData,
     kDataCr,
     kDataLf,
@@ -41,6 +49,9 @@ class ChunkedDecoder {
   };
 
   void Step(char c);
+  void ExtensionByte(char c);
+  // The byte behind a size, a name or a value.
+  void Delimiter(char c, At on_blank);
   void EndSizeLine();
   void TrailerByte(char c);
   void Refuse(Refusal refusal) { refusal_ = refusal; }

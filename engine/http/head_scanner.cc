@@ -67,6 +67,9 @@ Refusal CheckTarget(std::string_view method, std::string_view target) {
 
 }  // namespace
 
+bool IsTokenChar(char c) { return Is(c, kToken); }
+bool IsFieldValueChar(char c) { return Is(c, kValue); }
+
 bool IsValidHost(std::string_view host) {
   if (host.empty() || host.size() > 255) return false;
   std::string_view port;

@@ -35,6 +35,10 @@ Refusal CheckFieldLine(char* line, size_t size);
 // Whether `host` is uri-host [":" port] of RFC 3986, without user information.
 bool IsValidHost(std::string_view host);
 
+// RFC 9110 §5.6.2, and what a field's value may hold (§5.5: no control but the tab).
+bool IsTokenChar(char c);
+bool IsFieldValueChar(char c);
+
 class HeadScanner {
  public:
   enum class State { kMore, kComplete, kRefused };

@@ -18,9 +18,7 @@ namespace {
 constexpr size_t kMega = 1024 * 1024;
 constexpr int kSmallWindow = 4096;
 
-std::string Big(size_t bytes) {
-  return "GET /big?" + std::to_string(bytes) + " HTTP/1.1\r\nHost: a\r\n\r\n";
-}
+std::string Big(size_t bytes) { return "GET /big?" + std::to_string(bytes) + " HTTP/1.1\r\nHost: a\r\n\r\n"; }
 
 Options WithBudget(size_t bytes) {
   Options options;
