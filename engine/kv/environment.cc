@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <lmdb.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 #include <cerrno>
 #include <chrono>
 #include <thread>
+
+#include "kv/new_environment.h"
 
 namespace stemedb::kv {
 namespace {
@@ -42,12 +45,31 @@ uint64_t RoundToPages(uint64_t bytes) {
   return (bytes + page - 1) / page * page;
 }
 
+std::string DataFileOf(const EnvironmentOptions& options) {
+  return options.layout == Layout::kSingleFile ? options.path : options.path + "/data.mdb";
+}
+
+// The directory that holds the one named.
+std::string ParentOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// Whether so much more address space is to be had: LMDB gives its map up before it asks for a larger one.
+bool HasAddressSpace(uint64_t bytes) {
+  void* const trial = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (trial == MAP_FAILED) return false;
+  ::munmap(trial, bytes);
+  return true;
+}
+
 // A visit of the gate that ends with the scope.
 class Visit {
  public:
   explicit Visit(Environment& environment) : environment_(environment) {
     environment_.Register(&slot_);
-    environment_.Enter(slot_);
+    status_ = environment_.Enter(slot_);
   }
   ~Visit() {
     Environment::Leave(slot_);
@@ -55,10 +77,12 @@ class Visit {
   }
   Visit(const Visit&) = delete;
   Visit& operator=(const Visit&) = delete;
+  const Status& status() const { return status_; }
 
  private:
   Environment& environment_;
   ReaderSlot slot_;
+  Status status_;
 };
 
 }  // namespace
@@ -69,11 +93,21 @@ Result<std::unique_ptr<Environment>> Environment::Open(const EnvironmentOptions&
   return environment;
 }
 
-Status Environment::OpenRaw() {
-  if (options_.layout == Layout::kDirectory && options_.access == Access::kReadWrite &&
-      ::mkdir(options_.path.c_str(), 0755) != 0 && errno != EEXIST) {
-    return Failure(errno, "create directory");
+Status Environment::MakeFiles() {
+  if (options_.layout == Layout::kDirectory) {
+    if (::mkdir(options_.path.c_str(), 0755) == 0) {
+      const int code = SyncDirectory(ParentOf(options_.path));
+      if (code != 0) return Failure(code, "sync the directory of");
+    } else if (errno != EEXIST) {
+      return Failure(errno, "create directory");
+    }
   }
+  const int code = MakeDataFile(DataFileOf(options_));
+  return code == 0 ? Status::Ok() : Failure(code, "create");
+}
+
+Status Environment::OpenRaw() {
+  if (options_.access == Access::kReadWrite) STEMEDB_RETURN_IF_ERROR(MakeFiles());
   int code = mdb_env_create(&env_);
   if (code != 0) return Failure(code, "create");
   if (code == 0) code = mdb_env_set_mapsize(env_, RoundToPages(options_.map_bytes));
@@ -95,6 +129,7 @@ Environment::~Environment() {
 Result<Database> Environment::OpenDatabase(const std::string& name, IfMissing if_missing) {
   std::lock_guard lock(handles_mutex_);
   const Visit visit(*this);
+  STEMEDB_RETURN_IF_ERROR(visit.status());
   const bool create = if_missing == IfMissing::kCreate && options_.access == Access::kReadWrite;
   MDB_txn* txn = nullptr;
   int code = mdb_txn_begin(env_, nullptr, create ? 0 : MDB_RDONLY, &txn);
@@ -125,10 +160,14 @@ void Environment::Unregister(ReaderSlot* slot) {
   std::erase(slots_, slot);
 }
 
-void Environment::Enter(ReaderSlot& slot) {
+Status Environment::Enter(ReaderSlot& slot) {
   while (true) {
     slot.inside.store(true, std::memory_order_seq_cst);
-    if (!growing_.load(std::memory_order_seq_cst)) return;
+    if (!growing_.load(std::memory_order_seq_cst)) {
+      if (!map_is_lost_.load(std::memory_order_acquire)) return Status::Ok();
+      Leave(slot);
+      return MapIsLost();
+    }
     Leave(slot);
     std::lock_guard wait(grow_mutex_);
   }
@@ -141,16 +180,34 @@ Status Environment::GrowMap(uint64_t map_bytes, int64_t wait_ms_max) {
 
 Status Environment::AdoptMap() { return Resize(0, 10'000); }
 
+Status Environment::MapIsLost() const {
+  return Status(
+      Code::kUnavailable, "map_lost",
+      options_.path +
+          ": the system refused a larger map after the old one was given up, so nothing in the file "
+          "can be reached. Look at the limits on address space and maps (ulimit -v, "
+          "vm.max_map_count) and restart the server: nothing is lost");
+}
+
+// LMDB unmaps before it maps anew, and uses what it has unmapped when that fails: nobody may come near then.
 Status Environment::Resize(uint64_t map_bytes, int64_t wait_ms_max) {
+  const uint64_t before = stats().map_bytes;
+  if (map_bytes > before && !HasAddressSpace(map_bytes - before)) {
+    return Status(Code::kResourceExhausted, "no_address_space",
+                  options_.path + ": no address space for a map of " + std::to_string(map_bytes) +
+                      " bytes: raise the limit (ulimit -v)");
+  }
   std::lock_guard lock(grow_mutex_);
+  if (map_is_lost_.load(std::memory_order_acquire)) return MapIsLost();
   growing_.store(true, std::memory_order_seq_cst);
   Status status;
   if (!WaitUntilEmpty(wait_ms_max)) {
     status = Status(Code::kUnavailable, "readers_busy",
                     options_.path + ": the map can't grow while transactions are open; waited " +
                         std::to_string(wait_ms_max) + " ms");
-  } else if (const int code = mdb_env_set_mapsize(env_, map_bytes); code != 0) {
-    status = Failure(code, "grow the map of");
+  } else if (mdb_env_set_mapsize(env_, map_bytes) != 0) {
+    map_is_lost_.store(true, std::memory_order_release);
+    status = MapIsLost();
   } else {
     TakeFigures();
   }
@@ -192,6 +249,7 @@ EnvironmentStats Environment::stats() const {
 
 Status Environment::CopyTo(const std::string& path) {
   const Visit visit(*this);
+  STEMEDB_RETURN_IF_ERROR(visit.status());
   const int code = mdb_env_copy2(env_, path.c_str(), MDB_CP_COMPACT);
   if (code == 0) return Status::Ok();
   return Failure(code, "copy to " + path + " from");

@@ -6,9 +6,9 @@
 // and holds newcomers back. On the readers' path the gate costs one store and one load on a cache line of
 // their own.
 //
-// Errors: kResourceExhausted "map_full" (abort, GrowMap, retry), "disk_full", "readers_full";
-// kPermissionDenied; kNotFound "no_such_file"; kCorruption "kv_corrupt"; kUnavailable "readers_busy";
-// kIoError. Messages name the file.
+// Errors: kResourceExhausted "map_full" (abort, GrowMap, retry), "disk_full", "readers_full",
+// "no_address_space"; kPermissionDenied; kNotFound "no_such_file"; kCorruption "kv_corrupt"; kUnavailable
+// "readers_busy", "map_lost" (for good: only a new Environment helps); kIoError. Messages name the file.
 #pragma once
 
 #include <atomic>
@@ -95,8 +95,8 @@ class Environment {
   MDB_env* raw() const { return env_; }
   void Register(ReaderSlot* slot);
   void Unregister(ReaderSlot* slot);
-  // Waits while the map grows; afterwards the slot counts as inside.
-  void Enter(ReaderSlot& slot);
+  // Waits while the map grows; afterwards the slot counts as inside, unless the Status isn't ok ("map_lost").
+  Status Enter(ReaderSlot& slot);
   static void Leave(ReaderSlot& slot) { slot.inside.store(false, std::memory_order_release); }
   // Takes over a map that another process has grown. The caller must be outside of the gate.
   Status AdoptMap();
@@ -108,6 +108,8 @@ class Environment {
  private:
   explicit Environment(EnvironmentOptions options) : options_(std::move(options)) {}
   Status OpenRaw();
+  Status MakeFiles();
+  Status MapIsLost() const;
   Status Resize(uint64_t map_bytes, int64_t wait_ms_max);
   bool WaitUntilEmpty(int64_t wait_ms_max);
 
@@ -117,6 +119,7 @@ class Environment {
   std::atomic<uint64_t> map_bytes_{0};
   std::atomic<uint64_t> used_bytes_{0};
   std::atomic<bool> growing_{false};
+  std::atomic<bool> map_is_lost_{false};
   std::mutex grow_mutex_;      // held by whoever grows the map
   std::mutex registry_mutex_;  // guards slots_; taken after grow_mutex_
   std::vector<ReaderSlot*> slots_;

@@ -59,7 +59,7 @@ Status ReadTxn::Renew() {
   STEMEDB_CHECK(!active_);
   // The second round is for a map that another process has grown.
   for (int round = 0;; ++round) {
-    environment_->Enter(slot_);
+    STEMEDB_RETURN_IF_ERROR(environment_->Enter(slot_));
     const int code =
         txn_ ? mdb_txn_renew(txn_) : mdb_txn_begin(environment_->raw(), nullptr, MDB_RDONLY, &txn_);
     if (code == 0) {
@@ -83,7 +83,7 @@ Result<std::unique_ptr<WriteTxn>> WriteTxn::Begin(Environment* environment) {
   std::unique_ptr<WriteTxn> txn(new WriteTxn(environment));
   environment->Register(&txn->slot_);
   for (int round = 0;; ++round) {
-    environment->Enter(txn->slot_);
+    STEMEDB_RETURN_IF_ERROR(environment->Enter(txn->slot_));
     const int code = mdb_txn_begin(environment->raw(), nullptr, 0, &txn->txn_);
     if (code == 0) return txn;
     txn->txn_ = nullptr;

@@ -222,6 +222,25 @@ TEST_F(KvTest, GrowingGivesUpWhileAReaderStays) {
   EXPECT_TRUE((*txn)->Renew().ok());
 }
 
+TEST_F(KvTest, AFileThatACrashLeftHalfMadeIsMadeAgain) {
+  for (const auto layout : {Layout::kSingleFile, Layout::kDirectory}) {
+    EnvironmentOptions options = Options();
+    options.layout = layout;
+    options.path = dir_ + (layout == Layout::kSingleFile ? "/new.kv" : "/new");
+    std::string file = options.path;
+    if (layout == Layout::kDirectory) {
+      std::filesystem::create_directory(options.path);
+      file += "/data.mdb";
+    }
+    std::ofstream(file + ".new") << std::string(8192, '\0');
+    std::ofstream(file + "-lock") << "";
+    auto environment = Open(options);
+    EXPECT_FALSE(std::filesystem::exists(file + ".new"));
+    const Database database = environment->OpenDatabase("d").value();
+    EXPECT_TRUE(PutOne(*environment, database, "key", "value").ok());
+  }
+}
+
 TEST_F(KvTest, FiguresAreThereWhileGrowingWaitsForAReader) {
   auto environment = Open(Options(1u << 20));
   auto txn = ReadTxn::Open(environment.get());
