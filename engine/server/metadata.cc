@@ -44,15 +44,16 @@ std::string Text(const Metadata& metadata, int64_t now_ms) {
 
 std::string MetadataPath(const std::string& wal_dir) { return DirOf(wal_dir) + "metadata.json"; }
 
-uint64_t ReadStarts(env::Env& env, const std::string& path) {
+Result<uint64_t> ReadStarts(env::Env& env, const std::string& path) {
   auto file = env.OpenRead(path);
-  if (!file) return 0;
+  if (!file && file.error().code() == Code::kNotFound) return uint64_t{0};
+  if (!file) return file.error();
   std::array<uint8_t, kBytesMax> bytes;
   const auto count = (*file)->ReadAt(0, bytes);
-  if (!count) return 0;
+  if (!count) return count.error();
   const std::string_view text = AsView(std::span(bytes).first(*count));
   size_t at = text.find(kStartsKey);
-  if (at == std::string_view::npos) return 0;
+  if (at == std::string_view::npos) return uint64_t{0};
   at = text.find_first_not_of(' ', at + kStartsKey.size());
   uint64_t starts = 0;
   if (at != std::string_view::npos) std::from_chars(text.data() + at, text.data() + text.size(), starts);

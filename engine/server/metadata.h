@@ -21,8 +21,9 @@ struct Metadata {
 // Beside the log's directory: data/wal has data/metadata.json.
 std::string MetadataPath(const std::string& wal_dir);
 
-// The starts that the file tells of; 0 when it isn't there or can't be read.
-uint64_t ReadStarts(env::Env& env, const std::string& path);
+// The starts that the file tells of; 0 when it isn't there or tells of none. An error of the disk is none of
+// that: a count that began again would hide how often the server has been started.
+Result<uint64_t> ReadStarts(env::Env& env, const std::string& path);
 
 // Replaces the file in one step.
 Status WriteMetadata(env::Env& env, const std::string& path, const Metadata& metadata);

@@ -165,7 +165,9 @@ int Process::Start() {
   if (Status status = CheckDirectories(); !status.ok()) return log_.Failed(Step::kDirectories, status);
   log_.Done(Step::kDirectories, "usable", {{"wal", config_.wal_dir}, {"db", config_.db_dir}});
   if (Status status = OpenStore(); !status.ok()) return log_.Failed(StepOfStoreFailure(status), status);
-  starts_ = ReadStarts(*env_, MetadataPath(config_.wal_dir)) + 1;
+  const auto starts = ReadStarts(*env_, MetadataPath(config_.wal_dir));
+  if (!starts) return log_.Failed(Step::kDirectories, starts.error());
+  starts_ = *starts + 1;
   metrics_.domain().restarts_total.Increment(static_cast<double>(starts_ - 1));
   if (Status status = SaveMetadata(); !status.ok()) return log_.Failed(Step::kDirectories, status);
   if (Status status = LoadScripts(); !status.ok()) return log_.Failed(Step::kScripts, status);

@@ -25,15 +25,15 @@ TEST_F(MetadataTest, StandsBesideTheLogsDirectory) {
 
 TEST_F(MetadataTest, TellsTheNextStartHowManyThereWere) {
   env::Env& env = *env::Env::Posix();
-  EXPECT_EQ(ReadStarts(env, dir_ + "/absent.json"), 0U);
+  EXPECT_EQ(ReadStarts(env, dir_ + "/absent.json").value(), 0U);
   ASSERT_TRUE(
       WriteMetadata(env, path_, {.assertion_count = 5, .sequence = 6, .wal_segment_count = 1, .starts = 41})
           .ok());
-  EXPECT_EQ(ReadStarts(env, path_), 41U);
+  EXPECT_EQ(ReadStarts(env, path_).value(), 41U);
   ASSERT_TRUE(
       WriteMetadata(env, path_, {.assertion_count = 5, .sequence = 6, .wal_segment_count = 1, .starts = 42})
           .ok());
-  EXPECT_EQ(ReadStarts(env, path_), 42U);
+  EXPECT_EQ(ReadStarts(env, path_).value(), 42U);
 }
 
 TEST_F(MetadataTest, AFullDiskLeavesTheOldFileWhole) {
@@ -45,7 +45,16 @@ TEST_F(MetadataTest, AFullDiskLeavesTheOldFileWhole) {
   const Status failed =
       WriteMetadata(env, path_, {.assertion_count = 2, .sequence = 2, .wal_segment_count = 1, .starts = 8});
   EXPECT_EQ(failed.reason(), "disk_full");
-  EXPECT_EQ(ReadStarts(env, path_), 7U);
+  EXPECT_EQ(ReadStarts(env, path_).value(), 7U);
+}
+
+TEST_F(MetadataTest, AFileThatCantBeReadIsNoFirstStart) {
+  env::FaultInjectingEnv env;
+  ASSERT_TRUE(
+      WriteMetadata(env, path_, {.assertion_count = 1, .sequence = 1, .wal_segment_count = 1, .starts = 7})
+          .ok());
+  env.Fail(env::Operation::kOpen, env::Failure::kIoError);
+  EXPECT_FALSE(ReadStarts(env, path_).has_value());
 }
 
 }  // namespace
