@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 namespace stemedb::http {
 namespace {
@@ -81,7 +82,7 @@ uint16_t PortOf(int fd) {
 }  // namespace
 
 std::string SystemFailureText(int error) {
-  std::string text = std::strerror(error);
+  std::string text = std::generic_category().message(error);
   if (error == EMFILE) {
     text +=
         ". Raise the limit on open files ('ulimit -n', or LimitNOFILE= in a systemd unit), or run fewer "

@@ -277,7 +277,7 @@ Status Engine::Compare(const Question& question, std::span<const std::string> le
     one.clear();
     JsonWriter resolutions(one);
     const AnswerBound room(one, impl_->options.answer_bytes_max, out.size());
-    const Status status = impl_->WriteResolutions(resolutions, question, *viewpoint, lens, room);
+    Status status = impl_->WriteResolutions(resolutions, question, *viewpoint, lens, room);
     if (status.ok()) {
       json.Raw(one);
     } else if (status.reason() == "lens_failed") {

@@ -161,6 +161,7 @@ Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& sp
                   spec.name + ": no cases in it: return a list of them");
   }
   std::vector<SpecResult> results;
+  results.reserve(cases.size());
   for (const auto& one : cases) results.push_back({one.claim, RunCase(runner, script, one)});
   return results;
 }

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <functional>
 #include <lua.hpp>
+#include <utility>
 
 #include "script/weights.h"
 
@@ -25,7 +26,7 @@ std::string_view TopText(lua_State* lua, int index = -1) {
 }
 
 FieldReader Text(std::function<void(std::string)> set) {
-  return [set](lua_State* lua) -> std::string {
+  return [set = std::move(set)](lua_State* lua) -> std::string {
     if (lua_type(lua, -1) != LUA_TSTRING) return "must be a text";
     set(std::string(TopText(lua)));
     return "";
@@ -33,7 +34,7 @@ FieldReader Text(std::function<void(std::string)> set) {
 }
 
 FieldReader Number(std::function<void(double)> set) {
-  return [set](lua_State* lua) -> std::string {
+  return [set = std::move(set)](lua_State* lua) -> std::string {
     if (lua_type(lua, -1) != LUA_TNUMBER) return "must be a number";
     set(lua_tonumber(lua, -1));
     return "";
@@ -41,7 +42,7 @@ FieldReader Number(std::function<void(double)> set) {
 }
 
 FieldReader Scalar(std::function<void(ParamValue)> set) {
-  return [set](lua_State* lua) -> std::string {
+  return [set = std::move(set)](lua_State* lua) -> std::string {
     switch (lua_type(lua, -1)) {
       case LUA_TSTRING:
         set(std::string(TopText(lua)));
@@ -69,7 +70,10 @@ std::string ReadFields(lua_State* lua, const Fields& fields) {
         lua_type(lua, -2) == LUA_TSTRING ? std::string(TopText(lua, -2)) : "[list entry]";
     const auto found = fields.find(name);
     error = found == fields.end() ? "is no known field" : found->second(lua);
-    if (!error.empty()) error = name + (error.front() == '.' || error.front() == '[' ? "" : " ") + error;
+    if (!error.empty()) {
+      if (error.front() != '.' && error.front() != '[') error.insert(0, " ");
+      error.insert(0, name);
+    }
     lua_pop(lua, 1);
   }
   lua_settop(lua, table);
@@ -78,7 +82,7 @@ std::string ReadFields(lua_State* lua, const Fields& fields) {
 
 // Every entry of the list on top of the stack.
 FieldReader List(std::function<std::string(lua_State*)> read) {
-  return [read](lua_State* lua) -> std::string {
+  return [read = std::move(read)](lua_State* lua) -> std::string {
     if (lua_type(lua, -1) != LUA_TTABLE) return "must be a list";
     const int table = lua_gettop(lua);
     const auto size = static_cast<int>(std::min<size_t>(lua_objlen(lua, table), 100000));

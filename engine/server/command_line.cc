@@ -100,6 +100,7 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
     return {std::nullopt, Refuse(Status(Code::kInvalidArgument, "unknown_flag", fault))};
   }
   std::vector<bool> given;
+  given.reserve(options.size());
   for (const CLI::Option* option : options) given.push_back(option->count() > 0);
   return Decide(Resolve(texts, given), wishes);
 }

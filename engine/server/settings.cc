@@ -198,6 +198,7 @@ std::vector<SettingValue> Resolve(const std::vector<std::string>& flags, const s
     const Setting& setting = Settings()[i];
     SettingValue& value = values.emplace_back();
     value.setting = &setting;
+    // Before there are other threads.  NOLINTNEXTLINE(concurrency-mt-unsafe)
     const char* environment = std::getenv(std::string(setting.env).c_str());
     if (given[i]) {
       value.origin = Origin::kFlag;

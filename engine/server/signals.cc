@@ -2,7 +2,7 @@
 #include "server/signals.h"
 
 #include <pthread.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): sigset_t and sigwait are POSIX, not C
 #include <unistd.h>
 
 #include "telemetry/log.h"
@@ -28,7 +28,9 @@ StopSignal::StopSignal() {
 
 StopSignal::~StopSignal() {
   leaving_ = true;
-  pthread_kill(thread_.native_handle(), SIGTERM);  // to this thread alone: it takes the signal and leaves
+  // To this thread alone: it waits for signals, takes this one and leaves.
+  // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread,cert-pos44-c)
+  pthread_kill(thread_.native_handle(), SIGTERM);
   thread_.join();
 }
 
