@@ -188,12 +188,13 @@ class PosixEnv final : public Env {
         STEMEDB_RETURN_IF_ERROR(SyncDir(ParentOf(part)));
         continue;
       }
-      const int error = errno;
+      int error = errno;
       struct stat info;
       if (::stat(part.c_str(), &info) == 0) {
         if (S_ISDIR(info.st_mode)) continue;
         return StatusFromErrno(ENOTDIR, "create directory", part, "rwx");
       }
+      if (error == EEXIST) error = errno;  // a link that leads nowhere, or where we may not go
       return StatusFromErrno(error, "create directory", part, "rwx");
     }
     return Status::Ok();

@@ -108,6 +108,11 @@ TEST_F(EnvTest, AMissingFileIsNamedInOperatorsWords) {
   EXPECT_EQ(file.error().message(), "No such file or directory: " + Path("nothing"));
 }
 
+TEST_F(EnvTest, ALinkThatLeadsNowhereIsNoDirectory) {
+  std::filesystem::create_symlink(Path("nowhere"), Path("link"));
+  EXPECT_EQ(env_->MakeDirs(Path("link")).reason(), "no_such_file");
+}
+
 TEST_F(EnvTest, PermissionDeniedNamesPathOwnerAndWantedMode) {
   ASSERT_TRUE(env_->OpenAppend(Path("closed")).has_value());
   ASSERT_EQ(::chmod(Path("closed").c_str(), 0400), 0);
