@@ -17,11 +17,11 @@ MORE, WRITE_BEGINS = 1, 1
 
 
 class Record:
-    __slots__ = ("offset", "end", "flags", "marks", "sequence", "chain")
+    __slots__ = ("offset", "end", "flags", "marks", "sequence", "chain", "recorded_at", "payload")
 
-    def __init__(self, offset, end, flags, marks, sequence, chain):
+    def __init__(self, offset, end, flags, marks, sequence, chain, recorded_at, payload):
         self.offset, self.end, self.flags, self.marks = offset, end, flags, marks
-        self.sequence, self.chain = sequence, chain
+        self.sequence, self.chain, self.recorded_at, self.payload = sequence, chain, recorded_at, payload
 
 
 class Segment:
@@ -33,19 +33,21 @@ class Segment:
             data = file.read()
         self.size = len(data)
         self.records, self.whole_end = [], min(SEGMENT_HEADER, len(data))
+        self.start = None  # (first sequence, chain before it), when there is a header
         self.has_header = self.size >= SEGMENT_HEADER and data.startswith(b"STEMEWAL")
         if not self.has_header:
             return
-        due, chain = struct.unpack_from("<Q32s", data, 16)
+        due, chain = self.start = struct.unpack_from("<Q32s", data, 16)
         while self.whole_end + RECORD.size <= self.size:
             at = self.whole_end
             length, _, kind, flags, marks, sequence, recorded_at, own = RECORD.unpack_from(data, at)
             end = at + RECORD.size + length
-            said = struct.pack("<BBQq", kind, flags, sequence, recorded_at) + data[at + RECORD.size:end]
+            payload = data[at + RECORD.size:end]
+            said = struct.pack("<BBQq", kind, flags, sequence, recorded_at) + payload
             chain = hashlib.sha256(chain + said).digest()
             if end > self.size or sequence != due or own != chain:
                 return
-            self.records.append(Record(at, end, flags, marks, sequence, chain))
+            self.records.append(Record(at, end, flags, marks, sequence, chain, recorded_at, payload))
             self.whole_end, due = end, due + 1
 
     def whole(self):

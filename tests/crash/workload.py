@@ -20,8 +20,8 @@ LENSES = ("recency", "consensus", "confidence", "tier_authority", "layered", "sk
 class Workload:
     """One round of load on one process of the server."""
 
-    def __init__(self, port, ledger, seed, round_number, writers=4, readers=2):
-        self.port, self.ledger = port, ledger
+    def __init__(self, port, ledger, seed, round_number, writers=4, readers=2, may_die=False):
+        self.port, self.ledger, self.may_die = port, ledger, may_die
         self.killed = False
         self.failures = []
         self.requests = 0
@@ -36,7 +36,7 @@ class Workload:
         try:
             client.run()
         except Disconnected as gone:
-            if not self.killed:
+            if not self.killed and not self.may_die:
                 self.failures.append(f"the server hung up on {client.name}: {gone}")
         except (Violation, AssertionError) as failure:
             self.failures.append(f"{client.name}: {failure}")
@@ -54,9 +54,13 @@ class Workload:
             raise Violation("; ".join(self.failures))
 
 
+class Unexpected(Violation):
+    """Another status than the question should have got."""
+
+
 def expect(answer, *statuses):
     if answer.status not in statuses:
-        raise Violation(f"expected {statuses}, got {answer}")
+        raise Unexpected(f"expected {statuses}, got {answer}")
     return answer.json()
 
 

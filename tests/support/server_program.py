@@ -24,6 +24,7 @@ class ServerProgram:
     def __init__(self, program, lenses, root, flags=(), **popen):
         self.program, self.lenses, self.root = program, lenses, root
         self.flags, self.popen = list(flags), popen
+        self.environment = {}  # further variables of every start
         self.wal_dir, self.db_dir = os.path.join(root, "data/wal"), os.path.join(root, "data/db")
         self.log_path = os.path.join(root, "server.log")
         self.process, self.port = None, None
@@ -39,7 +40,7 @@ class ServerProgram:
         command = [self.program, "--bind-addr", bind, "--dashboard-addr", "off", "--lenses-dir", self.lenses,
                    "--wal-dir", self.wal_dir, "--db-dir", self.db_dir, "--port-file", self.port_file,
                    *self.flags, *more]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("STEMEDB_")}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("STEMEDB_")} | self.environment
         with open(self.log_path, "ab") as log:
             self.log_start = log.tell()
             self.spawned_at = time.monotonic()
