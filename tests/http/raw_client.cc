@@ -94,6 +94,11 @@ std::optional<Answer> RawClient::Read(Body body) {
   return answer;
 }
 
+bool RawClient::CanRead() const {
+  pollfd wait{fd_, POLLIN, 0};
+  return !buffer_.empty() || poll(&wait, 1, 0) > 0;
+}
+
 bool RawClient::ReadsEnd() {
   if (!buffer_.empty()) return false;
   pollfd wait{fd_, POLLIN, 0};

@@ -45,6 +45,8 @@ class RawClient {
   void Reset();
   // The next answer; nothing when the connection ends or patience does.
   std::optional<Answer> Read(Body body = Body::kExpected);
+  // Whether something has come or the peer has closed, without waiting.
+  bool CanRead() const;
   // Whether the peer closes without sending anything more.
   bool ReadsEnd();
   // Every answer until the peer closes.
