@@ -174,6 +174,8 @@ int Process::Start() {
   log_.Done(Step::kScripts, "lenses are loaded",
             {{"dir", config_.lenses_dir}, {"lenses", backend_.scripts->scripts().size()}});
   backend_.phase = api::Phase::kServing;
+  // From the first connection on, a stop finishes what is in flight.
+  stop_signal_.Arm();
   if (Status status = Bind(); !status.ok()) return log_.Failed(Step::kBind, status);
   const std::string api_address = FormatAddress({config_.bind.host, clients_->port()});
   const std::string operations_address =
@@ -199,7 +201,6 @@ int Process::Stop() {
 
 int Process::Run() {
   if (const int code = Start(); code != 0) return code;
-  stop_signal_.Arm();
   const int signal = stop_signal_.Wait();
   telemetry::LogInfo("server", "Stopping: finishing what is in flight", {{"signal", signal}});
   return Stop();
