@@ -34,12 +34,15 @@ class File {
   // unknown and a second Sync proves nothing: give the file up.
   virtual Status Sync() = 0;
   virtual Status Truncate(uint64_t size) = 0;
+  // The content ends at `end`, which is at most size(), though the file is longer: Append goes on there, over
+  // what was prepared. Changes nothing on disk.
+  virtual void SetEnd(uint64_t end) = 0;
   // Allocates disk space up to `bytes` from the file's beginning without changing its size. A help, never a
   // need: false when the file system won't.
   virtual bool Reserve(uint64_t bytes) = 0;
   // Reads up to out.size() bytes; fewer only at the end of the file.
   virtual Result<size_t> ReadAt(uint64_t offset, std::span<uint8_t> out) const = 0;
-  // Bytes, as this handle knows it: at opening, moved by Append and Truncate.
+  // Bytes, as this handle knows it: at opening, moved by Append, Truncate and SetEnd.
   virtual uint64_t size() const = 0;
   virtual const std::string& path() const = 0;
 };

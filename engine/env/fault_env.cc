@@ -53,6 +53,14 @@ class FaultFile final : public File {
     return Status::Ok();
   }
 
+  // Losing the zeros behind the end loses nothing: they read as zeros.
+  void SetEnd(uint64_t end) override {
+    base_->SetEnd(end);
+    std::lock_guard lock(env_->mutex_);
+    auto& durable = env_->files_[path()];
+    durable.size = std::min(durable.size, end);
+  }
+
   bool Reserve(uint64_t bytes) override { return base_->Reserve(bytes); }
 
   Result<size_t> ReadAt(uint64_t offset, std::span<uint8_t> out) const override {

@@ -69,6 +69,8 @@ class PosixFile final : public File {
     return Status::Ok();
   }
 
+  void SetEnd(uint64_t end) override { size_ = end; }
+
   bool Reserve(uint64_t bytes) override {
     return Retry([&] { return ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)); }) ==
            0;

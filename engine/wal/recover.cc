@@ -169,8 +169,9 @@ class Recovery {
       whole_end = scanner.offset();
       result_.end = scanner.position();
     }
-    if (whole_end == buffer_.bytes().size()) return Status::Ok();
     const bool is_last = i + 1 == segments_.size() && !unborn_;
+    if (scanner.fault() == Fault::kNone && whole_end == scanner.offset())
+      return is_last ? DropPreparedRoom(segments_[i].file, whole_end) : Status::Ok();
     if (is_last && IsTorn(scanner)) return Cut(segments_[i].file, whole_end);
     damage = DamageAt(i, scanner, whole_end);
     return Status::Ok();
@@ -231,6 +232,14 @@ class Recovery {
     STEMEDB_RETURN_IF_ERROR(TruncateTo(file, offset));
     result_.bytes_cut += bytes;
     segments_.back().file.bytes = offset;
+    return Status::Ok();
+  }
+
+  // What a crash left of it would have to be known to be zeros; a new segment has its own.
+  Status DropPreparedRoom(SegmentFile& file, uint64_t end) {
+    if (file.bytes == end) return Status::Ok();
+    STEMEDB_RETURN_IF_ERROR(TruncateTo(file, end));
+    file.bytes = end;
     return Status::Ok();
   }
 

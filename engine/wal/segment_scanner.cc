@@ -75,6 +75,11 @@ uint64_t ClaimedEnd(std::span<const uint8_t> bytes, uint64_t offset) {
   return length > kPayloadBytesMax ? offset : offset + kRecordHeaderBytes + length;
 }
 
+bool IsZeros(std::span<const uint8_t> bytes) {
+  return bytes.empty() ||
+         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
 }  // namespace
 
 std::string_view DescribeFault(Fault fault) {
@@ -97,8 +102,11 @@ std::string_view DescribeFault(Fault fault) {
 
 bool SegmentScanner::Next(Record& record) {
   if (fault_ != Fault::kNone || offset_ >= bytes_.size()) return false;
-  fault_ = ReadRecord(bytes_, offset_, record);
-  if (fault_ != Fault::kNone) return false;
+  const Fault fault = ReadRecord(bytes_, offset_, record);
+  if (fault != Fault::kNone) {
+    if (!IsZeros(bytes_.subspan(offset_))) fault_ = fault;
+    return false;
+  }
   if ((record.flags & ~kKnownFlags) != 0 || (record.marks & ~kKnownMarks) != 0)
     fault_ = Fault::kUnknownBits;
   else if (record.sequence != at_.next_sequence)

@@ -30,6 +30,7 @@ class SegmentScanner {
       : bytes_(bytes), offset_(kSegmentHeaderBytes), at_(start) {}
 
   // True with the next record. False at the end (fault() is kNone) or at the first record that is not valid.
+  // Zeros up to the end of the file are room that was prepared: the end is before them.
   bool Next(Record& record);
 
   Fault fault() const { return fault_; }

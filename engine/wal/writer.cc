@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wal/writer.h"
 
+#include <algorithm>
+
 #include "wal/segment_files.h"
 
 namespace stemedb::wal {
@@ -8,6 +10,8 @@ namespace {
 
 // A buffer that one large batch has blown up is given back.
 constexpr size_t kBufferKeptBytes = 8u << 20;
+// Of a segment, or bytes: when so much was written to it, the next one is worth preparing.
+constexpr uint64_t kBusyParts = 4, kBusyBytesMax = 1u << 20;
 
 Status CheckRecord(const RecordToWrite& record) {
   if ((record.flags & ~kFlagMore) != 0) {
@@ -25,8 +29,15 @@ Status CheckRecord(const RecordToWrite& record) {
 
 Result<std::unique_ptr<Writer>> Writer::Open(WriterOptions options, const Recovered& recovered) {
   std::unique_ptr<Writer> writer(new Writer(std::move(options)));
+  const WriterOptions& kept = writer->options_;
+  if (kept.prepare_segments)
+    writer->spare_ = std::make_unique<SpareSegment>(kept.env, kept.dir, kept.segment_bytes_max);
   STEMEDB_RETURN_IF_ERROR(writer->Start(recovered));
   return writer;
+}
+
+Writer::~Writer() {
+  if (failed_.ok()) ReleaseReserved();
 }
 
 Status Writer::Start(const Recovered& recovered) {
@@ -77,13 +88,25 @@ Status Writer::Append(std::span<const RecordToWrite> records) {
 Status Writer::Sync() {
   if (!failed_.ok()) return failed_;
   if (buffer_.empty()) return Status::Ok();
-  const bool full =
-      durable_size_ > kSegmentHeaderBytes && durable_size_ + buffer_.size() > options_.segment_bytes_max;
-  Status status = full || rotation_is_due_ ? Rotate() : Status::Ok();
+  Status status = RotationIsDue() ? Rotate() : Status::Ok();
   if (status.ok()) status = WriteBuffer();
+  if (status.ok()) PrepareAhead();
   if (!status.ok()) ++stats_.write_errors;
   Discard();  // after a success, buffered_ is durable_ already
   return status;
+}
+
+bool Writer::RotationIsDue() const {
+  if (rotation_is_due_) return true;
+  const bool is_full = durable_size_ + buffer_.size() > options_.segment_bytes_max;
+  const bool is_outdone = !is_prepared_ && spare_ && spare_->ready();
+  return durable_size_ > kSegmentHeaderBytes && (is_full || is_outdone);
+}
+
+void Writer::PrepareAhead() {
+  if (!spare_) return;
+  const uint64_t busy = std::min(kBusyBytesMax, options_.segment_bytes_max / kBusyParts);
+  if (written_size_ >= (is_prepared_ ? options_.segment_bytes_max / 2 : busy)) spare_->Prepare();
 }
 
 void Writer::Discard() {
@@ -100,16 +123,16 @@ void Writer::SetDiskUse(uint64_t segments, uint64_t disk_bytes) {
 // Measured on ext4 with 9 KB appends on a busy machine: fdatasync takes 173 us at the median instead of 236.
 void Writer::ReserveAhead() {
   const uint64_t needed = durable_size_ + buffer_.size();
-  if (options_.reserve_bytes == 0 || needed <= reserved_size_) return;
+  if (is_prepared_ || options_.reserve_bytes == 0 || needed <= reserved_size_) return;
   reserved_size_ = needed + options_.reserve_bytes;
   // Where it can't be done, the next try is as far away as if it had been.
   (void)file_->Reserve(reserved_size_);
 }
 
-// A closed segment would keep what was reserved for it. Cutting a file to the length that it has gives that
-// back.
+// A closed segment would keep what was reserved or prepared for it. Cutting a file to the length that it has
+// gives that back.
 void Writer::ReleaseReserved() {
-  if (file_ && reserved_size_ > durable_size_) (void)file_->Truncate(durable_size_);
+  if (file_ && (is_prepared_ || reserved_size_ > durable_size_)) (void)file_->Truncate(durable_size_);
 }
 
 Status Writer::WriteBuffer() {
@@ -126,11 +149,14 @@ Status Writer::WriteBuffer() {
   stats_.disk_bytes += buffer_.size();
   durable_ = buffered_;
   durable_size_ += buffer_.size();
+  written_size_ += buffer_.size();
   return Status::Ok();
 }
 
 // Synced, so that a crash later on can't bring records back whose writers were told that they failed.
 Status Writer::TakeBack(const Status& cause) {
+  if (spare_) spare_->Drop();  // room for the next try
+  is_prepared_ = false;        // the truncation takes it away
   const Status truncated = file_->Truncate(durable_size_);
   if (!truncated.ok()) return Poison(truncated);
   const Status synced = file_->Sync();
@@ -158,21 +184,37 @@ Status Writer::Rotate() {
   return Status::Ok();
 }
 
+// A file without content, or one of zeros, of which size() is the whole.
+Result<std::unique_ptr<env::File>> Writer::MakeSegmentFile(const std::string& path) {
+  const auto present = options_.env->FileSize(path);  // a try before this one may have left a header
+  if (present && *present > kSegmentHeaderBytes) {
+    return Status(Code::kConflict, "wal_changed",
+                  path + " is in the way: is another process writing to this directory?");
+  }
+  bool is_prepared = false;
+  if (spare_) {
+    auto moved = spare_->MoveTo(path);
+    if (!moved) return moved.error();
+    is_prepared = *moved;
+  }
+  auto file = options_.env->OpenAppend(path);
+  if (!file && is_prepared) (void)options_.env->Remove(path);
+  if (file && !is_prepared) STEMEDB_RETURN_IF_ERROR((*file)->Truncate(0));
+  return file;
+}
+
 // The header is durable, and so is the file's name, before a record goes in.
 Status Writer::OpenNewSegment(uint32_t number) {
-  auto file = options_.env->OpenAppend(options_.dir + "/" + SegmentName(number));
+  auto file = MakeSegmentFile(options_.dir + "/" + SegmentName(number));
   if (!file) return file.error().Annotate("wal");
-  if ((*file)->size() > kSegmentHeaderBytes) {
-    return Status(
-        Code::kConflict, "wal_changed",
-        "wal: " + (*file)->path() + " is in the way: is another process writing to this directory?");
-  }
+  const bool is_prepared = (*file)->size() > 0;
+  (*file)->SetEnd(0);
   std::string header;
   AppendSegmentHeader(header, {number, durable_});
-  Status written = (*file)->Truncate(0);
-  if (written.ok()) written = (*file)->Append(header);
+  const Status written = (*file)->Append(header);
   if (!written.ok()) {
-    // A torn header in the last file is what recovery expects; nothing has to be taken back.
+    // A torn header in the last file is what recovery expects; the next try expects no more than that.
+    if (is_prepared) (void)(*file)->Truncate(0);
     return written.Annotate("wal");
   }
   Status synced = (*file)->Sync();
@@ -183,6 +225,8 @@ Status Writer::OpenNewSegment(uint32_t number) {
   number_ = number;
   durable_size_ = header.size();
   reserved_size_ = 0;
+  written_size_ = 0;
+  is_prepared_ = is_prepared;
   stats_.segments += 1;
   stats_.bytes_written += header.size();
   stats_.disk_bytes += header.size();

@@ -21,6 +21,7 @@
 #include "env/env.h"
 #include "wal/format.h"
 #include "wal/recover.h"
+#include "wal/spare_segment.h"
 
 namespace stemedb::wal {
 
@@ -32,6 +33,8 @@ struct WriterOptions {
   // Disk space is reserved this far ahead, so that fdatasync seldom has to wait for the file system's
   // allocation; 0: not.
   uint64_t reserve_bytes = 4u << 20;
+  // A log that is being written to gets its next segments prepared (see SpareSegment).
+  bool prepare_segments = true;
   // What may be buffered between two Syncs; Append refuses more with "wal_buffer_full".
   uint64_t buffer_bytes_max = 64u << 20;
   std::function<void(std::string_view line)> log;  // may be empty
@@ -52,6 +55,8 @@ class Writer {
  public:
   // Goes on where `recovered` ends.
   static Result<std::unique_ptr<Writer>> Open(WriterOptions options, const Recovered& recovered);
+  // Cuts off what was prepared and not used.
+  ~Writer();
 
   // Buffers the records with the sequences from next_sequence() on. The last one must not carry kFlagMore.
   Status Append(std::span<const RecordToWrite> records);
@@ -82,6 +87,9 @@ class Writer {
   Status WriteBuffer();
   Status TakeBack(const Status& cause);
   Status Poison(const Status& cause);
+  bool RotationIsDue() const;
+  Result<std::unique_ptr<env::File>> MakeSegmentFile(const std::string& path);
+  void PrepareAhead();
   void ReserveAhead();
   void ReleaseReserved();
   void Log(std::string_view line) const;
@@ -89,8 +97,11 @@ class Writer {
   const WriterOptions options_;
   std::unique_ptr<env::File> file_;
   uint32_t number_ = 0;
-  uint64_t durable_size_ = 0;     // of file_
-  uint64_t reserved_size_ = 0;    // of file_: what is allocated, as far as this Writer knows
+  std::unique_ptr<SpareSegment> spare_;  // null: segments aren't prepared
+  bool is_prepared_ = false;             // file_ has zeros behind its end
+  uint64_t written_size_ = 0;            // of file_, by this Writer
+  uint64_t durable_size_ = 0;            // of file_
+  uint64_t reserved_size_ = 0;           // of file_: what is allocated, as far as this Writer knows
   bool rotation_is_due_ = false;  // a rotation failed half-way and must be done before anything is written
   Position durable_;
   Position buffered_;

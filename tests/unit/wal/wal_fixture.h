@@ -65,6 +65,7 @@ class WalTest : public ::testing::Test {
     options.env = &env_;
     options.dir = dir_;
     options.segment_bytes_max = segment_bytes_max;
+    options.prepare_segments = false;  // its thread's operations would be counted and struck as well
     return options;
   }
 
