@@ -108,10 +108,14 @@ bool Indexer::TakeWork(std::vector<BatchPtr>& work) {
     moved_.notify_all();
     return false;
   }
-  size_t records = 0;
-  while (!queue_.empty() &&
-         (work.empty() || records + queue_.front()->entries.size() <= options_.index_transaction_records)) {
+  size_t records = 0, bytes = 0;
+  const auto has_room = [&](const Batch& next) {
+    return records + next.entries.size() <= options_.index_transaction_records &&
+           bytes + next.bytes() <= options_.index_transaction_bytes;
+  };
+  while (!queue_.empty() && (work.empty() || has_room(*queue_.front()))) {
     records += queue_.front()->entries.size();
+    bytes += queue_.front()->bytes();
     work.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }

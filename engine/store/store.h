@@ -36,9 +36,12 @@ struct Options {
   size_t batch_bytes_max = 16u << 20;       // one fsync covers at most this much, but always one submission
   size_t unindexed_records_max = 1u << 20;  // committed, not yet in LMDB; beyond: "overloaded"
   size_t unindexed_bytes_max = 512u << 20;  // likewise, bytes of records
-  size_t index_transaction_records = 16'384;
-  int64_t stop_ms_max = 2'000;      // Close begins no index transaction after that; a start replays the rest
-  int64_t index_interval_ms = 500;  // the index thread waits this long for a larger transaction
+  // One transaction of the index thread. Rows of unrelated concepts each dirty a page of their own, so the
+  // larger it is, the fewer pages each claim costs; LMDB has room for 131,071 dirty pages.
+  size_t index_transaction_records = 65'536;
+  size_t index_transaction_bytes = 64u << 20;  // of records
+  int64_t stop_ms_max = 2'000;  // Close begins no index transaction after that; a start replays the rest
+  int64_t index_interval_ms = 2'000;       // the index thread waits this long for a larger transaction
   uint64_t map_bytes = uint64_t{1} << 34;  // of each database file at first; it grows live
   bool salvage_wal = false;                // cut damage in the middle of the log off instead of refusing
 };

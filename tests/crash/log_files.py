@@ -30,7 +30,7 @@ class Segment:
     def __init__(self, path):
         self.path = path
         with open(path, "rb") as file:
-            data = file.read()
+            data = self.data = file.read()
         self.size = len(data)
         self.records, self.whole_end = [], min(SEGMENT_HEADER, len(data))
         self.start = None  # (first sequence, chain before it), when there is a header
@@ -51,7 +51,9 @@ class Segment:
             self.whole_end, due = end, due + 1
 
     def whole(self):
-        return self.has_header and self.whole_end == self.size and not (self.records and self.records[-1].flags & MORE)
+        """Zeros behind the records are room that was prepared for more."""
+        has_end = not self.data[self.whole_end:].strip(b"\0")
+        return self.has_header and has_end and not (self.records and self.records[-1].flags & MORE)
 
     def last_write(self):
         """The records of the last write: all before them was synced before they were written."""
@@ -126,14 +128,14 @@ def _unborn_segment(rng, last, _):
 
 def _cut(rng, last, write):
     """The file system brought the file's old length back, or part of the way to the new one."""
-    at = rng.randrange(write[0].offset, last.size)
+    at = rng.randrange(write[0].offset, last.whole_end)
     os.truncate(last.path, at)
-    return f"the last, unacknowledged write (from sequence {write[0].sequence}) cut {last.size - at} bytes before its end"
+    return f"the last, unacknowledged write (from sequence {write[0].sequence}) cut {last.whole_end - at} bytes before its end"
 
 
 def _lose_block(rng, last, write):
     """A block of the last write never reached the disk, later ones did."""
-    blocks = range(-(-write[0].offset // 512), last.size // 512)
+    blocks = range(-(-write[0].offset // 512), last.whole_end // 512)
     if not blocks:
         return _cut(rng, last, write)
     block = rng.choice(blocks)
