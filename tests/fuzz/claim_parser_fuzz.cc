@@ -46,7 +46,7 @@ void CheckClaim(ClaimParser& parser, ParsedClaim parsed) {
   std::string twice;
   STEMEDB_CHECK(again.status.ok());
   AppendCanonicalJson(twice, again.assertion);
-  STEMEDB_CHECK(twice == canonical);
+  STEMEDB_CHECK(twice == canonical && IdOf(twice) == IdOf(canonical));
   CheckRecord(parsed.assertion, canonical);
 }
 
@@ -55,10 +55,6 @@ void CheckClaim(ClaimParser& parser, ParsedClaim parsed) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static ClaimParser parser;
   const std::string json(reinterpret_cast<const char*>(data), size);
-  if (const auto canonical = CanonicalizeJson(json)) {
-    const auto again = CanonicalizeJson(*canonical);
-    STEMEDB_CHECK(again && *again == *canonical);
-  }
   CheckClaim(parser, parser.ParseClaim(json, json.size(), {}));
   if (auto items = parser.ParseArray(json, json.size(), 64)) {
     STEMEDB_CHECK(items->size() <= 64);
