@@ -55,6 +55,8 @@ class RecordTable {
   Result<std::optional<StoredRecord>> Get(const kv::Txn& txn, uint64_t sequence) const;
   // The newest sequence up to `sequence_max` that was recorded at or before the time; 0 when there is none.
   Result<uint64_t> SequenceAt(const kv::Txn& txn, int64_t time_ms, uint64_t sequence_max) const;
+  // For walking the ids: the keys are ids.
+  kv::Database ids() const { return ids_; }
   // For walking the records: decode with DecodeStored.
   kv::Database records() const { return records_; }
   static Result<StoredRecord> DecodeStored(std::string_view value);

@@ -127,7 +127,10 @@ bool Committer::TakeWork(Work& work) {
 }
 
 void Committer::Commit(Work& work) {
-  ForgetIndexed();
+  // In this order: what was indexed by then, the filter had been made before.
+  const uint64_t indexed = indexer_->records_checkpoint();
+  TakeIdFilter();
+  ForgetIndexed(indexed);
   work.results.resize(work.submissions.size());
   work.batch = std::make_shared<Batch>();
   TimeLine& time_line = publisher_->time_line();
@@ -195,6 +198,7 @@ Result<bool> Committer::FindRepeat(const Hash256& id, ItemResult& item) {
     item = {true, known->second.sequence, known->second.recorded_at_ms};
     return true;
   }
+  if (id_filter_ && !id_filter_->MayContain(id)) return false;
   auto sequence = records_->Find(*read_txn_, AsView(id));
   if (!sequence) return sequence.error();
   if (!sequence->has_value()) return false;
@@ -228,6 +232,9 @@ void Committer::Publish(Work& work) {
   at_.recorded_at_ms = batch.entries.back().recorded_at_ms;
   at_.chain = writer_->durable().chain;
   batch.after = at_;
+  if (id_filter_) {
+    for (const Entry& entry : batch.entries) id_filter_->Add(entry.id);
+  }
   publisher_->Publish(work.batch);
   indexer_->Add(work.batch);
   unindexed_.push_back(work.batch);
@@ -244,8 +251,14 @@ void Committer::Answer(Work& work, const Status& failure) {
   }
 }
 
-void Committer::ForgetIndexed() {
-  const uint64_t indexed = indexer_->records_checkpoint();
+void Committer::TakeIdFilter() {
+  if (id_filter_) return;
+  id_filter_ = indexer_->TakeIdFilter();
+  if (!id_filter_) return;
+  for (const auto& [id, known] : unindexed_ids_) id_filter_->Add(id);
+}
+
+void Committer::ForgetIndexed(uint64_t indexed) {
   while (!unindexed_.empty() && unindexed_.front()->last() <= indexed) {
     for (const Entry& entry : unindexed_.front()->entries) unindexed_ids_.erase(entry.id);
     unindexed_.pop_front();

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "index/record_table.h"
+#include "store/id_filter.h"
 #include "store/publisher.h"
 #include "store/store.h"
 #include "wal/writer.h"
@@ -63,7 +64,8 @@ class Committer {
   Status WriteLog(Work& work);
   void Publish(Work& work);
   void Answer(Work& work, const Status& failure);
-  void ForgetIndexed();
+  void TakeIdFilter();
+  void ForgetIndexed(uint64_t indexed);
   void CountFailure(const Status& failure);
   bool IsDurableRepeat(const Submission& submission, const CommitResult& result) const;
   void TryRefusalAgain();
@@ -90,7 +92,8 @@ class Committer {
   std::unique_ptr<kv::ReadTxn> read_txn_;
   index::Checkpoint at_;
   std::unordered_map<Hash256, Known, IdHasher>
-      unindexed_ids_;  // of claims above the record table's checkpoint
+      unindexed_ids_;                    // of claims above the record table's checkpoint
+  std::unique_ptr<IdFilter> id_filter_;  // of all ids; null until the index thread has read the older ones
   std::deque<BatchPtr> unindexed_;
   wal::Stats exported_;  // what the metrics know already
 

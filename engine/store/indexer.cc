@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "telemetry/log.h"
@@ -84,6 +85,7 @@ void Indexer::Stop() {
 }
 
 void Indexer::Run() {
+  ReadIds();
   std::vector<BatchPtr> work;
   while (TakeWork(work)) {
     for (Status status = Move(work); !status.ok(); status = Move(work)) {
@@ -91,6 +93,37 @@ void Indexer::Run() {
     }
     Done(work);
   }
+}
+
+// Here, and not in the start, which it would double: until it is done the commit thread searches LMDB.
+void Indexer::ReadIds() {
+  constexpr size_t kIdsBetweenLooks = 4096;  // for a stop
+  auto txn = kv::ReadTxn::Open(&records_->environment());
+  if (!txn) return;
+  const kv::ReadScope scope(**txn);
+  const auto at =
+      scope.status().ok() ? records_->checkpoint(**txn) : Result<index::Checkpoint>(scope.status());
+  auto cursor = kv::Cursor::Open(**txn, records_->ids());
+  if (!at || !cursor) return;
+  auto filter = std::make_unique<IdFilter>(2 * at->assertions);
+  size_t count = 0;
+  for (Status status = cursor->First(); cursor->valid(); status = cursor->Next()) {
+    if (!status.ok() || cursor->key().size() != sizeof(Hash256)) return;
+    Hash256 id;
+    std::copy(cursor->key().begin(), cursor->key().end(), id.begin());
+    filter->Add(id);
+    if (++count % kIdsBetweenLooks != 0) continue;
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+  }
+  if (count != at->assertions) return;
+  const std::lock_guard lock(mutex_);
+  id_filter_ = std::move(filter);
+}
+
+std::unique_ptr<IdFilter> Indexer::TakeIdFilter() {
+  const std::lock_guard lock(mutex_);
+  return std::move(id_filter_);
 }
 
 bool Indexer::TakeWork(std::vector<BatchPtr>& work) {

@@ -16,6 +16,7 @@
 
 #include "index/claim_index.h"
 #include "index/record_table.h"
+#include "store/id_filter.h"
 #include "store/publisher.h"
 #include "store/store.h"
 
@@ -44,12 +45,17 @@ class Indexer {
   Status failure() const;
   // Returns when everything added before the call is in LMDB; the last failure when that can't be reached.
   Status Flush();
+  // A filter that knows every id up to start's checkpoint, once; null as long as the thread hasn't read them
+  // all, and when they couldn't be read. It is there before records_checkpoint() moves for the first time.
+  // Any thread.
+  std::unique_ptr<IdFilter> TakeIdFilter();
   // Moves what is left, as far as Options::stop_ms_max allows, then ends the thread. The log has the rest:
   // the next start replays it. Idempotent.
   void Stop();
 
  private:
   void Run();
+  void ReadIds();
   bool TakeWork(std::vector<BatchPtr>& work);
   Status Move(const std::vector<BatchPtr>& work);
   void Done(const std::vector<BatchPtr>& work);
@@ -70,6 +76,7 @@ class Indexer {
   bool stopping_ = false;          // guarded by mutex_
   std::chrono::steady_clock::time_point stop_deadline_;  // guarded by mutex_; counts when stopping_
   Status failure_;                                       // guarded by mutex_: of the last try
+  std::unique_ptr<IdFilter> id_filter_;                  // guarded by mutex_
 
   std::atomic<size_t> backlog_{0};
   std::atomic<size_t> backlog_bytes_{0};
