@@ -3,8 +3,10 @@
 // before the store, whose readers they hold, and the store before the metrics that it counts in.
 #include "server/process.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -23,6 +25,17 @@ namespace {
 constexpr uint64_t kDrainMs = 3'000;  // of requests in flight, so that a stop takes under 5 s
 constexpr uint64_t kOperationsDrainMs = 300;
 constexpr uint64_t kScriptGeneration = 1;  // of the set that the server starts with
+
+// A shell's limit on descriptors is mostly 1024, for the sake of programs that call select(), and each
+// connection takes one. What the operator allows at most is the hard limit; a want of descriptors is said
+// where it strikes.
+void RaiseDescriptorLimit() {
+  constexpr rlim_t kEnough = 1 << 20;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kEnough);
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 class Process {
  public:
@@ -174,6 +187,7 @@ int Process::Start() {
   log_.Done(Step::kScripts, "lenses are loaded",
             {{"dir", config_.lenses_dir}, {"lenses", backend_.scripts->scripts().size()}});
   backend_.phase = api::Phase::kServing;
+  RaiseDescriptorLimit();
   // From the first connection on, a stop finishes what is in flight.
   stop_signal_.Arm();
   if (Status status = Bind(); !status.ok()) return log_.Failed(Step::kBind, status);
