@@ -68,6 +68,35 @@ def kill_life(leg, rng):
     return Life([f"{side}:{operation}:{cls}:{number}"], loss, load=load, small_map=small_map, remove=remove)
 
 
+def sharp_kills(rng):
+    """What chance alone would seldom bring about. Lives that follow each other."""
+    number = rng.randrange(3, 10)
+    return rng.choice((
+        # In the middle of a write.
+        [Life([f"short:write:wal:{number},kill_before:write:wal:{number + 1}"], rng.choice(LOSSES), load="batches")],
+        # Between write and sync.
+        [Life([f"kill_before:sync:wal:{number}"], "torn", load="batches")],
+        [Life([f"kill_after:write:wal:{number}"], "torn", load="batches")],
+        # The process dies between write and sync, and the machine when what was read again has been shown.
+        [Life([f"kill_before:sync:wal:{number}"], "later", load="batches"), Life([], "all", load="nothing")],
+    ))
+
+
+def sharp_faults(rng, small_map):
+    """The log's writes that fail half-way while the clients go on; maps that can't grow while there are readers."""
+    for _ in range(3):
+        number = rng.randrange(3, 9)
+        error = rng.choice(("ENOSPC", "EIO", "EDQUOT"))
+        yield Life([f"short:write:wal:{number},{error}:write:wal:{number + 1}"], rng.choice(LOSSES), load="batches")
+        yield Life([f"{error}:write:wal:{number}:{rng.choice((1, 2))}"], rng.choice(LOSSES), load="batches")
+        yield Life([f"{error}:sync:wal:{number}"], rng.choice(LOSSES), load="batches")
+    if small_map:
+        for cls in ("records", "index"):
+            yield Life(end="stop", small_map=True)  # else the next start has the growing to do, and refuses
+            yield Life([f"ENOMEM:map:{cls}:2"], rng.choice(LOSSES), load="until indexed",
+                       small_map=True)
+
+
 def fault_rules(rng, error, operation, cls, number):
     rules = [f"{error}:{operation}:{cls}:{number}:{rng.choice((1, 1, 2, 0)) if error != 'short' else 1}"]
     if error == "short" and rng.random() < 0.5:
@@ -95,16 +124,19 @@ def turns(counts, rng, every_one, small_map):
 
 def run_kill_leg(leg, rng, options):
     for _ in range(LIVES_PER_LEG):
-        leg.live(kill_life(leg, rng))
+        for life in sharp_kills(rng) if rng.random() < 0.2 else [kill_life(leg, rng)]:
+            leg.live(life)
 
 
 def run_fault_leg(leg, rng, options):
-    """A part of the turns: `options.part` of `options.parts`."""
-    small_map = rng.random() < 0.4
+    """A part of the turns; which, is the seed's choice."""
+    small_map = rng.random() < 0.5
     for _ in range(3):
         leg.live(Life(loss="none", end="stop", small_map=small_map))
     for turn in turns(leg.counts, rng, options.every_one, small_map)[:LIVES_PER_LEG]:
         leg.live(fault_life(rng, turn))
+    for life in sharp_faults(rng, small_map):
+        leg.live(life)
 
 
 def run_fresh_leg(leg, rng, options):
@@ -152,7 +184,7 @@ def kinds():
     """Without end."""
     number = 0
     while True:
-        for kind in ("kill", "fault", "kill", "fresh"):
+        for kind in ("kill", "fault", "kill", "fresh", "kill", "kill"):
             number += 1
             yield number, kind
 

@@ -300,12 +300,15 @@ size_t LoseData(File& file, bool torn, std::mt19937_64& rng) {
   if (torn && rng() % 2 == 0) size = now;
   if (torn && rng() % 4 == 0)
     size = std::min(size, now) + rng() % (std::max(size, now) - std::min(size, now) + 1);
+  // Often it is written from its beginning on, and the end is what is missing.
+  const bool in_order = torn && now > file.durable_size && rng() % 3 == 0;
+  if (in_order) size = file.durable_size + rng() % (now - file.durable_size + 1);
   // The file system's blocks are larger than the disk's: either of them may be what is written as a whole.
   const uint64_t unit = rng() % 2 == 0 ? 1 : 8;
   std::map<uint64_t, bool> fates;
   size_t lost = 0;
   for (const auto& [number, old] : blocks) {
-    const auto fate = fates.emplace(number / unit, !torn || rng() % 2 == 0);
+    const auto fate = fates.emplace(number / unit, !in_order && (!torn || rng() % 2 == 0));
     if (!fate.first->second) continue;
     ++lost;
     (void)!REAL(pwrite)(file.own_fd, old.data(), old.size(), static_cast<off_t>(number * kBlock));
@@ -375,6 +378,9 @@ void ReadState(Layer& layer) {
       if (file) file->dirty[number] = old;
     }
   }
+  // What this process leaves behind isn't what the last one left.
+  in.close();
+  REAL(unlink)(layer.state_path.c_str());
 }
 
 void ReportCounts(Layer& layer) {
@@ -696,6 +702,7 @@ __attribute__((destructor)) void End() {
   Layer& layer = TheLayer();
   if (layer.dir.empty()) return;
   const std::lock_guard lock(layer.mutex);
+  if (layer.loss == "later") WriteState(layer);
   Report(layer, "ended");
   ReportCounts(layer);
 }

@@ -29,7 +29,9 @@ STOP_S_MAX = 5.0
 
 
 class Life:
-    """What is to happen from one start to the next."""
+    """What is to happen from one start to the next. `load`: nothing, client (one at a time), batches (the same with atomic
+    ones mostly), until indexed (the same and a while), writers (many at a time). `end`: kill or stop, when no rule has
+    killed before."""
 
     def __init__(self, rules=(), loss="none", load="client", end="kill", small_map=False, remove=None):
         self.rules, self.loss, self.load, self.end = rules, loss, load, end
@@ -89,15 +91,23 @@ class FaultLeg:
             if life.load == "writers":
                 self.load_writers(life)
                 return
-            client = Client(self.server, self.ledger, self.rng, f"{self.name}.{self.lives}")
-            client.run(self.rng.randrange(3, 16))
-            if life.load == "until indexed":
-                time.sleep(0.6)  # the index thread gathers for half a second
-                client.run(4)
+            self.load(life)
         except Disconnected as gone:
             if self.server._wait(5) is None:
                 raise Violation(f"the server hung up: {gone}") from gone
         self.end(life)
+
+    def load(self, life):
+        if life.load == "nothing":
+            return
+        client = Client(self.server, self.ledger, self.rng, f"{self.name}.{self.lives}")
+        if life.load == "batches":
+            client.acts = (client.atomic, client.atomic, client.batch, client.one)
+        client.run(self.rng.randrange(10, 16) if life.load != "client" else self.rng.randrange(3, 16))
+        if life.load == "until indexed":
+            time.sleep(0.6)  # the index thread gathers for half a second
+            client.ask()
+            client.run(4)
 
     def check_served(self):
         connection = Connection(self.server.port)

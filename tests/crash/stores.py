@@ -65,7 +65,7 @@ def dump(path, *options):
     if b"does not contain multiple databases" in done.stderr:
         return {}  # just made
     if done.returncode != 0:
-        raise Violation(f"mdb_dump {path}: {done.stderr.decode().strip()}")
+        raise Violation(f"mdb_dump {path}: exit code {done.returncode}, {done.stderr.decode().strip()}")
     databases, key = {}, None
     for line in done.stdout.split(b"\n"):
         if line.startswith(b"database="):
