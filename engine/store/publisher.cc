@@ -34,7 +34,7 @@ void Publisher::Unsubscribe(const std::shared_ptr<Inbox>& inbox) {
   std::erase(inboxes_, inbox);
 }
 
-void Publisher::Publish(BatchPtr batch) {
+void Publisher::Publish(const BatchPtr& batch) {
   const std::lock_guard lock(mutex_);
   unindexed_.push_back(batch);
   for (const auto& inbox : inboxes_) {

@@ -41,7 +41,7 @@ class Publisher {
   void Unsubscribe(const std::shared_ptr<Inbox>& inbox);
 
   // Commit thread.
-  void Publish(BatchPtr batch);
+  void Publish(const BatchPtr& batch);
   // Index thread: everything up to `sequence` is in LMDB, committed.
   void Trim(uint64_t sequence);
 

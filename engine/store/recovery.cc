@@ -211,7 +211,7 @@ Result<RecoveredState> RecoverState(const Options& options, index::RecordTable& 
   state.at = *at;
   auto recovered = ReplayLog(options, records, state.at);
   if (!recovered) return recovered.error();
-  state.log = std::move(*recovered);
+  state.log = *recovered;
 
   uint64_t replayed = state.log.records_replayed;
   bool rebuild = false;

@@ -73,14 +73,15 @@ class Recovery {
     return FindUnbornSegment();
   }
 
-  // A segment's header is synced before a record follows: a last file without a byte of content was being
-  // made when the crash came, and holds nothing.
+  // A segment's header is synced before a record follows: a last file that ends in zeros from the header's last
+  // byte on was being made when the crash came, and holds nothing. It is as long as a prepared one is.
   Status FindUnbornSegment() {
     if (segments_.empty() || segments_.back().header) return Status::Ok();
     STEMEDB_RETURN_IF_ERROR(buffer_.Load(options_.env, segments_.back().file));
     const auto bytes = buffer_.bytes();
-    const bool blank = std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
-    if (bytes.size() >= kSegmentHeaderBytes && !blank) return Status::Ok();
+    const auto rest = bytes.subspan(std::min(bytes.size(), kSegmentHeaderBytes - 1));
+    const bool ends_in_zeros = std::all_of(rest.begin(), rest.end(), [](uint8_t byte) { return byte == 0; });
+    if (!ends_in_zeros) return Status::Ok();
     const bool log_began_before = segments_.size() == 1 && segments_.back().file.number > 1;
     if (log_began_before && options_.first_needed_sequence == 1) return Status::Ok();
     unborn_ = std::move(segments_.back().file);
@@ -106,8 +107,7 @@ class Recovery {
       std::optional<Damage> damage = Enter(i, i == first);
       if (!damage) {
         STEMEDB_RETURN_IF_ERROR(buffer_.Load(options_.env, segments_[i].file));
-        const Status read = ReadSegment(i, damage);
-        if (!read.ok()) return read;
+        STEMEDB_RETURN_IF_ERROR(ReadSegment(i, damage));
       }
       if (damage) return options_.damage == OnDamage::kSalvage ? Salvage(*damage) : damage->status;
     }

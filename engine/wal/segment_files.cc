@@ -39,7 +39,8 @@ Result<std::vector<SegmentFile>> ListSegments(env::Env* env, const std::string& 
   for (const std::string& name : *names) {
     const auto number = SegmentNumber(name);
     if (!number) continue;
-    SegmentFile file{*number, dir + "/" + name, 0};
+    SegmentFile file{*number, dir, 0};
+    file.path.append("/").append(name);
     const auto bytes = env->FileSize(file.path);
     if (!bytes) return bytes.error();
     file.bytes = *bytes;

@@ -177,7 +177,7 @@ Status Writer::Poison(const Status& cause) {
 // Everything in the old segment is synced: every Sync ends that way.
 Status Writer::Rotate() {
   rotation_is_due_ = true;
-  const Status status = OpenNewSegment(number_ + 1);
+  Status status = OpenNewSegment(number_ + 1);
   if (!status.ok()) return status;
   rotation_is_due_ = false;
   ++stats_.rotations;
