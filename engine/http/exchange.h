@@ -65,8 +65,8 @@ class Exchange {
   bool accepts_gzip_ = false;
   bool readable_ = false;           // method and target are known; else the request was malformed
   bool refused_by_server_ = false;  // neither OnHeaders nor a handler was asked
-  uint64_t started_ns_ = 0;  // uv_hrtime at the request's first byte
-  size_t wire_bytes_ = 0;    // of the request, head and decoded body
+  uint64_t started_ns_ = 0;         // uv_hrtime at the request's first byte
+  size_t wire_bytes_ = 0;           // of the request, head and decoded body
 
   Request request_;
   PaddedBuffer head_;

@@ -52,7 +52,8 @@ struct Request {
   std::string_view traceparent;
   std::string_view peer_address;  // numeric, without the port
   bool peer_is_loopback = false;
-  const Route* route = nullptr;  // set before OnHeaders and the handler see the request; null for no such path
+  const Route* route =
+      nullptr;  // set before OnHeaders and the handler see the request; null for no such path
   std::array<std::string_view, kMaxPathParams> params;  // percent-decoded, in the order of the template
 
   // The first value of the field, empty if there is none. `lower_case_name` must be in lower case.

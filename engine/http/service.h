@@ -22,7 +22,8 @@ struct RequestRecord {
   std::string_view route;   // the template, whatever the method; "unmatched" for no such path
   std::string_view target;  // empty for a request that couldn't be read
   int status = 0;
-  bool refused_by_server = false;  // the answer is the server's own: neither OnHeaders nor a handler was asked
+  bool refused_by_server =
+      false;  // the answer is the server's own: neither OnHeaders nor a handler was asked
   double duration_seconds =
       0;                      // from the request's first byte to its answer's hand-over to the socket's queue
   size_t request_bytes = 0;   // head and decoded body

@@ -158,7 +158,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static Scratch scratch;
   const std::string bytes(reinterpret_cast<const char*>(data), size);
   CheckKey(bytes);
-  CheckPath(bytes);
+  CheckPath(std::string_view(bytes).substr(0, 512));  // no path is longer
   CheckPlaces(bytes);
   std::string_view rest(bytes);
   const Place place = TakePlace(rest);
