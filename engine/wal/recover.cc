@@ -73,8 +73,8 @@ class Recovery {
     return FindUnbornSegment();
   }
 
-  // A segment's header is synced before a record follows: a last file that ends in zeros from the header's last
-  // byte on was being made when the crash came, and holds nothing. It is as long as a prepared one is.
+  // A segment's header is synced before a record follows: a last file that ends in zeros from the header's
+  // last byte on was being made when the crash came, and holds nothing. It is as long as a prepared one is.
   Status FindUnbornSegment() {
     if (segments_.empty() || segments_.back().header) return Status::Ok();
     STEMEDB_RETURN_IF_ERROR(buffer_.Load(options_.env, segments_.back().file));

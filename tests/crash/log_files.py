@@ -34,7 +34,8 @@ class Segment:
         self.size = len(data)
         self.records, self.whole_end = [], min(SEGMENT_HEADER, len(data))
         self.start = None  # (first sequence, chain before it), when there is a header
-        self.has_header = self.size >= SEGMENT_HEADER and data.startswith(b"STEMEWAL")
+        # A header that was never finished, at the front of a prepared file of zeros perhaps, is none.
+        self.has_header = data.startswith(b"STEMEWAL") and any(data[SEGMENT_HEADER - 1:])
         if not self.has_header:
             return
         due, chain = self.start = struct.unpack_from("<Q32s", data, 16)

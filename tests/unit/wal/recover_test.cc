@@ -112,9 +112,15 @@ TEST_F(WalRecovery, ACrashInTheMiddleOfARotationIsMended) {
     EXPECT_EQ(recovered->end, end);
     ExpectUsable({"a", "b", "c", "d", "e", "f", "g", "h", "i"});
   }
-  RestoreFiles(whole);
-  WriteFile(Path("segment-00004.log"), std::string(4096, '\0'));
-  ExpectUsable({"a", "b", "c", "d", "e", "f", "g", "h", "i"});
+  // The same in a segment that was prepared.
+  for (size_t length = 0; length <= header.size(); ++length) {
+    RestoreFiles(whole);
+    WriteFile(Path("segment-00004.log"), header.substr(0, length) + std::string(4096 - length, '\0'));
+    const auto recovered = RecoverLog();
+    ASSERT_TRUE(recovered.has_value()) << length << ": " << recovered.error().message();
+    EXPECT_EQ(recovered->end, end);
+    ExpectUsable({"a", "b", "c", "d", "e", "f", "g", "h", "i"});
+  }
 }
 
 TEST_F(WalRecovery, ACrashWhileTheVeryFirstSegmentIsMadeIsMended) {
