@@ -12,17 +12,16 @@ int DigitOf(char c) {
   return -1;
 }
 
-// Both digits of each byte, side by side.
-constexpr std::array<char, 512> MakeHexPairs() {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::array<char, 512> pairs{};
-  for (size_t byte = 0; byte < 256; ++byte) {
-    pairs[2 * byte] = kDigits[byte >> 4];
-    pairs[2 * byte + 1] = kDigits[byte & 15];
-  }
-  return pairs;
+// The digits of four bytes, in order: their nibbles are spread over eight bytes, high before low, and all
+// turned into digits at once.
+uint64_t HexOfFour(uint32_t bytes) {
+  uint64_t spread = bytes;
+  spread = (spread | spread << 16) & 0x0000FFFF0000FFFF;
+  spread = (spread | spread << 8) & 0x00FF00FF00FF00FF;
+  const uint64_t nibbles = (spread >> 4 | spread << 8) & 0x0F0F0F0F0F0F0F0F;
+  const uint64_t is_letter = (nibbles + 0x0606060606060606) >> 4 & 0x0101010101010101;
+  return nibbles + 0x3030303030303030 + is_letter * ('a' - '0' - 10);
 }
-constexpr std::array<char, 512> kHexPairs = MakeHexPairs();
 
 }  // namespace
 
@@ -30,7 +29,10 @@ void AppendHex(std::string& out, std::span<const uint8_t> bytes) {
   char text[128];
   while (!bytes.empty()) {
     const size_t count = std::min(bytes.size(), sizeof text / 2);
-    for (size_t i = 0; i < count; ++i) std::memcpy(text + 2 * i, kHexPairs.data() + 2 * bytes[i], 2);
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4)
+      StoreLittle(text + 2 * i, HexOfFour(LoadLittle<uint32_t>(bytes.data() + i)));
+    for (; i < count; ++i) StoreLittle(text + 2 * i, static_cast<uint16_t>(HexOfFour(bytes[i])));
     out.append(text, 2 * count);
     bytes = bytes.subspan(count);
   }

@@ -55,6 +55,8 @@ ReadTxn::~ReadTxn() {
   environment_->Unregister(&slot_);
 }
 
+uint64_t Txn::snapshot_id() const { return mdb_txn_id(txn_); }
+
 Status ReadTxn::Renew() {
   STEMEDB_CHECK(!active_);
   // The second round is for a map that another process has grown.

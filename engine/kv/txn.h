@@ -30,6 +30,10 @@ class Txn {
   // How many keys the database holds, as this transaction sees it.
   Result<uint64_t> Count(Database database) const;
 
+  // Of what this transaction sees: the same as another's when nothing was committed between them. Needs an
+  // active transaction.
+  uint64_t snapshot_id() const;
+
   MDB_txn* raw() const { return txn_; }
   Environment& environment() const { return *environment_; }
 

@@ -86,16 +86,27 @@ Status SnapshotReader::Refresh() {
   STEMEDB_RETURN_IF_ERROR(claim_txn_->Renew());  // the order matters, see the head of the header
   STEMEDB_RETURN_IF_ERROR(record_txn_->Renew());
   STEMEDB_RETURN_IF_ERROR(RenewCursors());
+  STEMEDB_RETURN_IF_ERROR(ReadCheckpoints());
+  claims_to_ = claims_at_.sequence;
+  delta_.Prune(claims_to_);
+  STEMEDB_CHECK(delta_.empty() || delta_.first() <= claims_to_ + 1);
+
+  at_ = delta_.empty() ? claims_at_ : delta_.newest().after;
+  records_to_ = std::min(records_at_.sequence, at_.sequence);
+  return Status::Ok();
+}
+
+// Most questions see what the one before them saw.
+Status SnapshotReader::ReadCheckpoints() {
+  const std::pair snapshots{record_txn_->snapshot_id(), claim_txn_->snapshot_id()};
+  if (snapshots == snapshots_) return Status::Ok();
   auto records_at = records_->checkpoint(*record_txn_);
   if (!records_at) return records_at.error();
   auto claims_at = claims_->checkpoint(*claim_txn_);
   if (!claims_at) return claims_at.error();
-  claims_to_ = claims_at->sequence;
-  delta_.Prune(claims_to_);
-  STEMEDB_CHECK(delta_.empty() || delta_.first() <= claims_to_ + 1);
-
-  at_ = delta_.empty() ? *claims_at : delta_.newest().after;
-  records_to_ = std::min(records_at->sequence, at_.sequence);
+  records_at_ = *records_at;
+  claims_at_ = *claims_at;
+  snapshots_ = snapshots;
   return Status::Ok();
 }
 

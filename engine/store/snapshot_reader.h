@@ -46,6 +46,7 @@ class SnapshotReader final : public Reader {
  private:
   Status OpenTransactions();
   Status RenewCursors();
+  Status ReadCheckpoints();
   size_t BeginKey(const Scope& scope);
   Result<bool> ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows, bool& in_order);
   Result<bool> ScanPair(const Scope& scope, size_t prefix_size, size_t rows_max, std::vector<Row>& rows);
@@ -62,6 +63,10 @@ class SnapshotReader final : public Reader {
   std::unique_ptr<kv::ReadTxn> claim_txn_;
   std::optional<kv::Cursor> claim_cursor_;
   std::optional<kv::Cursor> concept_cursor_;
+  std::optional<std::pair<uint64_t, uint64_t>>
+      snapshots_;  // ids of those that the two checkpoints were read in
+  index::Checkpoint records_at_;
+  index::Checkpoint claims_at_;
   uint64_t records_to_ = 0;  // checkpoint of the record table's snapshot, at most the end of the view
   uint64_t claims_to_ = 0;   // checkpoint of the claim index's snapshot
   index::Checkpoint at_;     // the view as a whole
