@@ -30,7 +30,7 @@ PACKAGES_test=(
 )
 # To change the code, and to measure it.
 PACKAGES_develop=(
-  git ccache clang-format clang-tidy debootstrap wrk util-linux
+  git ccache clang-format clang-tidy debootstrap wrk util-linux python3-matplotlib
 )
 
 # Printed for people; nothing else goes to stdout.

@@ -40,6 +40,7 @@ struct Settings {
   std::string address;
   uint64_t batch = 1000;
   unsigned connections = 8;
+  uint64_t first = 0;  // only so many of the claims; 0: all
   bool print = false;
 };
 
@@ -50,7 +51,11 @@ double SecondsSince(Clock::time_point start) {
 class Load {
  public:
   Load(const World& world, const Settings& settings, const sockaddr_in& address)
-      : world_(world), settings_(settings), address_(address) {}
+      : world_(world),
+        settings_(settings),
+        address_(address),
+        wanted_(settings.first == 0 ? world.options().claims
+                                    : std::min(settings.first, world.options().claims)) {}
 
   // Sends everything; false when it could not.
   bool Run();
@@ -66,6 +71,7 @@ class Load {
   const World& world_;
   const Settings& settings_;
   const sockaddr_in address_;
+  const uint64_t wanted_;          // claims
   std::atomic<uint64_t> next_{0};  // claim
   std::atomic<uint64_t> sent_{0};
   std::atomic<bool> failed_{false};
@@ -89,7 +95,7 @@ bool Load::Run() {
 void Load::Connection() {
   LoadConnection connection(address_);
   Totals mine;
-  const uint64_t claims = world_.options().claims;
+  const uint64_t claims = wanted_;
   while (!failed_) {
     const uint64_t first = next_.fetch_add(settings_.batch);
     if (first >= claims) break;
@@ -155,7 +161,7 @@ void Load::ShowProgress() {
   while (!ended_.wait_for(lock, std::chrono::seconds(5), [this] { return running_ == 0; })) {
     const uint64_t now = sent_;
     std::fprintf(stderr, "%llu of %llu claims, %llu/s\n", static_cast<unsigned long long>(now),
-                 static_cast<unsigned long long>(world_.options().claims),
+                 static_cast<unsigned long long>(wanted_),
                  static_cast<unsigned long long>((now - before) / 5));
     before = now;
   }
@@ -206,6 +212,7 @@ int Main(int argc, char** argv) {
   app.add_option("--connections", settings.connections)->check(CLI::Range(1, 256))->capture_default_str();
   app.add_option("--seed", load.seed, "the same seed and numbers give the same claims")
       ->capture_default_str();
+  app.add_option("--first", settings.first, "send only so many of the claims; 0: all")->capture_default_str();
   app.add_flag("--print", settings.print, "print the claims instead of sending them");
   CLI11_PARSE(app, argc, argv);
 

@@ -61,6 +61,19 @@ class Running:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("RssAnon:")[1].split()[0]) * 1024
 
+    def memory(self):
+        """Resident bytes: what the program holds itself, and the pages of mapped files, which the kernel may take back."""
+        fields = {}
+        for line in pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines()[1:]:
+            name, kilobytes = line.split()[:2]
+            fields[name] = int(kilobytes) * 1024
+        return {"anonymous": fields["Anonymous:"], "file": fields["Rss:"] - fields["Anonymous:"]}
+
+    def kill(self):
+        """As if the power failed for the process: no chance to say good-bye."""
+        self.process.kill()
+        self.process.wait()
+
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
@@ -73,7 +86,8 @@ class Running:
 
 
 @contextlib.contextmanager
-def our_server(options, directory):
+def our_server(options, directory, ended_by="stop"):
+    """The server on the data in `directory`, ended by "stop" (SIGTERM) or "kill" (SIGKILL)."""
     port, dashboard = free_port(), free_port()
     server = Running([options.build / "stemedb-api"], options.server_cpu, port, "/readyz", directory / "server.log", {
         "STEMEDB_BIND_ADDR": f"127.0.0.1:{port}", "STEMEDB_DASHBOARD_ADDR": f"127.0.0.1:{dashboard}",
@@ -86,7 +100,7 @@ def our_server(options, directory):
         try:
             server.must_run()
         finally:
-            server.stop()
+            getattr(server, ended_by)()
 
 
 @contextlib.contextmanager
@@ -110,6 +124,20 @@ def wrk(options, url, script, arguments=()):
         if line.startswith("RESULT "):
             return json.loads(line[len("RESULT "):])
     raise RuntimeError(f"wrk {script} gave no result: {done.stdout}{done.stderr}")
+
+
+def fill_server(options, server, arguments, meanwhile=lambda: None):
+    """One run of the load generator, and what it says of itself; `meanwhile` is called several times a second."""
+    command = [options.build / "tests" / "bench" / "bench_load_generator", "--address",
+               server.url.removeprefix("http://"), *arguments]
+    with subprocess.Popen(pinned(options.client_cpu, command), stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            meanwhile()
+            time.sleep(0.1)
+        output = process.stdout.read()
+    if process.returncode != 0 or not output.startswith("RESULT "):
+        raise RuntimeError(f"the load generator failed ({process.returncode}); it said why above. {output}")
+    return json.loads(output[len("RESULT "):])
 
 
 def yardstick(options, name):

@@ -53,3 +53,14 @@ def print_table(figures, before):
         print(f"\n{'ratio':{width}} {'value':>8} {'goal':>8}")
         for row in rows:
             print(f"{row['ratio']:{width}} {row['value']:>8.2f} {row['goal']:>8}{'' if row['met'] else '   missed'}")
+
+
+def print_scale(sizes):
+    """A column for each size, and how the last compares with the first."""
+    names = list(dict.fromkeys(name for figures in sizes for name in figures))
+    width = max(map(len, names))
+    for name in names:
+        values = [number(figures[name]) if name in figures else "" for figures in sizes]
+        ends = [sizes[0].get(name), sizes[-1].get(name)]
+        ratio = f"{ends[1] / ends[0]:>10.2f}" if len(sizes) > 1 and all(ends) and name != "claims" else ""
+        print(f"{name:{width}}" + "".join(f"{value:>12}" for value in values) + ratio)

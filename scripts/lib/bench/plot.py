@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Draws the plots of docs/performance.md: plot.py FIGURES.json DIRECTORY, with what scripts/bench --scale wrote.
+
+Needs Debian's python3-matplotlib. The files are SVG with text as text, and the same figures give the same bytes.
+"""
+import json
+import pathlib
+import sys
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib import ticker  # noqa: E402
+
+COLOURS = ["#1b6ca8", "#d1495b", "#3a7d44", "#c98a12", "#6f4e9b"]
+STYLE = {"svg.fonttype": "none", "svg.hashsalt": "stemedb", "font.family": "sans-serif", "font.size": 11,
+         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#dddddd",
+         "lines.linewidth": 2, "lines.markersize": 6, "legend.frameon": False, "figure.facecolor": "white"}
+
+
+def label(value, _position=None):
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
+
+
+def axes(title, unit, sizes, count=1):
+    figure, found = plt.subplots(1, count, figsize=(4.2 * count + 1.2, 3.6), squeeze=False)
+    for axis, name, what in zip(found[0], title, unit):
+        axis.set_title(name, fontsize=12, loc="left")
+        axis.set_xscale("log")
+        axis.set_xticks(sizes, [label(size) for size in sizes])
+        axis.xaxis.set_minor_locator(ticker.NullLocator())
+        axis.set_xlabel("claims stored")
+        axis.set_ylabel(what)
+    return figure, list(found[0])
+
+
+def save(figure, path):
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def lines(axis, scale, named, factor=1.0):
+    """One line for each (figure, label); `factor` 0 stands for microseconds from a rate per second."""
+    for colour, (name, text) in zip(COLOURS, named):
+        points = [(size["claims"], 1e6 / size[name] if factor == 0 else size[name] * factor)
+                  for size in scale if name in size]
+        axis.plot(*zip(*points), marker="o", color=colour, label=text)
+        low, high = f"{name}_low", f"{name}_high"
+        if factor == 0 and all(low in size for size in scale):
+            axis.fill_between([size["claims"] for size in scale], [1e6 / size[high] for size in scale],
+                              [1e6 / size[low] for size in scale], color=colour, alpha=0.15, linewidth=0)
+
+
+def cost(scale, directory):
+    figure, (questions, writes) = axes(["Cost of a question", "Cost of a write"], ["µs of the whole server"] * 2,
+                                       [size["claims"] for size in scale], 2)
+    lines(questions, scale, [("consensus_20_per_s", "consensus of 20"),
+                             ("consensus_20_anywhere_per_s", "consensus of 20, over all data"),
+                             ("recency_20_per_s", "recency of 20"), ("children_page_per_s", "children, a page")], 0)
+    lines(writes, scale, [("assert_per_s", "one claim, durable"), ("load_claims_per_s", "claim in a batch of 1,000"),
+                          ("repeat_claims_per_s", "the same claim again, in a batch")], 0)
+    for axis in (questions, writes):
+        axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * 1.35)
+        axis.legend(loc="upper left", fontsize=9)
+    save(figure, directory / "cost.svg")
+
+
+def room(scale, directory):
+    sizes = [size["claims"] for size in scale]
+    figure, (disk, memory) = axes(["Disk", "Resident memory"], ["bytes per claim", "MiB"], sizes, 2)
+    bottom = [0.0] * len(scale)
+    for colour, name, text in zip(COLOURS, ("wal", "records", "indexes"), ("log", "assertions.kv", "indexes/")):
+        values = [size[f"disk_{name}_bytes_per_claim"] for size in scale]
+        disk.bar(range(len(scale)), values, 0.6, bottom=bottom, color=colour, label=text)
+        bottom = [below + value for below, value in zip(bottom, values)]
+    disk.set_xscale("linear")
+    disk.set_xticks(range(len(scale)), [label(size) for size in sizes])
+    disk.grid(False, axis="x")
+    disk.legend(loc="upper right", fontsize=9)
+    lines(memory, scale, [("memory_anonymous_peak_mb", "own, highest while loading"),
+                          ("memory_serving_mb", "own, while answering"),
+                          ("memory_file_serving_mb", "mapped files, which the kernel may take back")])
+    memory.set_yscale("log")
+    memory.yaxis.set_major_formatter(ticker.FuncFormatter(label))
+    memory.set_ylim(top=memory.get_ylim()[1] * 6)
+    memory.legend(loc="upper left", fontsize=9)
+    save(figure, directory / "room.svg")
+
+
+def starts(scale, directory):
+    figure, (axis,) = axes(["Time until the server answers"], ["seconds"], [size["claims"] for size in scale])
+    lines(axis, scale, [("start_s", "after a clean stop"), ("start_after_kill_s", "after kill -9 under load"),
+                        ("start_with_rebuild_s", "indexes/ removed: rebuild"),
+                        ("start_with_replay_s", "db/ removed: replay and rebuild")])
+    axis.set_yscale("log")
+    axis.yaxis.set_major_formatter(ticker.FuncFormatter(label))
+    axis.legend(loc="upper left", fontsize=9)
+    save(figure, directory / "starts.svg")
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit("usage: plot.py FIGURES.json DIRECTORY")
+    scale = json.loads(pathlib.Path(sys.argv[1]).read_text())["scale"]
+    directory = pathlib.Path(sys.argv[2])
+    directory.mkdir(parents=True, exist_ok=True)
+    with plt.rc_context(STYLE):
+        cost(scale, directory)
+        room(scale, directory)
+        starts(scale, directory)
+
+
+if __name__ == "__main__":
+    main()
