@@ -74,8 +74,12 @@ Status ClaimIndex::ApplyRows(kv::WriteTxn& txn, std::span<const LoggedClaim> cla
     AppendClaimPrefix(entry.key, logged.claim.concept_path(), logged.claim.predicate());
     AppendSequence(entry.key, logged.sequence);
     entry.row = logged.claim.row();
+    txn.Step();
   }
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.key < b.key; });
+  std::sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
+    txn.Step();
+    return a.key < b.key;
+  });
   for (const Entry& entry : entries) STEMEDB_RETURN_IF_ERROR(txn.Put(claims_, entry.key, entry.row));
   return Status::Ok();
 }
@@ -86,6 +90,7 @@ Status ClaimIndex::ApplyConcepts(kv::WriteTxn& txn, std::span<const LoggedClaim>
     std::string_view path = logged.claim.concept_path();
     ++added[path].here;
     for (path = ParentOf(path); !path.empty(); path = ParentOf(path)) ++added[path].below;
+    txn.Step();
   }
   std::string key;
   for (const auto& [path, more] : added) {

@@ -58,7 +58,10 @@ Status RecordTable::Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims
     ids.emplace_back(std::string_view(reinterpret_cast<const char*>(logged.claim.id()), sizeof(Hash256)),
                      key);
   }
-  std::sort(ids.begin(), ids.end());
+  std::sort(ids.begin(), ids.end(), [&](const auto& a, const auto& b) {
+    txn.Step();
+    return a < b;
+  });
   for (const auto& [id, key] : ids) STEMEDB_RETURN_IF_ERROR(txn.Put(ids_, id, View(key)));
   return WriteCheckpoint(txn, meta_, after);
 }

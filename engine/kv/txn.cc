@@ -101,6 +101,7 @@ WriteTxn::~WriteTxn() {
 }
 
 Status WriteTxn::Put(Database database, std::string_view key, std::string_view value, PutMode mode) {
+  Step();
   MDB_val key_val = ToVal(key), value_val = ToVal(value);
   const int code = mdb_put(txn_, database.handle(), &key_val, &value_val, FlagsOf(mode));
   return code == 0 ? Status::Ok() : environment_->Failure(code, "put into");

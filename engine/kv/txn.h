@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -88,11 +89,19 @@ enum class PutMode : uint8_t {
 // except "key_exists" the transaction is of no more use: Abort it.
 class WriteTxn final : public Txn {
  public:
+  static constexpr size_t kStepsBetweenBreaths = 32;  // some tens of microseconds
+
   static Result<std::unique_ptr<WriteTxn>> Begin(Environment* environment);
   ~WriteTxn();
 
   Status Put(Database database, std::string_view key, std::string_view value,
              PutMode mode = PutMode::kOverwrite);
+  // Called now and then during a long transaction, so that its thread can make room for others.
+  void set_breather(std::function<void()> breather) { breather_ = std::move(breather); }
+  // For work between the changes that takes as long as they do: call it for each small step. Put does.
+  void Step() {
+    if (breather_ && ++steps_ % kStepsBetweenBreaths == 0) breather_();
+  }
   // Whether the key was there.
   Result<bool> Delete(Database database, std::string_view key);
   // Removes every key of the database.
@@ -105,6 +114,8 @@ class WriteTxn final : public Txn {
  private:
   explicit WriteTxn(Environment* environment) : Txn(environment) {}
   ReaderSlot slot_;  // a writer counts at the gate as well
+  std::function<void()> breather_;
+  size_t steps_ = 0;
 };
 
 // Walks the keys of one database in order. Must not outlive its transaction's use: with a ReadTxn that is

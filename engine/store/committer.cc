@@ -16,6 +16,8 @@
 namespace stemedb::store {
 namespace {
 
+// Of batches; each write adds one. To forget a whole index transaction at once would hold the next write up.
+constexpr size_t kForgottenAtOnce = 4;
 constexpr auto kTryAgainAfter = std::chrono::seconds(1);
 constexpr uint64_t kRoomToGoOn = 16u << 20;  // free bytes after which a full disk is tried again
 
@@ -259,7 +261,8 @@ void Committer::TakeIdFilter() {
 }
 
 void Committer::ForgetIndexed(uint64_t indexed) {
-  while (!unindexed_.empty() && unindexed_.front()->last() <= indexed) {
+  for (size_t i = 0; i < kForgottenAtOnce && !unindexed_.empty() && unindexed_.front()->last() <= indexed;
+       ++i) {
     for (const Entry& entry : unindexed_.front()->entries) unindexed_ids_.erase(entry.id);
     unindexed_.pop_front();
   }

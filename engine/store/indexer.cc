@@ -14,6 +14,12 @@ namespace stemedb::store {
 namespace {
 
 constexpr auto kRetryAfter = std::chrono::seconds(1);
+// Where loops and commit thread have no core to themselves, each hand-over between them would wait for the
+// end of this thread's time slice, some milliseconds. So it works in short pieces, as long as it isn't
+// behind.
+constexpr auto kPiece = std::chrono::microseconds(200);
+constexpr auto kRest = std::chrono::microseconds(200);
+constexpr size_t kBehindInTransactions = 2;
 
 }  // namespace
 
@@ -62,9 +68,11 @@ Status Indexer::Flush() {
   std::unique_lock lock(mutex_);
   const uint64_t target = added_;
   ++flushes_waiting_;
+  in_hurry_.store(true, std::memory_order_relaxed);
   wake_.notify_one();
   moved_.wait(lock, [&] { return checkpoint() >= target || !failure_.ok(); });
   --flushes_waiting_;
+  in_hurry_.store(stopping_ || flushes_waiting_ > 0, std::memory_order_relaxed);
   return checkpoint() >= target ? Status::Ok() : failure_;
 }
 
@@ -79,6 +87,7 @@ void Indexer::Stop() {
     if (!stopping_)
       stop_deadline_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.stop_ms_max);
     stopping_ = true;
+    in_hurry_.store(true, std::memory_order_relaxed);
     wake_.notify_one();
   }
   if (thread_.joinable()) thread_.join();
@@ -92,6 +101,10 @@ void Indexer::Run() {
       if (!WaitAfterFailure(status)) return;  // stopping: the log has it, the next start replays it
     }
     Done(work);
+    for (BatchPtr& batch : work) {  // mostly these are the last to hold it
+      batch.reset();
+      Breathe();
+    }
   }
 }
 
@@ -161,6 +174,7 @@ Status Indexer::Move(const std::vector<BatchPtr>& work) {
   for (const BatchPtr& batch : work) {
     for (const Entry& entry : batch->entries)
       claims.push_back({entry.sequence, entry.recorded_at_ms, entry.claim()});
+    Breathe();
   }
   const index::Checkpoint& after = work.back()->after;
   const auto timed = [&](const char* backend, kv::Environment& environment,
@@ -168,7 +182,10 @@ Status Indexer::Move(const std::vector<BatchPtr>& work) {
     telemetry::StorageSeries series = options_.metrics->Storage("commit", backend);
     const telemetry::ScopedTimer timer(series.duration_seconds);
     series.operations.Increment();
-    Status status = WriteWithRoom(environment, change);
+    Status status = WriteWithRoom(environment, [&](kv::WriteTxn& txn) {
+      txn.set_breather([this] { Breathe(); });
+      return change(txn);
+    });
     if (!status.ok()) series.errors.Increment();
     return status;
   };
@@ -180,6 +197,14 @@ Status Indexer::Move(const std::vector<BatchPtr>& work) {
   }
   return timed("indexes", claims_->environment(),
                [&](kv::WriteTxn& txn) { return claims_->Apply(txn, claims, after); });
+}
+
+void Indexer::Breathe() {
+  if (in_hurry_.load(std::memory_order_relaxed)) return;
+  if (backlog() > kBehindInTransactions * options_.index_transaction_records) return;
+  if (std::chrono::steady_clock::now() - last_rest_ < kPiece) return;
+  std::this_thread::sleep_for(kRest);
+  last_rest_ = std::chrono::steady_clock::now();
 }
 
 void Indexer::Done(const std::vector<BatchPtr>& work) {

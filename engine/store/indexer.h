@@ -58,6 +58,7 @@ class Indexer {
   void ReadIds();
   bool TakeWork(std::vector<BatchPtr>& work);
   Status Move(const std::vector<BatchPtr>& work);
+  void Breathe();
   void Done(const std::vector<BatchPtr>& work);
   bool WaitAfterFailure(const Status& failure);
 
@@ -77,6 +78,9 @@ class Indexer {
   std::chrono::steady_clock::time_point stop_deadline_;  // guarded by mutex_; counts when stopping_
   Status failure_;                                       // guarded by mutex_: of the last try
   std::unique_ptr<IdFilter> id_filter_;                  // guarded by mutex_
+
+  std::atomic<bool> in_hurry_{false};                // stopping_ or flushes_waiting_
+  std::chrono::steady_clock::time_point last_rest_;  // the thread's own
 
   std::atomic<size_t> backlog_{0};
   std::atomic<size_t> backlog_bytes_{0};
