@@ -31,7 +31,8 @@ void Commit(LoopContext& context, http::ExchangePtr exchange, store::PreparedCla
                                            : context.Refusal(exchange->request(), result.status));
     });
   };
-  const Status queued = context.backend().store->Submit(std::move(submission));
+  const Status queued = context.backend().store->Submit(std::move(submission), store::Wake::kWithOthers);
+  context.has_submitted = true;
   if (!queued.ok()) exchange->Respond(context.Refusal(exchange->request(), queued));
 }
 

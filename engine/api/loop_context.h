@@ -39,6 +39,8 @@ class LoopContext {
   telemetry::QuerySeries& Queries(std::string_view endpoint);
   // How many batches this loop is working on: they are bounded, as each holds its body.
   size_t batches_in_flight = 0;
+  // Whether claims of this turn wait in the store for others: it is told to begin at the turn's end.
+  bool has_submitted = false;
 
   // Counts the failure, logs it when it is the server's own fault, and makes the answer.
   http::Response Refusal(const http::Request& request, const Status& status,

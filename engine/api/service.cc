@@ -3,6 +3,7 @@
 #include "api/service.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "api/request_observer.h"
 #include "api/routes.h"
@@ -38,6 +39,9 @@ class LoopService final : public http::Service {
   }
 
   const http::Router& router() const override { return router_; }
+  void OnTurnEnd() override {
+    if (std::exchange(context_.has_submitted, false)) context_.backend().store->Begin();
+  }
   http::Observer* observer() override { return &observer_; }
 
  private:

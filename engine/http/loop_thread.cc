@@ -138,7 +138,7 @@ Status LoopThread::Open(const ServiceFactory& factory) {
   STEMEDB_CHECK(*service != nullptr);
   service_ = std::move(*service);
   observer_ = service_->observer();
-  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { LoopOf(AsHandle(handle)).FlushDirty(); });
+  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { LoopOf(AsHandle(handle)).EndTurn(); });
   uint64_t interval = TickInterval(options_.timeouts);
   uv_timer_start(
       &timer_, [](uv_timer_t* handle) { LoopOf(AsHandle(handle)).Tick(); }, interval, interval);
@@ -239,6 +239,11 @@ void LoopThread::MarkDirty(Connection* connection) {
   if (connection->dirty) return;
   connection->dirty = true;
   dirty_.push_back(connection);
+}
+
+void LoopThread::EndTurn() {
+  FlushDirty();
+  service_->OnTurnEnd();
 }
 
 void LoopThread::FlushDirty() {

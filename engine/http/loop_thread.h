@@ -84,6 +84,7 @@ class LoopThread final : public Loop {
   void StopListening();
   void CloseHandles();
   void Wake() override { uv_async_send(&wake_); }
+  void EndTurn();
   void FlushDirty();
   void CloseLargestOutput();
   void Tick();

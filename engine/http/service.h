@@ -48,6 +48,8 @@ class Service {
   // Runs when the head of a matched request is known and its body is not: request.body is empty. An answer
   // here refuses the request cheaply; the handler then isn't called.
   virtual std::optional<Response> OnHeaders(const Request& /*request*/) { return std::nullopt; }
+  // Runs when the loop has done what was ready and is about to wait for more: the end of a turn.
+  virtual void OnTurnEnd() {}
   // Null, or an observer that lives as long as the service.
   virtual Observer* observer() { return nullptr; }
 };

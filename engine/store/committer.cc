@@ -18,6 +18,7 @@ namespace {
 
 // Of batches; each write adds one. To forget a whole index transaction at once would hold the next write up.
 constexpr size_t kForgottenAtOnce = 4;
+constexpr size_t kEnoughToBegin = 64;  // submissions that wait for others
 constexpr auto kTryAgainAfter = std::chrono::seconds(1);
 constexpr uint64_t kRoomToGoOn = 16u << 20;  // free bytes after which a full disk is tried again
 
@@ -50,7 +51,7 @@ Committer::Committer(const Options& options, std::unique_ptr<wal::Writer> writer
 
 Committer::~Committer() { Stop(); }
 
-Status Committer::Submit(Submission submission) {
+Status Committer::Submit(Submission submission, Wake wake) {
   const size_t records = RecordsOf(submission), bytes = BytesOf(submission);
   if (bytes > options_.submission_bytes_max) {
     return Status(Code::kTooLarge, "batch_too_large",
@@ -72,8 +73,13 @@ Status Committer::Submit(Submission submission) {
   queued_records_ += records;
   queued_bytes_ += bytes;
   queue_.push_back(std::move(submission));
-  if (queue_.size() == 1) wake_.notify_one();
+  if (wake == Wake::kNow || queue_.size() == kEnoughToBegin) wake_.notify_one();
   return Status::Ok();
+}
+
+void Committer::Begin() {
+  const std::lock_guard lock(mutex_);
+  if (!queue_.empty()) wake_.notify_one();
 }
 
 void Committer::Stop() {

@@ -33,7 +33,9 @@ class Committer {
   ~Committer();
 
   // Any thread; as Store::Submit.
-  Status Submit(Submission submission);
+  Status Submit(Submission submission, Wake wake);
+  // Any thread; as Store::Begin.
+  void Begin();
   // Finishes what is queued, then ends the thread. Idempotent.
   void Stop();
 

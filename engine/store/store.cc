@@ -19,7 +19,10 @@ class DurableStore final : public Store {
 
   Status Start();
 
-  Status Submit(Submission submission) override { return committer_->Submit(std::move(submission)); }
+  Status Submit(Submission submission, Wake wake) override {
+    return committer_->Submit(std::move(submission), wake);
+  }
+  void Begin() override { committer_->Begin(); }
   std::unique_ptr<Reader> NewReader() override {
     return std::make_unique<SnapshotReader>(&publisher_, records_.get(), claims_.get());
   }

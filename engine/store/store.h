@@ -53,6 +53,9 @@ struct PreparedClaim {
 };
 
 enum class Atomicity { kEachItem, kAllOrNothing };
+// When the commit thread is woken for a submission, if it sleeps: at once, or with enough others or the next
+// Begin.
+enum class Wake { kNow, kWithOthers };
 
 struct ItemResult {
   bool duplicate = false;  // the claim was there already; sequence and time are those of its first arrival
@@ -102,7 +105,9 @@ class Store {
   // Queues the submission; `done` is called exactly once if and only if this returns ok. kResourceExhausted
   // "overloaded" when a queue is full; kTooLarge "batch_too_large"; kIoError "wal_failed"; kUnavailable
   // "shutting_down". Any thread.
-  virtual Status Submit(Submission submission) = 0;
+  virtual Status Submit(Submission submission, Wake wake = Wake::kNow) = 0;
+  // Starts on what waits for others. Any thread.
+  virtual void Begin() = 0;
 
   // A reader for one thread. It must be destroyed before the store.
   virtual std::unique_ptr<Reader> NewReader() = 0;
