@@ -292,6 +292,39 @@ TEST_F(Commit, ABacklogIsBoundedInBytesAsWell) {
   EXPECT_TRUE(Say(Claim("a", "p", Text("y"))).status.ok());
 }
 
+TEST_F(Commit, ClaimsThatWaitForOthersAreWrittenTogetherWhenToldToBegin) {
+  Open();
+  constexpr int kWaiting = 20;  // too few to begin by themselves
+  std::vector<std::promise<uint64_t>> stored(kWaiting);
+  const uint64_t writes_before = metrics_.wal().batch_size.Collect().histogram.sample_count;
+  for (int i = 0; i < kWaiting; ++i, ++said_) {
+    ASSERT_TRUE(store_
+                    ->Submit({PrepareAll({Numbered(i)}), Atomicity::kEachItem,
+                              [&, i](CommitResult&& r) { stored[i].set_value(r.items.at(0).sequence); }},
+                             Wake::kWithOthers)
+                    .ok());
+  }
+  store_->Begin();
+  for (int i = 0; i < kWaiting; ++i) EXPECT_EQ(stored[i].get_future().get(), static_cast<uint64_t>(i + 1));
+  EXPECT_EQ(metrics_.wal().batch_size.Collect().histogram.sample_count, writes_before + 1) << "one fsync";
+}
+
+TEST_F(Commit, EnoughThatWaitForOthersNeedNoWordToBegin) {
+  Open();
+  std::vector<std::promise<bool>> stored(200);
+  for (size_t i = 0; i < stored.size(); ++i, ++said_) {
+    ASSERT_TRUE(store_
+                    ->Submit({PrepareAll({Numbered(static_cast<int>(i))}), Atomicity::kEachItem,
+                              [&, i](CommitResult&& r) { stored[i].set_value(r.status.ok()); }},
+                             Wake::kWithOthers)
+                    .ok());
+  }
+  for (size_t i = 0; i < 64; ++i) EXPECT_TRUE(stored[i].get_future().get());
+  store_->Close();
+  for (size_t i = 64; i < stored.size(); ++i)
+    EXPECT_TRUE(stored[i].get_future().get()) << "a close begins, too";
+}
+
 TEST_F(Commit, CloseAnswersEverythingThatWasQueued) {
   Open();
   std::atomic<int> answered = 0, stored = 0;
