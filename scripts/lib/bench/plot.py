@@ -45,28 +45,27 @@ def save(figure, path):
     plt.close(figure)
 
 
-def lines(axis, scale, named, factor=1.0):
-    """One line for each (figure, label); `factor` 0 stands for microseconds from a rate per second."""
+def lines(axis, scale, named, beginning="", end=""):
+    """One line for each (figure, label), the figure's name put between `beginning` and `end`; with a band where the runs'
+    lowest and highest are known."""
     for colour, (name, text) in zip(COLOURS, named):
-        points = [(size["claims"], 1e6 / size[name] if factor == 0 else size[name] * factor)
-                  for size in scale if name in size]
+        name = beginning + name + end
+        points = [(size["claims"], size[name]) for size in scale if name in size]
         axis.plot(*zip(*points), marker="o", color=colour, label=text)
-        low, high = f"{name}_low", f"{name}_high"
-        if factor == 0 and all(low in size for size in scale):
-            axis.fill_between([size["claims"] for size in scale], [1e6 / size[high] for size in scale],
-                              [1e6 / size[low] for size in scale], color=colour, alpha=0.15, linewidth=0)
+        bands = [(size["claims"], size[f"{name}_low"], size[f"{name}_high"]) for size in scale if f"{name}_low" in size]
+        if bands:
+            axis.fill_between(*zip(*bands), color=colour, alpha=0.15, linewidth=0)
 
 
 def cost(scale, directory):
-    figure, (questions, writes) = axes(["Cost of a question", "Cost of a write"], ["µs of the whole server"] * 2,
+    figure, (questions, writes) = axes(["Cost of a question", "Cost of a claim"], ["µs of the server's processor time"] * 2,
                                        [size["claims"] for size in scale], 2)
-    lines(questions, scale, [("consensus_20_per_s", "consensus of 20"),
-                             ("consensus_20_anywhere_per_s", "consensus of 20, over all data"),
-                             ("recency_20_per_s", "recency of 20"), ("children_page_per_s", "children, a page")], 0)
-    lines(writes, scale, [("assert_per_s", "one claim, durable"), ("load_claims_per_s", "claim in a batch of 1,000"),
-                          ("repeat_claims_per_s", "the same claim again, in a batch")], 0)
+    lines(questions, scale, [("consensus_20", "consensus of 20"), ("consensus_20_anywhere", "the same, over all data"),
+                             ("recency_20", "recency of 20"), ("children_page", "children, a page of 20")], end="_cpu_us")
+    lines(writes, scale, [("assert_cpu_us", "sent alone, durable"),
+                          ("load_cpu_us_per_claim", "in batches of 1,000, a tenth signed, and indexed")])
     for axis in (questions, writes):
-        axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * 1.35)
+        axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * 1.4)
         axis.legend(loc="upper left", fontsize=9)
     save(figure, directory / "cost.svg")
 
@@ -82,13 +81,15 @@ def room(scale, directory):
     disk.set_xscale("linear")
     disk.set_xticks(range(len(scale)), [label(size) for size in sizes])
     disk.grid(False, axis="x")
-    disk.legend(loc="upper right", fontsize=9)
+    disk.set_axisbelow(True)
+    disk.set_ylim(top=max(bottom) * 1.2)
+    disk.legend(loc="upper left", fontsize=9, ncols=3)
     lines(memory, scale, [("memory_anonymous_peak_mb", "own, highest while loading"),
                           ("memory_serving_mb", "own, while answering"),
                           ("memory_file_serving_mb", "mapped files, which the kernel may take back")])
     memory.set_yscale("log")
     memory.yaxis.set_major_formatter(ticker.FuncFormatter(label))
-    memory.set_ylim(top=memory.get_ylim()[1] * 6)
+    memory.set_ylim(top=memory.get_ylim()[1] * 10)
     memory.legend(loc="upper left", fontsize=9)
     save(figure, directory / "room.svg")
 
@@ -100,6 +101,7 @@ def starts(scale, directory):
                         ("start_with_replay_s", "db/ removed: replay and rebuild")])
     axis.set_yscale("log")
     axis.yaxis.set_major_formatter(ticker.FuncFormatter(label))
+    axis.set_ylim(top=axis.get_ylim()[1] * 4)
     axis.legend(loc="upper left", fontsize=9)
     save(figure, directory / "starts.svg")
 

@@ -50,6 +50,7 @@ class Running:
                 raise RuntimeError(f"{command[0]} did not start; it said:\n{log.read_text()[-2000:]}")
             time.sleep(0.005)
         self.start_seconds = time.monotonic() - started
+        self.start_cpu_seconds = self.cpu_seconds()
 
     def must_run(self):
         """A server that died while it was measured has no figures."""
@@ -60,6 +61,11 @@ class Running:
         """Anonymous resident memory: what the program itself holds, without the mapped files."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("RssAnon:")[1].split()[0]) * 1024
+
+    def cpu_seconds(self):
+        """User and system time of all threads so far."""
+        words = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self):
         """Resident bytes: what the program holds itself, and the pages of mapped files, which the kernel may take back."""

@@ -3,7 +3,6 @@
 questioned, restarted in every way, and killed. Figures of a size come from that one server; short runs of every
 question take turns, so that a noisy minute meets all of them, and the median counts."""
 import json
-import pathlib
 import shutil
 import statistics
 import sys
@@ -17,7 +16,8 @@ DISK_LEFT = 5 << 30          # what must be free besides
 PROBE_PATHS = 250            # the same number for every size
 SPREAD_PERCENT = 10          # of the claims are about spread/N, 20 each: questions that reach into the whole index
 REPEATED_MAX = 200_000       # claims that are sent twice
-TURNS = 3                    # short runs of each question
+TURNS = 3                    # short runs of each question, and starts of each kind
+ONE_TURN_FROM = 5_000_000    # claims: of such a size each start takes minutes, and is made once
 STARTS = {"start": "", "start_with_rebuild": "db/indexes", "start_with_replay": "db"}  # what is removed before
 INDEX_SECONDS_MAX = 900
 SIGNED_PERCENT = 10
@@ -62,12 +62,6 @@ def disk_bytes(path):
     return sum(file.stat().st_blocks * 512 for file in files)
 
 
-def processor_seconds(server):
-    """User and system time of the server so far."""
-    words = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(words[11]) + int(words[12])) / 100
-
-
 def load(options, server, size, found):
     """Fills the server, watching its memory; then sends the first claims again."""
     common = ["--concepts", max(1, size // 10), "--signed", SIGNED_PERCENT, "--probes", PROBE_PATHS,
@@ -86,7 +80,7 @@ def load(options, server, size, found):
     found["load_and_index_claims_per_s"] = size / (result["seconds"] + behind)
     found["load_batch_p99_ms"] = result["p99_ms"]
     found["load_retries"] = result["retries"]
-    found["load_cpu_us_per_claim"] = processor_seconds(server) * 1e6 / size
+    found["load_cpu_us_per_claim"] = server.cpu_seconds() * 1e6 / size
     found["memory_anonymous_peak_mb"] = anonymous_max / 2**20
     memory = server.memory()
     found["memory_after_load_mb"] = memory["anonymous"] / 2**20
@@ -113,8 +107,16 @@ def questions(options, server, spread_paths, found):
     for _ in range(TURNS):
         for name, (script, what) in asked.items():
             path, arguments = (what, []) if isinstance(what, str) else ("", what)
-            runs[name].append(wrk(options, server.url + path, script, arguments))
+            runs[name].append(run_wrk(options, server, path, script, arguments))
     take_medians(runs, found)
+
+
+def run_wrk(options, server, path, script, arguments):
+    """With the processor time of each request, which says more than the clock on a machine that others use as well."""
+    before = server.cpu_seconds()
+    result = wrk(options, server.url + path, script, arguments)
+    result["cpu_us"] = (server.cpu_seconds() - before) * 1e6 / max(1, result["requests"])
+    return result
 
 
 def take_medians(runs, found):
@@ -122,22 +124,25 @@ def take_medians(runs, found):
         found[f"{name}_per_s"] = statistics.median(result["per_second"] for result in results)
         found[f"{name}_per_s_low"] = min(result["per_second"] for result in results)
         found[f"{name}_per_s_high"] = max(result["per_second"] for result in results)
-        for latency in ("p50_ms", "p99_ms"):
-            found[f"{name}_{latency}"] = statistics.median(result[latency] for result in results)
+        for figure in ("p50_ms", "p99_ms", "cpu_us"):
+            found[f"{name}_{figure}"] = statistics.median(result[figure] for result in results)
+        found[f"{name}_cpu_us_low"] = min(result["cpu_us"] for result in results)
+        found[f"{name}_cpu_us_high"] = max(result["cpu_us"] for result in results)
         errors = sum(result["refused"] + result["broken"] for result in results)
         if errors:
             found[f"{name}_errors"] = errors
 
 
 def starts(options, directory, size, found):
-    times = {name: [] for name in STARTS}
+    times, cpu = {name: [] for name in STARTS}, {name: [] for name in STARTS}
     replays = []
-    for _ in range(TURNS):
+    for _ in range(TURNS if size < ONE_TURN_FROM else 1):
         for name, removed in STARTS.items():
             if removed:
                 shutil.rmtree(directory / removed)
             with our_server(options, directory) as server:
                 times[name].append(server.start_seconds)
+                cpu[name].append(server.start_cpu_seconds)
                 if health(server)["assertion_count"] != size:
                     raise RuntimeError(f"{name}: {size} claims were there, now {health(server)['assertion_count']}")
                 if name == "start_with_replay":
@@ -145,13 +150,14 @@ def starts(options, directory, size, found):
     for name, seconds in times.items():
         found[f"{name}_s"] = statistics.median(seconds)
         found[f"{name}_s_high"] = max(seconds)
+        found[f"{name}_cpu_s"] = statistics.median(cpu[name])
     found["replay_records_per_s"] = statistics.median(replays)
 
 
 def asserts_and_kill(options, directory, found):
     """Single claims make the database larger, so they come last; then the process is killed in the midst of it."""
     with our_server(options, directory, ended_by="kill") as server:
-        runs = [wrk(options, server.url, "assert.lua", [1, options.seed * 100 + turn]) for turn in range(TURNS)]
+        runs = [run_wrk(options, server, "", "assert.lua", [1, options.seed * 100 + turn]) for turn in range(TURNS)]
         take_medians({"assert": runs}, found)
         state = health(server)
         found["sequence_at_kill"] = state["sequence"]
@@ -163,11 +169,10 @@ def asserts_and_kill(options, directory, found):
 
 
 def measure(options, directory, size):
-    """The figures of one size; what was measured before a failure is kept in the exception's place by the caller."""
+    """The figures of one size. A failure ends it: half a size proves nothing."""
     found = {"claims": size}
     with our_server(options, directory) as server:
-        empty = server.memory()["anonymous"]
-        found["memory_empty_mb"] = empty / 2**20
+        found["memory_empty_mb"] = server.memory()["anonymous"] / 2**20
         spread_paths = load(options, server, size, found)
     for name, place in {"wal": "wal", "records": "db/assertions.kv", "indexes": "db/indexes"}.items():
         found[f"disk_{name}_bytes_per_claim"] = disk_bytes(directory / place) / size
@@ -179,7 +184,6 @@ def measure(options, directory, size):
         memory = server.memory()
         found["memory_serving_mb"] = memory["anonymous"] / 2**20
         found["memory_file_serving_mb"] = memory["file"] / 2**20
-        found["memory_bytes_per_claim"] = (memory["anonymous"] - empty) / size
     starts(options, directory, size, found)
     asserts_and_kill(options, directory, found)
     return found
