@@ -115,6 +115,15 @@ Status ClaimIndex::Clear(kv::WriteTxn& txn) {
   return Status::Ok();
 }
 
+Result<ConceptNode> ClaimIndex::Node(const kv::Txn& txn, std::string_view path) const {
+  std::string key;
+  AppendPathKey(key, path);
+  auto found = txn.Get(concepts_, key);
+  if (!found) return found.error();
+  if (!found->has_value()) return ConceptNode{std::string(path), 0, 0};
+  return DecodeNode(key, **found);
+}
+
 Result<std::vector<ConceptNode>> ClaimIndex::Children(kv::Cursor& cursor, std::string_view path,
                                                       std::string_view after, size_t limit) const {
   std::vector<ConceptNode> children;

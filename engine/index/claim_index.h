@@ -52,6 +52,8 @@ class ClaimIndex {
   Result<std::vector<ConceptNode>> Children(kv::Cursor& concepts_cursor, std::string_view path,
                                             std::string_view after, size_t limit) const;
   kv::Database concepts() const { return concepts_; }
+  // One node of the tree; zero counts when there is none.
+  Result<ConceptNode> Node(const kv::Txn& txn, std::string_view path) const;
 
  private:
   ClaimIndex() = default;

@@ -70,19 +70,21 @@ struct Engine::Impl {
 
   // Reused between questions.
   std::vector<store::Row> rows;
-  std::vector<uint64_t> newest;
+  Listing page;
   CandidateSet set;
 
   // Between questions: lets the reader's snapshot go, and memory that only a giant question needs.
   void Rest();
   Result<BoundLens> Bind(const std::string& name, const Question& question) const;
-  Result<Viewpoint> Collect(const Question& question);
+  // The moment of the question, and, for a lens, all its rows; without one the page alone.
+  enum class Need : uint8_t { kRows, kPage };
+  Result<Viewpoint> Collect(const Question& question, Need need);
   Result<script::Outcome> Resolve(const BoundLens& lens, std::span<const store::Row> pair,
                                   const Viewpoint& viewpoint);
   Status WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
                           const BoundLens& lens, const AnswerBound& bound);
-  Status WriteAssertions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
-                         const AnswerBound& bound, std::string& out, std::string& next_cursor);
+  Status WriteAssertions(JsonWriter& json, const Viewpoint& viewpoint, const AnswerBound& bound,
+                         std::string& out, std::string& next_cursor);
 };
 
 Engine::Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const script::ScriptSet> scripts,
@@ -108,7 +110,7 @@ Engine::~Engine() = default;
 void Engine::Impl::Rest() {
   reader->Release();
   ReleaseIfLarge(rows);
-  ReleaseIfLarge(newest);
+  ReleaseIfLarge(page.sequences);
   set.Trim();
 }
 
@@ -127,7 +129,7 @@ Result<BoundLens> Engine::Impl::Bind(const std::string& name, const Question& qu
   return lens;
 }
 
-Result<Viewpoint> Engine::Impl::Collect(const Question& question) {
+Result<Viewpoint> Engine::Impl::Collect(const Question& question, Need need) {
   const telemetry::Stopwatch stopwatch;
   const AtEnd end([&] {
     const double seconds = stopwatch.Seconds();
@@ -139,7 +141,12 @@ Result<Viewpoint> Engine::Impl::Collect(const Question& question) {
   STEMEDB_RETURN_IF_ERROR(reader->Refresh());
   auto viewpoint = ViewpointOf(question, *reader, options.clock->NowMs());
   if (!viewpoint) return viewpoint.error();
-  STEMEDB_RETURN_IF_ERROR(CollectRows(question, *viewpoint, options.rows_max, *reader, rows));
+  if (need == Need::kPage) {
+    STEMEDB_RETURN_IF_ERROR(ListNewest(question, *viewpoint, options.listing, *reader, page));
+  } else {
+    STEMEDB_RETURN_IF_ERROR(CollectRows(question, *viewpoint, options.rows_max, *reader, rows));
+    ListRows(question, rows, page);
+  }
   return viewpoint;
 }
 
@@ -188,31 +195,24 @@ Status Engine::Impl::WriteResolutions(JsonWriter& json, const Question& question
   return Status::Ok();
 }
 
-Status Engine::Impl::WriteAssertions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
-                                     const AnswerBound& bound, std::string& out, std::string& next_cursor) {
-  newest.clear();
-  const uint64_t before = question.before_sequence.value_or(UINT64_MAX);
-  for (const store::Row& row : rows) {
-    if (row.sequence < before) newest.push_back(row.sequence);
-  }
-  const size_t shown = std::min(question.limit, newest.size());
-  std::partial_sort(newest.begin(), newest.begin() + static_cast<ptrdiff_t>(shown), newest.end(),
-                    std::greater<>());
-  if (shown < newest.size() && shown > 0)
-    next_cursor = EncodeCursor({newest[shown - 1], viewpoint.sequence_max, viewpoint.weighing.now_ms});
+Status Engine::Impl::WriteAssertions(JsonWriter& json, const Viewpoint& viewpoint, const AnswerBound& bound,
+                                     std::string& out, std::string& next_cursor) {
+  if (page.next_before != 0)
+    next_cursor = EncodeCursor({page.next_before, viewpoint.sequence_max, viewpoint.weighing.now_ms});
   json.Key("assertions");
   json.BeginArray();
   const telemetry::Stopwatch stopwatch;
-  for (size_t i = 0; i < shown; ++i) {
-    auto record = reader->Get(newest[i]);
+  for (const uint64_t sequence : page.sequences) {
+    auto record = reader->Get(sequence);
     if (!record) return record.error();
     json.Raw({});  // the comma; the claim is spliced in behind it
     model::AppendClaimJson(out, record->claim, record->sequence, record->recorded_at_ms, "active");
     STEMEDB_RETURN_IF_ERROR(bound.Check());
   }
-  if (shown > 0) {
-    gets.operations.Increment(static_cast<double>(shown));
-    gets.duration_seconds.Observe(stopwatch.Seconds() / static_cast<double>(shown));
+  if (!page.sequences.empty()) {
+    const auto shown = static_cast<double>(page.sequences.size());
+    gets.operations.Increment(shown);
+    gets.duration_seconds.Observe(stopwatch.Seconds() / shown);
   }
   json.EndArray();
   return Status::Ok();
@@ -226,7 +226,7 @@ Status Engine::Answer(const Question& question, std::string& out) {
     lens = std::move(*bound);
   }
   const AtEnd end([this] { impl_->Rest(); });
-  auto viewpoint = impl_->Collect(question);
+  auto viewpoint = impl_->Collect(question, lens.script >= 0 ? Impl::Need::kRows : Impl::Need::kPage);
   if (!viewpoint) return viewpoint.error();
 
   JsonWriter json(out);
@@ -240,7 +240,7 @@ Status Engine::Answer(const Question& question, std::string& out) {
   } else {
     json.Null();
   }
-  STEMEDB_RETURN_IF_ERROR(impl_->WriteAssertions(json, question, *viewpoint, bound, out, next_cursor));
+  STEMEDB_RETURN_IF_ERROR(impl_->WriteAssertions(json, *viewpoint, bound, out, next_cursor));
   if (lens.script >= 0) {
     STEMEDB_RETURN_IF_ERROR(impl_->WriteResolutions(json, question, *viewpoint, lens, bound));
   } else {
@@ -261,7 +261,7 @@ Status Engine::Compare(const Question& question, std::span<const std::string> le
     bound.push_back(std::move(*lens));
   }
   const AtEnd end([this] { impl_->Rest(); });
-  auto viewpoint = impl_->Collect(question);
+  auto viewpoint = impl_->Collect(question, Impl::Need::kRows);
   if (!viewpoint) return viewpoint.error();
 
   JsonWriter json(out);

@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "env/env.h"
+#include "query/plan.h"
 #include "query/question.h"
 #include "script/lens.h"
 #include "store/reader.h"
@@ -27,6 +28,7 @@ struct EngineOptions {
       10'000;  // (concept, predicate) pairs in one answer; beyond: kOutOfRange "too_many_pairs"
   size_t rows_max =
       2'000'000;  // index rows looked at for one question, wanted or not; beyond: kOutOfRange "too_many_rows"
+  ListingBounds listing;  // of questions without a lens
   // One answer as text, which is made whole in memory; beyond: kOutOfRange "answer_too_large".
   size_t answer_bytes_max = 32u << 20;
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "base/time.h"
 #include "script/weights.h"
@@ -77,14 +78,22 @@ Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, i
   return viewpoint;
 }
 
+namespace {
+
+store::Scope ScopeOf(const Question& question, const Viewpoint& viewpoint, size_t steps_max) {
+  return {.concept_path = question.concept_path,
+          .subtree = question.subtree,
+          .predicate = question.predicate,
+          .sequence_min = viewpoint.sequence_min,
+          .sequence_max = viewpoint.sequence_max,
+          .steps_max = steps_max};
+}
+
+}  // namespace
+
 Status CollectRows(const Question& question, const Viewpoint& viewpoint, size_t rows_max,
                    store::Reader& reader, std::vector<store::Row>& rows) {
-  const store::Scope scope{.concept_path = question.concept_path,
-                           .subtree = question.subtree,
-                           .predicate = question.predicate,
-                           .sequence_min = viewpoint.sequence_min,
-                           .sequence_max = viewpoint.sequence_max,
-                           .steps_max = rows_max};
+  const store::Scope scope = ScopeOf(question, viewpoint, rows_max);
   auto more = reader.Scan(scope, rows_max, rows);
   if (!more) return more.error();
   if (*more) {
@@ -93,6 +102,51 @@ Status CollectRows(const Question& question, const Viewpoint& viewpoint, size_t 
                       " claims; ask for a narrower concept path, or for one concept path and predicate");
   }
   std::erase_if(rows, [&](const store::Row& row) { return !Wanted(question, row.claim); });
+  return Status::Ok();
+}
+
+void ListRows(const Question& question, const std::vector<store::Row>& rows, Listing& listing) {
+  listing.next_before = 0;
+  listing.sequences.clear();
+  const uint64_t before = question.before_sequence.value_or(UINT64_MAX);
+  for (const store::Row& row : rows) {
+    if (row.sequence < before) listing.sequences.push_back(row.sequence);
+  }
+  const size_t shown = std::min(question.limit, listing.sequences.size());
+  std::partial_sort(listing.sequences.begin(), listing.sequences.begin() + static_cast<ptrdiff_t>(shown),
+                    listing.sequences.end(), std::greater<>());
+  if (shown < listing.sequences.size() && shown > 0) listing.next_before = listing.sequences[shown - 1];
+  listing.sequences.resize(shown);
+}
+
+Status ListNewest(const Question& question, const Viewpoint& viewpoint, const ListingBounds& bounds,
+                  store::Reader& reader, Listing& listing) {
+  listing.next_before = 0;
+  listing.sequences.clear();
+  const uint64_t before = question.before_sequence.value_or(UINT64_MAX);
+  if (question.limit == 0 || before == 0) return Status::Ok();
+  store::Scope scope = ScopeOf(question, viewpoint, bounds.steps_max);
+  const bool is_one_pair = !question.subtree && !question.predicate.empty();
+  const auto count = is_one_pair ? Result<uint64_t>(UINT64_MAX) : reader.CountAtMost(scope);
+  if (!count) return count.error();
+  if (*count <= bounds.scan_max) {
+    std::vector<store::Row> rows;
+    STEMEDB_RETURN_IF_ERROR(CollectRows(question, viewpoint, SIZE_MAX, reader, rows));
+    ListRows(question, rows, listing);
+    return Status::Ok();
+  }
+  scope.sequence_max = std::min(scope.sequence_max, before - 1);
+  auto looked_from = reader.ScanNewest(scope, [&](const store::Row& row) {
+    if (Wanted(question, row.claim)) listing.sequences.push_back(row.sequence);
+    return listing.sequences.size() <= question.limit;  // one more shows that there is a next page
+  });
+  if (!looked_from) return looked_from.error();
+  if (listing.sequences.size() > question.limit) {
+    listing.sequences.pop_back();
+    listing.next_before = listing.sequences.back();
+  } else {
+    listing.next_before = *looked_from;
+  }
   return Status::Ok();
 }
 

@@ -28,4 +28,21 @@ Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, i
 Status CollectRows(const Question& question, const Viewpoint& viewpoint, size_t rows_max,
                    store::Reader& reader, std::vector<store::Row>& rows);
 
+// A page of claims, newest first.
+struct Listing {
+  std::vector<uint64_t> sequences;
+  uint64_t next_before = 0;  // where it goes on: below this sequence; 0 at the end
+};
+struct ListingBounds {
+  // A scope of at most so many claims is read whole; of a larger one the records are gone through from the
+  // newest on, at most steps_max of them for a page, which then may stay short.
+  size_t scan_max = 100'000;
+  size_t steps_max = 100'000;
+};
+// The page that the question asks for, without reading more than it has to.
+Status ListNewest(const Question& question, const Viewpoint& viewpoint, const ListingBounds& bounds,
+                  store::Reader& reader, Listing& listing);
+// The same from all rows of the question.
+void ListRows(const Question& question, const std::vector<store::Row>& rows, Listing& listing);
+
 }  // namespace stemedb::query

@@ -46,7 +46,7 @@ struct Scope {
   std::string_view predicate;          // empty: all
   uint64_t sequence_min = 0;           // inclusive
   uint64_t sequence_max = UINT64_MAX;  // inclusive
-  // Keys of the index that a scan may look at, whether it wants them or not: what bounds its time.
+  // Keys or records that a scan may look at, whether it wants them or not: what bounds its time.
   size_t steps_max = SIZE_MAX;
 };
 
@@ -66,6 +66,14 @@ class Reader {
   // Appends the rows of the scope to `rows`, ordered by (concept path, predicate, sequence). Stops after
   // `rows_max`, or after the scope's steps_max, and returns true when there is more to look at.
   virtual Result<bool> Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) = 0;
+
+  // How many claims the scope may have at most, whatever their sequences; costs one search.
+  virtual Result<uint64_t> CountAtMost(const Scope& scope) = 0;
+  // Calls visit for the rows of the scope from the newest on, until it returns false or the scope's steps_max
+  // claims were looked at. One (concept, predicate) pair is read by its own rows; any other scope by going
+  // back through all records, so use Scan for a small one. Everything from the returned sequence on was
+  // looked at; 0: everything.
+  virtual Result<uint64_t> ScanNewest(const Scope& scope, const std::function<bool(const Row&)>& visit) = 0;
 
   // kNotFound when there is none.
   virtual Result<Record> Get(uint64_t sequence) = 0;

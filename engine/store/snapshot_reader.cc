@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "index/layout.h"
+#include "store/scope_rules.h"
 
 namespace stemedb::store {
 namespace {
@@ -16,28 +17,10 @@ bool InOrder(const Row& a, const Row& b) {
          std::tie(b.concept_path, b.predicate, b.sequence);
 }
 
-Row RowOf(const Entry& entry) {
-  const model::ClaimView claim = entry.claim();
-  return {claim.concept_path(), claim.predicate(), entry.sequence, claim};
-}
-
 std::string PathKey(std::string_view path) {
   std::string key;
   index::AppendPathKey(key, path);
   return key;
-}
-
-bool IsOnePair(const Scope& scope) { return !scope.subtree && !scope.predicate.empty(); }
-
-Status Unreadable(std::string_view what) {
-  return Status(Code::kCorruption, "index_unreadable",
-                std::string(what) +
-                    " of the claim index is malformed: stop the server and delete indexes/ in the "
-                    "database directory; it is made again from the log at the next start");
-}
-
-bool WantsSequence(const Scope& scope, uint64_t sequence) {
-  return sequence >= scope.sequence_min && sequence <= scope.sequence_max;
 }
 
 }  // namespace
@@ -48,6 +31,7 @@ SnapshotReader::SnapshotReader(Publisher* publisher, index::RecordTable* records
 SnapshotReader::~SnapshotReader() {
   claim_cursor_.reset();
   concept_cursor_.reset();
+  record_cursor_.reset();
   publisher_->Unsubscribe(inbox_);
 }
 
@@ -210,7 +194,7 @@ void SnapshotReader::ScanDelta(const Scope& scope, std::vector<Row>& rows) const
   const auto take = [&](const std::vector<const Entry*>& entries) {
     for (const Entry* entry : entries) {
       if (entry->sequence <= claims_to_ || !WantsSequence(scope, entry->sequence)) continue;
-      const Row row = RowOf(*entry);
+      const Row row = RowOf(entry->sequence, entry->claim());
       if (scope.predicate.empty() || row.predicate == scope.predicate) rows.push_back(row);
     }
   };

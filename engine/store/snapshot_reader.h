@@ -36,6 +36,8 @@ class SnapshotReader final : public Reader {
   uint64_t sequence() const override { return at_.sequence; }
   uint64_t assertion_count() const override { return at_.assertions; }
   Result<bool> Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) override;
+  Result<uint64_t> CountAtMost(const Scope& scope) override;
+  Result<uint64_t> ScanNewest(const Scope& scope, const std::function<bool(const Row&)>& visit) override;
   Result<Record> Get(uint64_t sequence) override;
   Result<std::optional<uint64_t>> Find(const Hash256& id) override;
   int64_t closed_time_ms(int64_t now_ms) override;
@@ -51,6 +53,10 @@ class SnapshotReader final : public Reader {
   Result<bool> ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows, bool& in_order);
   Result<bool> ScanPair(const Scope& scope, size_t prefix_size, size_t rows_max, std::vector<Row>& rows);
   void ScanDelta(const Scope& scope, std::vector<Row>& rows) const;
+  template <typename Look>
+  Status WalkPair(const Scope& scope, Look look);
+  template <typename Look>
+  Status WalkRecords(const Scope& scope, Look look);
 
   Publisher* const publisher_;
   index::RecordTable* const records_;
@@ -63,6 +69,7 @@ class SnapshotReader final : public Reader {
   std::unique_ptr<kv::ReadTxn> claim_txn_;
   std::optional<kv::Cursor> claim_cursor_;
   std::optional<kv::Cursor> concept_cursor_;
+  std::optional<kv::Cursor> record_cursor_;
   std::optional<std::pair<uint64_t, uint64_t>>
       snapshots_;  // ids of those that the two checkpoints were read in
   index::Checkpoint records_at_;
