@@ -22,6 +22,7 @@ constexpr int64_t kYearsMs = int64_t{6} * 365 * 86'400 * 1000;  // claims are ma
 constexpr std::array<std::string_view, 12> kDomains = {"medicine", "genes",      "companies", "cities",
                                                        "species",  "materials",  "software",  "languages",
                                                        "rivers",   "satellites", "laws",      "food"};
+constexpr uint64_t kGroups = 40;  // of each domain, whatever the size: what lies below them grows
 constexpr std::array<std::string_view, 6> kAspects = {"effects", "origin",    "status", "measurements/latest",
                                                       "risks",   "usage/2024"};
 
@@ -86,7 +87,7 @@ std::string_view ClassFor(uint64_t percent) {
 std::string ConceptPath(uint64_t id) {
   std::string path(kDomains[id % kDomains.size()]);
   const uint64_t item = id / kDomains.size();
-  path.append("/group-").append(std::to_string(item / 500)).append("/item-").append(std::to_string(item));
+  path.append("/group-").append(std::to_string(item % kGroups)).append("/item-").append(std::to_string(item));
   if (item % 3 != 0) path.append("/").append(kAspects[item % kAspects.size()]);
   return path;
 }
