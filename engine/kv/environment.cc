@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <thread>
 
 #include "kv/new_environment.h"
@@ -115,11 +116,23 @@ Status Environment::OpenRaw() {
   if (code == 0) code = mdb_env_set_maxreaders(env_, options_.readers_max);
   if (code == 0) code = mdb_env_open(env_, options_.path.c_str(), FlagsOf(options_), 0644);
   if (code != 0) return Failure(code, "open");
+  mdb_env_set_userctx(env_, this);
+  mdb_env_set_assert(env_, SayDamage);
   int dead = 0;
   code = mdb_reader_check(env_, &dead);
   if (code != 0) return Failure(code, "check readers");
   TakeFigures();
   return Status::Ok();
+}
+
+// LMDB ends the process when a page is not what it must be. Its own line has neither the file nor a way out.
+void Environment::SayDamage(MDB_env* env, const char* /*message*/) {
+  const auto& environment = *static_cast<Environment*>(mdb_env_get_userctx(env));
+  std::fprintf(
+      stderr,
+      "%s: MDB_CORRUPTED: a page of the file is damaged, and the process ends. Nothing in the log is lost: "
+      "see the runbook server-wont-start.md, section 6\n",
+      environment.options_.path.c_str());
 }
 
 Environment::~Environment() {
@@ -285,8 +298,8 @@ Status Environment::Failure(int code, std::string_view operation) const {
     case MDB_VERSION_MISMATCH:
       return Status(Code::kCorruption, "kv_corrupt",
                     where + ": " + mdb_strerror(code) +
-                        ": an index may be removed and is rebuilt; for the log's store restore "
-                        "a backup");
+                        ": an index may be removed and is rebuilt; the record store likewise, as long as the "
+                        "log is whole (see the runbook server-wont-start.md, section 6)");
     case MDB_KEYEXIST:
       return Status(Code::kConflict, "key_exists", where + ": the key is there, or not above the last one");
     case MDB_BAD_VALSIZE:

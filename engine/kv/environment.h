@@ -106,6 +106,7 @@ class Environment {
   Status Failure(int code, std::string_view operation) const;
 
  private:
+  static void SayDamage(MDB_env* env, const char* message);
   explicit Environment(EnvironmentOptions options) : options_(std::move(options)) {}
   Status OpenRaw();
   Status MakeFiles();

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -70,7 +71,19 @@ class Process {
   std::unique_ptr<http::Server> operations_;
 };
 
+// One inside the other would go where the other is moved or removed to.
+Status CheckApart(const std::string& wal_dir, const std::string& db_dir) {
+  std::error_code error;
+  const std::string wal = std::filesystem::weakly_canonical(wal_dir, error).string() + "/";
+  const std::string db = std::filesystem::weakly_canonical(db_dir, error).string() + "/";
+  if (error || (!wal.starts_with(db) && !db.starts_with(wal))) return Status::Ok();
+  return Status(Code::kInvalidArgument, "directories_overlap",
+                "STEMEDB_WAL_DIR (" + wal_dir + ") and STEMEDB_DB_DIR (" + db_dir +
+                    ") must be two directories, neither inside the other");
+}
+
 Status Process::CheckDirectories() {
+  STEMEDB_RETURN_IF_ERROR(CheckApart(config_.wal_dir, config_.db_dir));
   for (const std::string& dir : {config_.wal_dir, config_.db_dir}) {
     STEMEDB_RETURN_IF_ERROR(env_->MakeDirs(dir));
     if (access(dir.c_str(), R_OK | W_OK | X_OK) != 0) return env::StatusFromErrno(errno, "open", dir, "rwx");
@@ -223,6 +236,7 @@ int Process::Run() {
 }  // namespace
 
 int Serve(const Invocation& invocation) {
+  ExplainBusErrors();
   telemetry::ConfigureLog({.level = invocation.config.log_level, .format = invocation.config.log_format});
   return Process(invocation).Run();
 }

@@ -18,7 +18,24 @@ sigset_t StopSet() {
   return set;
 }
 
+// A file that is mapped and shorter than its content, or a disk that fails, shows in the middle of a read.
+void OnBusError(int number) {
+  constexpr char kText[] =
+      "A database file can't be read where it is mapped: it was cut short, or the disk fails (see dmesg). "
+      "Nothing in "
+      "the log is lost: see docs/operations/runbooks/server-wont-start.md, section 6\n";
+  (void)!write(STDERR_FILENO, kText, sizeof kText - 1);
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
 }  // namespace
+
+void ExplainBusErrors() {
+  struct sigaction action {};
+  action.sa_handler = OnBusError;
+  sigaction(SIGBUS, &action, nullptr);
+}
 
 StopSignal::StopSignal() {
   const sigset_t set = StopSet();

@@ -11,6 +11,9 @@
 
 namespace stemedb::server {
 
+// SIGBUS ends the process as ever, but says first what an operator can do.
+void ExplainBusErrors();
+
 class StopSignal {
  public:
   // Blocks both signals in the calling thread and in all threads that it starts later. One for each process.

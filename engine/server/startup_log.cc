@@ -41,6 +41,7 @@ constexpr std::array kRemedies = {
     Remedy{"bind_failed", Step::kBind,
            "set STEMEDB_BIND_ADDR or STEMEDB_DASHBOARD_ADDR to an address of this machine", kWontStart},
     Remedy{"invalid_address", Step::kBind, "give a numeric address, such as 127.0.0.1:18180", kWontStart},
+    Remedy{"directories_overlap", Step::kDirectories, "correct the settings", kWontStart},
     Remedy{"already_running", Step::kStore, "stop the other server, or give this one directories of its own",
            kWontStart},
     Remedy{"permission_denied", Step::kStore,

@@ -18,7 +18,8 @@ namespace {
 
 // Of batches; each write adds one. To forget a whole index transaction at once would hold the next write up.
 constexpr size_t kForgottenAtOnce = 4;
-constexpr size_t kEnoughToBegin = 64;  // submissions that wait for others
+constexpr size_t kForgottenWhenIdle = 8192;  // each second without a write
+constexpr size_t kEnoughToBegin = 64;        // submissions that wait for others
 constexpr auto kTryAgainAfter = std::chrono::seconds(1);
 constexpr uint64_t kRoomToGoOn = 16u << 20;  // free bytes after which a full disk is tried again
 
@@ -96,6 +97,7 @@ void Committer::FillStats(Stats& stats) const {
   stats.assertions = assertions_.load();
   stats.wal_segments = wal_segments_.load();
   stats.wal_bytes = wal_bytes_.load();
+  stats.has_id_filter = has_id_filter_.load();
   const std::lock_guard lock(mutex_);
   stats.accepting_writes = refusal_.ok();
   stats.not_accepting_reason = refusal_.message();
@@ -104,10 +106,14 @@ void Committer::FillStats(Stats& stats) const {
 void Committer::Run() {
   Work work;
   while (TakeWork(work)) {
-    if (work.submissions.empty())
-      TryRefusalAgain();
-    else
+    if (!work.submissions.empty()) {
       Commit(work);
+    } else {
+      TryRefusalAgain();
+      const uint64_t indexed = indexer_->records_checkpoint();  // before the filter is taken, as in Commit
+      TakeIdFilter();
+      ForgetIndexed(indexed, kForgottenWhenIdle);
+    }
   }
 }
 
@@ -117,7 +123,8 @@ bool Committer::TakeWork(Work& work) {
   const auto due = [this] { return stopping_ || !queue_.empty(); };
   // Whoever asks whether writes are accepted may wait for a yes before it sends one: the yes can't wait for a
   // write.
-  if (refusal_.ok() || refusal_.reason() == "wal_failed")
+  const bool has_chores = !unindexed_.empty() || !(refusal_.ok() || refusal_.reason() == "wal_failed");
+  if (!has_chores)
     wake_.wait(lock, due);
   else
     wake_.wait_for(lock, kTryAgainAfter, due);
@@ -138,7 +145,7 @@ void Committer::Commit(Work& work) {
   // In this order: what was indexed by then, the filter had been made before.
   const uint64_t indexed = indexer_->records_checkpoint();
   TakeIdFilter();
-  ForgetIndexed(indexed);
+  ForgetIndexed(indexed, kForgottenAtOnce);
   work.results.resize(work.submissions.size());
   work.batch = std::make_shared<Batch>();
   TimeLine& time_line = publisher_->time_line();
@@ -264,11 +271,11 @@ void Committer::TakeIdFilter() {
   id_filter_ = indexer_->TakeIdFilter();
   if (!id_filter_) return;
   for (const auto& [id, known] : unindexed_ids_) id_filter_->Add(id);
+  has_id_filter_.store(true);
 }
 
-void Committer::ForgetIndexed(uint64_t indexed) {
-  for (size_t i = 0; i < kForgottenAtOnce && !unindexed_.empty() && unindexed_.front()->last() <= indexed;
-       ++i) {
+void Committer::ForgetIndexed(uint64_t indexed, size_t batches_max) {
+  for (size_t i = 0; i < batches_max && !unindexed_.empty() && unindexed_.front()->last() <= indexed; ++i) {
     for (const Entry& entry : unindexed_.front()->entries) unindexed_ids_.erase(entry.id);
     unindexed_.pop_front();
   }

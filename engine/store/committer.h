@@ -67,7 +67,7 @@ class Committer {
   void Publish(Work& work);
   void Answer(Work& work, const Status& failure);
   void TakeIdFilter();
-  void ForgetIndexed(uint64_t indexed);
+  void ForgetIndexed(uint64_t indexed, size_t batches_max);
   void CountFailure(const Status& failure);
   bool IsDurableRepeat(const Submission& submission, const CommitResult& result) const;
   void TryRefusalAgain();
@@ -103,6 +103,7 @@ class Committer {
   std::atomic<uint64_t> assertions_{0};
   std::atomic<uint64_t> wal_segments_{0};
   std::atomic<uint64_t> wal_bytes_{0};
+  std::atomic<bool> has_id_filter_{false};
 
   std::thread thread_;  // last: it uses everything above
 };

@@ -5,7 +5,8 @@
 // A split-block Bloom filter (after F. Putze, P. Sanders, J. Singler, "Cache-, Hash- and Space-Efficient
 // Bloom Filters", 2007): an id chooses a block of 512 bits, and one bit in each of its eight words. Ids are
 // SHA-256, so their own bits serve as the hash. With 12 bits for each id about 3 of 1,000 unknown ids pass.
-// When a layer is full a larger one is put over it, so memory stays within 1.5 to 3 bytes for each id.
+// When a layer is full one of twice its size is put over it: 4.5 bytes for each id at that moment, and 1.5
+// when that one is full as well.
 //
 // Belongs to one thread at a time.
 #pragma once

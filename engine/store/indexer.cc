@@ -57,11 +57,12 @@ Indexer::~Indexer() { Stop(); }
 void Indexer::Add(BatchPtr batch) {
   const std::lock_guard lock(mutex_);
   queued_records_ += batch->entries.size();
+  queued_bytes_ += batch->bytes();
   added_ = batch->last();
   backlog_.fetch_add(batch->entries.size(), std::memory_order_relaxed);
   backlog_bytes_.fetch_add(batch->bytes(), std::memory_order_relaxed);
   queue_.push_back(std::move(batch));
-  if (queue_.size() == 1 || queued_records_ >= options_.index_transaction_records) wake_.notify_one();
+  if (queue_.size() == 1 || HasTransaction()) wake_.notify_one();
 }
 
 Status Indexer::Flush() {
@@ -126,8 +127,9 @@ void Indexer::ReadIds() {
     std::copy(cursor->key().begin(), cursor->key().end(), id.begin());
     filter->Add(id);
     if (++count % kIdsBetweenLooks != 0) continue;
+    Breathe();
     const std::lock_guard lock(mutex_);
-    if (stopping_) return;
+    if (stopping_ || IsBehind()) return;  // the filter is a help; claims that wait are not to wait for it
   }
   if (count != at->assertions) return;
   const std::lock_guard lock(mutex_);
@@ -146,7 +148,7 @@ bool Indexer::TakeWork(std::vector<BatchPtr>& work) {
   wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
   // A transaction costs two syncs however small it is: wait a little for it to become worth that.
   wake_.wait_for(lock, std::chrono::milliseconds(options_.index_interval_ms),
-                 [&] { return in_hurry() || queued_records_ >= options_.index_transaction_records; });
+                 [&] { return in_hurry() || HasTransaction(); });
   if (stopping_ && !queue_.empty() && std::chrono::steady_clock::now() >= stop_deadline_) {
     telemetry::LogInfo("store", "the index thread stops behind the log; the next start catches up",
                        {{"records", queued_records_}});
@@ -166,6 +168,7 @@ bool Indexer::TakeWork(std::vector<BatchPtr>& work) {
     queue_.pop_front();
   }
   queued_records_ -= records;
+  queued_bytes_ -= bytes;
   return !work.empty();
 }
 
@@ -199,9 +202,14 @@ Status Indexer::Move(const std::vector<BatchPtr>& work) {
                [&](kv::WriteTxn& txn) { return claims_->Apply(txn, claims, after); });
 }
 
+bool Indexer::IsBehind() const {
+  return backlog() > kBehindInTransactions * options_.index_transaction_records ||
+         backlog_bytes() > kBehindInTransactions * options_.index_transaction_bytes;
+}
+
 void Indexer::Breathe() {
   if (in_hurry_.load(std::memory_order_relaxed)) return;
-  if (backlog() > kBehindInTransactions * options_.index_transaction_records) return;
+  if (IsBehind()) return;
   if (std::chrono::steady_clock::now() - last_rest_ < kPiece) return;
   std::this_thread::sleep_for(kRest);
   last_rest_ = std::chrono::steady_clock::now();

@@ -56,6 +56,12 @@ class Indexer {
  private:
   void Run();
   void ReadIds();
+  // Whether what is queued fills a transaction. Under mutex_.
+  bool HasTransaction() const {
+    return queued_records_ >= options_.index_transaction_records ||
+           queued_bytes_ >= options_.index_transaction_bytes;
+  }
+  bool IsBehind() const;
   bool TakeWork(std::vector<BatchPtr>& work);
   Status Move(const std::vector<BatchPtr>& work);
   void Breathe();
@@ -72,6 +78,7 @@ class Indexer {
   std::condition_variable moved_;  // from it
   std::deque<BatchPtr> queue_;     // guarded by mutex_
   size_t queued_records_ = 0;      // guarded by mutex_
+  size_t queued_bytes_ = 0;        // guarded by mutex_
   uint64_t added_ = 0;             // guarded by mutex_: the newest sequence that came in
   int flushes_waiting_ = 0;        // guarded by mutex_
   bool stopping_ = false;          // guarded by mutex_

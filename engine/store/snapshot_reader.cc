@@ -209,14 +209,23 @@ void SnapshotReader::ScanDelta(const Scope& scope, std::vector<Row>& rows) const
 }
 
 Result<Record> SnapshotReader::Get(uint64_t sequence) {
+  if (sequence == 0 || sequence > at_.sequence)
+    return Status(Code::kNotFound, "unknown_sequence", "there is no such record");
+  // Every sequence up to the newest has a record: one that isn't there was damaged.
+  const auto missing = [&] {
+    return Status(Code::kCorruption, "record_missing",
+                  records_->environment().path() + ": record " + std::to_string(sequence) +
+                      " is missing though the log had it: the file is damaged; see the runbook "
+                      "server-wont-start.md, section 6");
+  };
   if (sequence > records_to_) {
     const Entry* entry = delta_.Get(sequence);
-    if (entry == nullptr) return Status(Code::kNotFound, "unknown_sequence", "there is no such record");
+    if (entry == nullptr) return missing();
     return Record{sequence, entry->recorded_at_ms, entry->claim()};
   }
   auto stored = records_->Get(*record_txn_, sequence);
   if (!stored) return stored.error();
-  if (!stored->has_value()) return Status(Code::kNotFound, "unknown_sequence", "there is no such record");
+  if (!stored->has_value()) return missing();
   return Record{sequence, (*stored)->recorded_at_ms, (*stored)->claim};
 }
 

@@ -89,7 +89,8 @@ struct Stats {
   // disk has room (a full one) or is worth another try.
   bool accepting_writes = true;
   std::string not_accepting_reason;
-  std::string index_failure;  // why the index thread's last try failed; empty when it didn't
+  bool has_id_filter = false;  // whether new ids are known as such without a search
+  std::string index_failure;   // why the index thread's last try failed; empty when it didn't
 };
 
 class Store {

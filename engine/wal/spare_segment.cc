@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <system_error>
 
 namespace stemedb::wal {
 namespace {
@@ -39,8 +40,12 @@ void SpareSegment::Prepare() {
   state_ = State::kWanted;
   wake_.notify_one();
   if (thread_.joinable()) return;
-  thread_ = std::thread([this] { Run(); });
-  pthread_setname_np(thread_.native_handle(), "wal-spare");
+  try {
+    thread_ = std::thread([this] { Run(); });
+    pthread_setname_np(thread_.native_handle(), "wal-spare");
+  } catch (const std::system_error&) {  // no more threads are to be had: then there is no spare
+    state_ = State::kFailed;
+  }
 }
 
 bool SpareSegment::ready() const {

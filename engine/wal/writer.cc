@@ -185,27 +185,28 @@ Status Writer::Rotate() {
 }
 
 // A file without content, or one of zeros, of which size() is the whole.
-Result<std::unique_ptr<env::File>> Writer::MakeSegmentFile(const std::string& path) {
+Result<std::unique_ptr<env::File>> Writer::MakeSegmentFile(uint32_t number) {
+  const std::string path = options_.dir + "/" + SegmentName(number);
   const auto present = options_.env->FileSize(path);  // a try before this one may have left a header
-  if (present && *present > kSegmentHeaderBytes) {
+  if (present && *present > kSegmentHeaderBytes && half_made_ != number) {
     return Status(Code::kConflict, "wal_changed",
                   path + " is in the way: is another process writing to this directory?");
   }
   bool is_prepared = false;
-  if (spare_) {
+  if (spare_ && half_made_ != number) {
     auto moved = spare_->MoveTo(path);
     if (!moved) return moved.error();
     is_prepared = *moved;
+    if (is_prepared) half_made_ = number;
   }
   auto file = options_.env->OpenAppend(path);
-  if (!file && is_prepared) (void)options_.env->Remove(path);
   if (file && !is_prepared) STEMEDB_RETURN_IF_ERROR((*file)->Truncate(0));
   return file;
 }
 
 // The header is durable, and so is the file's name, before a record goes in.
 Status Writer::OpenNewSegment(uint32_t number) {
-  auto file = MakeSegmentFile(options_.dir + "/" + SegmentName(number));
+  auto file = MakeSegmentFile(number);
   if (!file) return file.error().Annotate("wal");
   const bool is_prepared = (*file)->size() > 0;
   (*file)->SetEnd(0);
@@ -213,8 +214,7 @@ Status Writer::OpenNewSegment(uint32_t number) {
   AppendSegmentHeader(header, {number, durable_});
   const Status written = (*file)->Append(header);
   if (!written.ok()) {
-    // A torn header in the last file is what recovery expects; the next try expects no more than that.
-    if (is_prepared) (void)(*file)->Truncate(0);
+    // A torn header in the last file is what recovery expects; the next try empties it.
     return written.Annotate("wal");
   }
   Status synced = (*file)->Sync();

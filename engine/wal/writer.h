@@ -88,7 +88,7 @@ class Writer {
   Status TakeBack(const Status& cause);
   Status Poison(const Status& cause);
   bool RotationIsDue() const;
-  Result<std::unique_ptr<env::File>> MakeSegmentFile(const std::string& path);
+  Result<std::unique_ptr<env::File>> MakeSegmentFile(uint32_t number);
   void PrepareAhead();
   void ReserveAhead();
   void ReleaseReserved();
@@ -98,6 +98,7 @@ class Writer {
   std::unique_ptr<env::File> file_;
   uint32_t number_ = 0;
   std::unique_ptr<SpareSegment> spare_;  // null: segments aren't prepared
+  uint32_t half_made_ = 0;               // a spare has this number already, but the log isn't there yet
   bool is_prepared_ = false;             // file_ has zeros behind its end
   uint64_t written_size_ = 0;            // of file_, by this Writer
   uint64_t durable_size_ = 0;            // of file_

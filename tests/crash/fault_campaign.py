@@ -194,7 +194,7 @@ def campaign(options):
     began, total, failures, pending = time.monotonic(), collections.Counter(), [], []
     source = kinds()
     if options.leg:
-        source = ((n, k) for n, k in kinds() if n == options.leg)
+        source = iter([next((n, k) for n, k in kinds() if n == options.leg)])
     with multiprocessing.Pool(options.jobs, maxtasksperchild=1) as pool:
         while (total["kills"] < options.kills and not failures) or pending:
             while len(pending) < options.jobs and total["kills"] < options.kills and not failures:

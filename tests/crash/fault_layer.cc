@@ -85,9 +85,9 @@ enum Kind {
 constexpr std::array<const char*, kKinds> kKindNames = {"open",     "create",   "write",  "sync",
                                                         "truncate", "allocate", "rename", "unlink",
                                                         "mkdir",    "map",      "close",  "dirsync"};
-enum Class { kWal, kRecords, kIndex, kMetadata, kLock, kDir, kOther, kClasses };
-constexpr std::array<const char*, kClasses> kClassNames = {"wal",  "records", "index", "metadata",
-                                                           "lock", "dir",     "other"};
+enum Class { kWal, kSpare, kRecords, kIndex, kMetadata, kLock, kDir, kOther, kClasses };
+constexpr std::array<const char*, kClasses> kClassNames = {"wal",      "spare", "records", "index",
+                                                           "metadata", "lock",  "dir",     "other"};
 
 // The C library's own function behind the one that this library puts in front of it.
 template <typename Function>
@@ -240,6 +240,7 @@ std::string OurPath(const Layer& layer, const char* raw) {
 Class ClassOf(const std::string& path) {
   if (EndsWith(path, "/LOCK") || EndsWith(path, "-lock") || EndsWith(path, "/lock.mdb")) return kLock;
   if (path.find("/segment-") != std::string::npos) return kWal;
+  if (EndsWith(path, "/spare-segment")) return kSpare;
   if (path.find("/assertions.kv") != std::string::npos) return kRecords;
   if (path.find("/data.mdb") != std::string::npos) return kIndex;
   if (path.find("/metadata.json") != std::string::npos) return kMetadata;

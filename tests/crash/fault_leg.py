@@ -22,6 +22,8 @@ from server_program import StartFailed
 from stores import Stores
 from workload import Unexpected, Workload
 
+INDEX_SECONDS_MAX = 10  # the index thread gathers for two seconds
+
 SEGMENT_BYTES = 8192         # small, so that a life goes through several segments
 SMALL_MAP_BYTES = 1 << 17    # two doublings or three in a leg
 REFUSED_START_S_MAX = 10.0
@@ -105,9 +107,21 @@ class FaultLeg:
             client.acts = (client.atomic, client.atomic, client.batch, client.one)
         client.run(self.rng.randrange(10, 16) if life.load != "client" else self.rng.randrange(3, 16))
         if life.load == "until indexed":
-            time.sleep(0.6)  # the index thread gathers for half a second
+            self.wait_until_indexed()
             client.ask()
             client.run(4)
+
+    def wait_until_indexed(self):
+        """Until LMDB has everything, or a fault has struck."""
+        connection = Connection(self.server.port)
+        deadline = time.monotonic() + INDEX_SECONDS_MAX
+        while time.monotonic() < deadline and not self.server.report().fired():
+            health = connection.get("/v1/health").json()
+            if health["checkpoint"] == health["sequence"]:
+                self.tally["waits for the index"] += 1
+                break
+            time.sleep(0.02)
+        connection.close()
 
     def check_served(self):
         connection = Connection(self.server.port)

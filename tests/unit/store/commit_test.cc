@@ -292,6 +292,43 @@ TEST_F(Commit, ABacklogIsBoundedInBytesAsWell) {
   EXPECT_TRUE(Say(Claim("a", "p", Text("y"))).status.ok());
 }
 
+// The filter is made by the index thread, and taken over by the commit thread while claims come in.
+TEST_F(Commit, NoRepeatIsTakenForNewWhenTheFilterOfIdsTakesOver) {
+  constexpr int kBefore = 5'000;
+  Open();
+  std::vector<model::Assertion> claims;
+  for (int i = 0; i < kBefore; ++i) claims.push_back(Numbered(i));
+  for (const auto& item : Write(*store_, PrepareAll(claims)).items) ASSERT_FALSE(item.duplicate);
+  ASSERT_TRUE(store_->Flush().ok());
+  options_.index_interval_ms = 1;
+  store_->Close();
+  Open();
+  while (!store_->stats().has_id_filter || claims.size() < kBefore + 500) {
+    claims.push_back(Numbered(static_cast<int>(claims.size())));
+    ASSERT_FALSE(Write(*store_, PrepareAll({claims.back()})).items.at(0).duplicate);
+    ASSERT_LT(claims.size(), 200'000u);
+  }
+  const auto again = Write(*store_, PrepareAll(claims));
+  ASSERT_EQ(again.items.size(), claims.size());
+  for (size_t i = 0; i < claims.size(); ++i) {
+    ASSERT_TRUE(again.items[i].duplicate) << i;
+    ASSERT_EQ(again.items[i].sequence, i + 1);
+  }
+}
+
+TEST_F(Commit, AnIndexThreadThatIsFullInBytesDoesntWaitForMore) {
+  options_.index_interval_ms = 3'600'000;
+  options_.index_transaction_bytes = 100'000;
+  Open();
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(Say(Claim("a/" + std::to_string(i), "p", Text(std::string(10'000, 'x')))).status.ok());
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (store_->stats().checkpoint < 30 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  EXPECT_GE(store_->stats().checkpoint, 30u);
+}
+
 TEST_F(Commit, ClaimsThatWaitForOthersAreWrittenTogetherWhenToldToBegin) {
   Open();
   constexpr int kWaiting = 20;  // too few to begin by themselves

@@ -150,7 +150,7 @@ TEST_F(SpareSegmentTest, AFailureLeavesNothingBehindAndIsNotTriedAtOnceAgain) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (env_.count(Operation::kRemove) == removed && std::chrono::steady_clock::now() < deadline)
     std::this_thread::yield();
-  EXPECT_FALSE(std::filesystem::exists(SparePath()));
+  while (std::filesystem::exists(SparePath())) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
   env_.Heal();
   while (!*spare.MoveTo(dir_ + "/segment-00001.log")) {  // each segment is a new try
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
@@ -162,7 +162,8 @@ TEST_F(SpareSegmentTest, AFullDiskGetsItsRoomBack) {
   auto writer = OpenPreparing();
   WriteUntilPrepared(*writer);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!std::filesystem::exists(SparePath())) {
+  std::error_code error;
+  while (std::filesystem::file_size(SparePath(), error) != kSegmentBytes) {  // nothing more is written to it
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
     ASSERT_TRUE(WriteGroup(*writer, {std::string(1000, 'x')}).ok());
     ++written_;
@@ -180,6 +181,28 @@ TEST_F(SpareSegmentTest, AFullDiskGetsItsRoomBack) {
   EXPECT_EQ(replayed_.back().payload, "taken");
 }
 
+TEST_F(SpareSegmentTest, ASegmentWhoseHeaderCouldNotBeWrittenIsUsedInTheNextTry) {
+  auto writer = OpenPreparing();
+  while (!std::filesystem::exists(SparePath()) || std::filesystem::file_size(SparePath()) != kSegmentBytes) {
+    if (WriteGroup(*writer, {std::string(1000, 'x')}).ok()) ++written_;
+  }
+  // From here on each write fails: the first is to go into the spare, whose header can't be written.
+  env_.Fail(Operation::kWrite, Failure::kDiskFull);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (std::filesystem::exists(SparePath())) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    EXPECT_EQ(WriteGroup(*writer, {"refused"}).reason(), "disk_full");
+  }
+  EXPECT_EQ(WriteGroup(*writer, {"refused"}).reason(), "disk_full")
+      << "and not another process's file in the way";
+  env_.Heal();
+  ASSERT_TRUE(WriteGroup(*writer, {"taken"}).ok());
+  writer.reset();
+  ASSERT_TRUE(RecoverLog().has_value());
+  EXPECT_EQ(replayed_.size(), written_ + 1);
+  EXPECT_EQ(replayed_.back().payload, "taken");
+}
+
 TEST_F(SpareSegmentTest, AFailureHalfwayThroughTheMoveIsTriedAgain) {
   auto writer = OpenPreparing();
   WriteUntilPrepared(*writer);
@@ -187,12 +210,12 @@ TEST_F(SpareSegmentTest, AFailureHalfwayThroughTheMoveIsTriedAgain) {
   env_.Fail(Operation::kRename, Failure::kIoError, 0, 1);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   size_t refused = 0;
-  while (writer->stats().segments < segments + 2) {
+  while (refused == 0 || writer->stats().segments < segments + 2) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
     const Status status = WriteGroup(*writer, {std::string(1000, 'x')});
     (status.ok() ? written_ : refused) += 1;
   }
-  EXPECT_LE(refused, 1u);
+  EXPECT_EQ(refused, 1u);
   writer.reset();
   ASSERT_TRUE(RecoverLog().has_value());
   EXPECT_EQ(replayed_.size(), written_);
