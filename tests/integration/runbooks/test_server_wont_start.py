@@ -5,6 +5,7 @@ import filecmp
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import unittest
@@ -69,8 +70,11 @@ class ServerWontStart(RunbookTest):
     @follows("§3 The log is damaged")
     def test_damaged_log(self):
         self.with_claims(env={"STEMEDB_WAL_SEGMENT_BYTES": "4096"})
+        server = self.start()
+        server.add_claims(3, concept_path="later")  # three writes more in the last segment: they prove the damage
+        server.stop()
         first, second, *_, last = sorted(name for name in os.listdir(self.path("data", "wal")) if name.endswith(".log"))
-        self.damage("data", "wal", last)
+        self.damage("data", "wal", last, at=100)
         self.refused()
         self.type(1)
         same = filecmp.dircmp(self.path("data"), self.path("data.before-repair"))
@@ -78,9 +82,9 @@ class ServerWontStart(RunbookTest):
         server = self.start(3)
         self.expect(3, server.log())
         self.assertIn(last + ".damaged-", self.type(4, 0))
-        self.assertIn(f'"assertion_count":{CLAIMS}', self.type(4, 1).replace(" ", ""))
+        self.assertIn(f'"assertion_count":{CLAIMS + 3}', self.type(4, 1).replace(" ", ""))
         server.stop()
-        self.claims_kept()
+        self.claims_kept(CLAIMS + 3)
         if os.geteuid() == 0 and os.access("/dev/kmsg", os.R_OK):
             self.type(IF_IT_FAILS)
         else:  # the kernel may refuse to tell
@@ -91,11 +95,11 @@ class ServerWontStart(RunbookTest):
         self.damage("data", "wal", first, at=0)
         self.refused()
         self.damage("data", "wal", first, at=0)  # twice turned over is whole
-        self.damage("data", "wal", last)
+        self.damage("data", "wal", last, at=100)
         shutil.move(self.path("data", "wal", second), self.path("missing"))
         self.see("a segment is missing", self.refused())
         shutil.move(self.path("missing"), self.path("data", "wal", second))
-        self.claims_kept()
+        self.claims_kept(CLAIMS + 3)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can give files to another user")
     @follows("§4 Permission denied")
@@ -143,6 +147,16 @@ class ServerWontStart(RunbookTest):
         self.refused()
         self.type(1)
         self.expect(1, self.claims_kept())
+        os.truncate(self.path("data", "db", "indexes", "data.mdb"), 8192)
+        cut_short = "A database file can't be read where it is mapped"
+        ended = subprocess.run([*self.inside, "stemedb-api"], cwd=self.cwd, env=self.env, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+        self.assertEqual(ended.returncode, -signal.SIGBUS)
+        self.assertIn(cut_short, ended.stdout.splitlines()[-1])
+        self.phrases_seen.add(cut_short)
+        shutil.rmtree(self.path("data", "db-indexes.damaged"))
+        self.type(1)
+        self.claims_kept()
         self.damage("data", "db", "assertions.kv", at=0, count=8192)
         self.refused()
         self.see("segment-00001.log", self.type(IF_IT_FAILS, 0))

@@ -264,7 +264,8 @@ TEST_F(EngineAnswers, EveryFilterAgreesWithALinearSearch) {
   for (int round = 0; round < 800; ++round) {
     if (round == 400) {  // the second half goes back through the records
       engine_options_.listing.scan_max = 0;
-      engine_ = std::make_unique<Engine>(store_->NewReader(), stemedb::testing::ShippedLenses(), engine_options_);
+      engine_ =
+          std::make_unique<Engine>(store_->NewReader(), stemedb::testing::ShippedLenses(), engine_options_);
     }
     Question q = Ask(paths[below(paths.size())]);
     q.limit = kLimitMax;
