@@ -8,17 +8,14 @@
 #include <random>
 #include <vector>
 
+#include "base/path.h"
+
 namespace stemedb::env {
 namespace {
 
 constexpr uint64_t kSectorBytes = 512;
 
 int ErrnoOf(Failure failure) { return failure == Failure::kIoError ? EIO : ENOSPC; }
-
-std::string DirOf(const std::string& path) {
-  const size_t slash = path.find_last_of('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
 
 }  // namespace
 
@@ -190,7 +187,7 @@ Status FaultInjectingEnv::MakeDirs(const std::string& dir) { return base_->MakeD
 Status FaultInjectingEnv::SyncDir(const std::string& dir) {
   STEMEDB_RETURN_IF_ERROR(StrikeOr(Operation::kSyncDir, "fsync directory", dir));
   std::lock_guard lock(mutex_);
-  for (auto& [path, durable] : files_) durable.name_is_durable |= DirOf(path) == dir;
+  for (auto& [path, durable] : files_) durable.name_is_durable |= ParentOf(path) == dir;
   return Status::Ok();
 }
 

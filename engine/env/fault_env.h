@@ -38,8 +38,8 @@ class FaultInjectingEnv final : public Env {
   explicit FaultInjectingEnv(Env* base = Env::Posix(), Clock* clock = nullptr);
   ~FaultInjectingEnv() override;
 
-  // While writes fail for want of room, FreeBytes is 0.
-  // Lets `after` operations of the kind pass and fails the next `times` (from now on).
+  // Lets `after` operations of the kind pass and fails the next `times` (from now on). While writes fail for
+  // want of room, FreeBytes is 0.
   void Fail(Operation operation, Failure failure, uint64_t after = 0, uint64_t times = UINT64_MAX);
   // No more faults; loses nothing.
   void Heal();

@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 
+#include "base/path.h"
 #include "env/env.h"
 
 namespace stemedb::env {
@@ -251,12 +252,6 @@ class PosixEnv final : public Env {
       return StatusFromErrno(error, "stat", path, wanted);
     }
     return std::unique_ptr<File>(std::make_unique<PosixFile>(path, fd, static_cast<uint64_t>(info.st_size)));
-  }
-
-  static std::string ParentOf(const std::string& path) {
-    const size_t slash = path.find_last_of('/');
-    if (slash == std::string::npos) return ".";
-    return slash == 0 ? "/" : path.substr(0, slash);
   }
 
   // The pid only helps people: on a full disk the lock holds without it.

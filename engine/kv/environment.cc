@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "base/path.h"
 #include "kv/new_environment.h"
 
 namespace stemedb::kv {
@@ -48,13 +49,6 @@ uint64_t RoundToPages(uint64_t bytes) {
 
 std::string DataFileOf(const EnvironmentOptions& options) {
   return options.layout == Layout::kSingleFile ? options.path : options.path + "/data.mdb";
-}
-
-// The directory that holds the one named.
-std::string ParentOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 // Whether so much more address space is to be had: LMDB gives its map up before it asks for a larger one.

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/path.h"
+
 namespace stemedb::kv {
 namespace {
 
@@ -40,9 +42,7 @@ int MakeDataFile(const std::string& data_file) {
   if (::unlink(fresh.c_str()) != 0 && errno != ENOENT) return errno;
   if (const int code = MakeWhole(fresh); code != 0) return code;
   if (::rename(fresh.c_str(), data_file.c_str()) != 0) return errno;
-  const size_t slash = data_file.rfind('/');
-  if (slash == std::string::npos) return SyncDirectory(".");
-  return SyncDirectory(slash == 0 ? "/" : data_file.substr(0, slash));
+  return SyncDirectory(ParentOf(data_file));
 }
 
 }  // namespace stemedb::kv

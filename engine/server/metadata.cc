@@ -7,18 +7,13 @@
 
 #include "base/bytes.h"
 #include "base/json_writer.h"
+#include "base/path.h"
 
 namespace stemedb::server {
 namespace {
 
 constexpr size_t kBytesMax = 4096;
 constexpr std::string_view kStartsKey = "\"starts\":";
-
-// With its final slash; "./" for a bare name.
-std::string DirOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
-}
 
 std::string Text(const Metadata& metadata, int64_t now_ms) {
   std::string out;
@@ -42,7 +37,10 @@ std::string Text(const Metadata& metadata, int64_t now_ms) {
 
 }  // namespace
 
-std::string MetadataPath(const std::string& wal_dir) { return DirOf(wal_dir) + "metadata.json"; }
+std::string MetadataPath(const std::string& wal_dir) {
+  const std::string dir = ParentOf(wal_dir);
+  return (dir == "/" ? dir : dir + "/") + "metadata.json";
+}
 
 Result<uint64_t> ReadStarts(env::Env& env, const std::string& path) {
   auto file = env.OpenRead(path);
@@ -68,7 +66,7 @@ Status WriteMetadata(env::Env& env, const std::string& path, const Metadata& met
   STEMEDB_RETURN_IF_ERROR((*file)->Append(Text(metadata, env.clock()->NowMs())));
   STEMEDB_RETURN_IF_ERROR((*file)->Sync());
   STEMEDB_RETURN_IF_ERROR(env.Rename(temporary, path));
-  return env.SyncDir(DirOf(path));
+  return env.SyncDir(ParentOf(path));
 }
 
 }  // namespace stemedb::server

@@ -79,8 +79,7 @@ Result<bool> Reader::EndOfSegment() {
   const Status loaded = LoadSegment(current_ + 1);
   if (!loaded.ok()) {
     // The newest segment is being made: nothing is in it yet.
-    if (current_ + 2 == files_.size() && loaded.code() == Code::kCorruption &&
-        buffer_.bytes().size() <= kSegmentHeaderBytes) {
+    if (current_ + 2 == files_.size() && loaded.code() == Code::kCorruption && IsUnborn(buffer_.bytes())) {
       ended_early_ = true;
       return false;
     }

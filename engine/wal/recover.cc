@@ -73,15 +73,10 @@ class Recovery {
     return FindUnbornSegment();
   }
 
-  // A segment's header is synced before a record follows: a last file that ends in zeros from the header's
-  // last byte on was being made when the crash came, and holds nothing. It is as long as a prepared one is.
   Status FindUnbornSegment() {
     if (segments_.empty() || segments_.back().header) return Status::Ok();
     STEMEDB_RETURN_IF_ERROR(buffer_.Load(options_.env, segments_.back().file));
-    const auto bytes = buffer_.bytes();
-    const auto rest = bytes.subspan(std::min(bytes.size(), kSegmentHeaderBytes - 1));
-    const bool ends_in_zeros = std::all_of(rest.begin(), rest.end(), [](uint8_t byte) { return byte == 0; });
-    if (!ends_in_zeros) return Status::Ok();
+    if (!IsUnborn(buffer_.bytes())) return Status::Ok();
     const bool log_began_before = segments_.size() == 1 && segments_.back().file.number > 1;
     if (log_began_before && options_.first_needed_sequence == 1) return Status::Ok();
     unborn_ = std::move(segments_.back().file);
@@ -91,7 +86,6 @@ class Recovery {
 
   // The first segment that has to be read: those before it end below what is needed.
   size_t FirstToRead() const {
-    if (options_.read_everything) return 0;
     for (size_t i = segments_.size(); i-- > 1;) {
       if (segments_[i].header && segments_[i].header->start.next_sequence <= options_.first_needed_sequence)
         return i;

@@ -27,8 +27,6 @@ struct RecoverOptions {
   // are not read; a gap at or above it refuses.
   uint64_t first_needed_sequence = 1;
   OnDamage damage = OnDamage::kRefuse;
-  // Reads segments below first_needed_sequence as well (for `stemedb verify`).
-  bool read_everything = false;
   std::function<void(std::string_view line)> log;  // told what is cut off or set aside; may be empty
 };
 

@@ -82,6 +82,10 @@ bool IsZeros(std::span<const uint8_t> bytes) {
 
 }  // namespace
 
+bool IsUnborn(std::span<const uint8_t> bytes) {
+  return IsZeros(bytes.subspan(std::min(bytes.size(), kSegmentHeaderBytes - 1)));
+}
+
 std::string_view DescribeFault(Fault fault) {
   switch (fault) {
     case Fault::kNone:

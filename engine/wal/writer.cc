@@ -115,11 +115,6 @@ void Writer::Discard() {
   if (buffer_.capacity() > kBufferKeptBytes) std::string().swap(buffer_);
 }
 
-void Writer::SetDiskUse(uint64_t segments, uint64_t disk_bytes) {
-  stats_.segments = segments;
-  stats_.disk_bytes = disk_bytes;
-}
-
 // Measured on ext4 with 9 KB appends on a busy machine: fdatasync takes 173 us at the median instead of 236.
 void Writer::ReserveAhead() {
   const uint64_t needed = durable_size_ + buffer_.size();

@@ -75,8 +75,6 @@ class Writer {
   // Ok, or why the Writer is out of use for good.
   const Status& failed() const { return failed_; }
   const Stats& stats() const { return stats_; }
-  // After segments were removed by somebody else.
-  void SetDiskUse(uint64_t segments, uint64_t disk_bytes);
 
  private:
   explicit Writer(WriterOptions options) : options_(std::move(options)) {}
