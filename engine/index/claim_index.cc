@@ -58,8 +58,21 @@ Status ClaimIndex::Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims,
   if (after.sequence <= at->sequence) return Status::Ok();
   claims = Above(claims, at->sequence);
   STEMEDB_RETURN_IF_ERROR(ApplyRows(txn, claims));
-  STEMEDB_RETURN_IF_ERROR(ApplyConcepts(txn, claims));
-  return WriteCheckpoint(txn, meta_, after);
+  const auto step = [&] { txn.Step(); };
+  const auto add = [&](std::string_view key, std::string_view value) { return AddConcept(txn, key, value); };
+  STEMEDB_RETURN_IF_ERROR(CountConcepts(claims, step, add));
+  return SetCheckpoint(txn, after);
+}
+
+void ClaimIndex::AppendRowKey(std::string& key, const LoggedClaim& logged) {
+  AppendClaimPrefix(key, logged.claim.concept_path(), logged.claim.predicate());
+  AppendSequence(key, logged.sequence);
+}
+
+Status ClaimIndex::AppendRows(kv::WriteTxn& txn, std::span<const SortedRuns::Pair> pairs) {
+  for (const auto& [key, row] : pairs)
+    STEMEDB_RETURN_IF_ERROR(txn.Put(claims_, key, row, kv::PutMode::kAppend));
+  return Status::Ok();
 }
 
 Status ClaimIndex::ApplyRows(kv::WriteTxn& txn, std::span<const LoggedClaim> claims) {
@@ -71,8 +84,7 @@ Status ClaimIndex::ApplyRows(kv::WriteTxn& txn, std::span<const LoggedClaim> cla
   entries.reserve(claims.size());
   for (const LoggedClaim& logged : claims) {
     Entry& entry = entries.emplace_back();
-    AppendClaimPrefix(entry.key, logged.claim.concept_path(), logged.claim.predicate());
-    AppendSequence(entry.key, logged.sequence);
+    AppendRowKey(entry.key, logged);
     entry.row = logged.claim.row();
     txn.Step();
   }
@@ -84,30 +96,40 @@ Status ClaimIndex::ApplyRows(kv::WriteTxn& txn, std::span<const LoggedClaim> cla
   return Status::Ok();
 }
 
-Status ClaimIndex::ApplyConcepts(kv::WriteTxn& txn, std::span<const LoggedClaim> claims) {
+Status ClaimIndex::CountConcepts(std::span<const LoggedClaim> claims, const std::function<void()>& step,
+                                 const std::function<Status(std::string_view, std::string_view)>& add) {
   std::map<std::string_view, Counts> added;
   for (const LoggedClaim& logged : claims) {
     std::string_view path = logged.claim.concept_path();
     ++added[path].here;
     for (path = ParentOf(path); !path.empty(); path = ParentOf(path)) ++added[path].below;
-    txn.Step();
+    step();
   }
   std::string key;
-  for (const auto& [path, more] : added) {
+  for (const auto& [path, counts] : added) {
     key.clear();
     AppendPathKey(key, path);
-    Counts counts = more;
-    auto found = txn.Get(concepts_, key);
-    if (!found) return found.error();
-    if (found->has_value()) {
-      auto node = DecodeNode(key, **found);
-      if (!node) return node.error();
-      counts.here += node->assertions;
-      counts.below += node->assertions_below;
-    }
-    STEMEDB_RETURN_IF_ERROR(txn.Put(concepts_, key, EncodeNode(counts, path)));
+    STEMEDB_RETURN_IF_ERROR(add(key, EncodeNode(counts, path)));
   }
   return Status::Ok();
+}
+
+Status ClaimIndex::AddConcepts(kv::WriteTxn& txn, std::span<const SortedRuns::Pair> pairs) {
+  for (const auto& [key, value] : pairs) STEMEDB_RETURN_IF_ERROR(AddConcept(txn, key, value));
+  return Status::Ok();
+}
+
+Status ClaimIndex::AddConcept(kv::WriteTxn& txn, std::string_view key, std::string_view value) {
+  auto found = txn.Get(concepts_, key);
+  if (!found) return found.error();
+  if (!found->has_value()) return txn.Put(concepts_, key, value);
+  auto node = DecodeNode(key, **found);
+  auto more = DecodeNode(key, value);
+  if (!node || !more) return node ? more.error() : node.error();
+  return txn.Put(
+      concepts_, key,
+      EncodeNode({node->assertions + more->assertions, node->assertions_below + more->assertions_below},
+                 node->path));
 }
 
 Status ClaimIndex::Clear(kv::WriteTxn& txn) {

@@ -7,6 +7,7 @@
 //   one meta      "checkpoint" → index/checkpoint.h
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -43,6 +44,19 @@ class ClaimIndex {
   // Empties everything: the next checkpoint begins at zero. The caller commits.
   Status Clear(kv::WriteTxn& txn);
 
+  // The parts of Apply, for a ClaimLoader (loaders.h). Rows come in the order of their keys, behind those
+  // that are there; counts are added to what is there.
+  static void AppendRowKey(std::string& key, const LoggedClaim& logged);
+  Status AppendRows(kv::WriteTxn& txn, std::span<const SortedRuns::Pair> pairs);
+  // Calls add(key, value) for each concept that the claims count in, in the order of paths; the value is what
+  // they add to it. Calls step() for each small piece of work before that.
+  static Status CountConcepts(std::span<const LoggedClaim> claims, const std::function<void()>& step,
+                              const std::function<Status(std::string_view, std::string_view)>& add);
+  Status AddConcepts(kv::WriteTxn& txn, std::span<const SortedRuns::Pair> pairs);
+  Status SetCheckpoint(kv::WriteTxn& txn, const Checkpoint& after) {
+    return WriteCheckpoint(txn, meta_, after);
+  }
+
   Result<Checkpoint> checkpoint(const kv::Txn& txn) const { return ReadCheckpoint(txn, meta_); }
   kv::Database claims() const { return claims_; }
 
@@ -58,7 +72,7 @@ class ClaimIndex {
  private:
   ClaimIndex() = default;
   Status ApplyRows(kv::WriteTxn& txn, std::span<const LoggedClaim> claims);
-  Status ApplyConcepts(kv::WriteTxn& txn, std::span<const LoggedClaim> claims);
+  Status AddConcept(kv::WriteTxn& txn, std::string_view key, std::string_view value);
 
   std::unique_ptr<kv::Environment> environment_;
   kv::Database claims_, concepts_, meta_;

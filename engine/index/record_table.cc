@@ -2,7 +2,6 @@
 #include "index/record_table.h"
 
 #include <algorithm>
-#include <array>
 #include <vector>
 
 #include "base/bytes.h"
@@ -10,16 +9,9 @@
 namespace stemedb::index {
 namespace {
 
-std::array<char, 8> SequenceKey(uint64_t sequence) {
-  std::array<char, 8> key;
-  StoreBig64(key.data(), sequence);
-  return key;
-}
-
-std::string_view View(const std::array<char, 8>& key) { return {key.data(), key.size()}; }
+constexpr std::string_view kLoading = "loading";  // in "meta" while a loading goes on
 
 }  // namespace
-
 std::span<const LoggedClaim> Above(std::span<const LoggedClaim> claims, uint64_t sequence) {
   const auto first = std::partition_point(
       claims.begin(), claims.end(), [&](const LoggedClaim& claim) { return claim.sequence <= sequence; });
@@ -45,24 +37,56 @@ Status RecordTable::Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims
   auto at = ReadCheckpoint(txn, meta_);
   if (!at) return at.error();
   if (after.sequence <= at->sequence) return Status::Ok();
-  std::string value;
+  claims = Above(claims, at->sequence);
+  STEMEDB_RETURN_IF_ERROR(AppendRecords(txn, claims));
   // Ids go in by their own order: neighbours share pages, which LMDB then finds in its cursor's place.
-  std::vector<std::pair<std::string_view, std::array<char, 8>>> ids;
-  ids.reserve(claims.size());
-  for (const LoggedClaim& logged : Above(claims, at->sequence)) {
-    const auto key = SequenceKey(logged.sequence);
+  std::vector<const LoggedClaim*> by_id;
+  by_id.reserve(claims.size());
+  for (const LoggedClaim& logged : claims) by_id.push_back(&logged);
+  std::sort(by_id.begin(), by_id.end(), [&](const LoggedClaim* a, const LoggedClaim* b) {
+    txn.Step();
+    return IdOf(*a) < IdOf(*b);
+  });
+  for (const LoggedClaim* logged : by_id)
+    STEMEDB_RETURN_IF_ERROR(txn.Put(ids_, IdOf(*logged), SequenceKey(logged->sequence)));
+  return WriteCheckpoint(txn, meta_, after);
+}
+
+Status RecordTable::AppendRecords(kv::WriteTxn& txn, std::span<const LoggedClaim> claims) {
+  std::string value;
+  for (const LoggedClaim& logged : claims) {
     value.resize(sizeof logged.recorded_at_ms);
     StoreLittle(value.data(), logged.recorded_at_ms);
     value.append(logged.claim.bytes());
-    STEMEDB_RETURN_IF_ERROR(txn.Put(records_, View(key), value, kv::PutMode::kAppend));
-    ids.emplace_back(std::string_view(reinterpret_cast<const char*>(logged.claim.id()), sizeof(Hash256)),
-                     key);
+    STEMEDB_RETURN_IF_ERROR(txn.Put(records_, SequenceKey(logged.sequence), value, kv::PutMode::kAppend));
   }
-  std::sort(ids.begin(), ids.end(), [&](const auto& a, const auto& b) {
-    txn.Step();
-    return a < b;
-  });
-  for (const auto& [id, key] : ids) STEMEDB_RETURN_IF_ERROR(txn.Put(ids_, id, View(key)));
+  return Status::Ok();
+}
+
+Status RecordTable::AppendIds(kv::WriteTxn& txn, std::span<const SortedRuns::Pair> pairs) {
+  for (const auto& [id, sequence] : pairs)
+    STEMEDB_RETURN_IF_ERROR(txn.Put(ids_, id, sequence, kv::PutMode::kAppend));
+  return Status::Ok();
+}
+
+Status RecordTable::BeginLoading(kv::WriteTxn& txn) {
+  const auto loading = txn.Get(meta_, kLoading);
+  const auto records = txn.Count(records_);
+  if (!loading || !records) return loading ? records.error() : loading.error();
+  if (*records > 0 && !loading->has_value()) {
+    return Status(
+        Code::kCorruption, "checkpoint_lost",
+        environment_->path() + ": holds " + std::to_string(*records) +
+            " records and no checkpoint: it is damaged. If the log is whole, move the file away: it "
+            "is made anew from the log");
+  }
+  for (kv::Database database : {records_, ids_, meta_}) STEMEDB_RETURN_IF_ERROR(txn.Clear(database));
+  return txn.Put(meta_, kLoading, "1");
+}
+
+Status RecordTable::EndLoading(kv::WriteTxn& txn, const Checkpoint& after) {
+  auto marked = txn.Delete(meta_, kLoading);
+  if (!marked) return marked.error();
   return WriteCheckpoint(txn, meta_, after);
 }
 
@@ -85,7 +109,7 @@ Result<StoredRecord> RecordTable::DecodeStored(std::string_view value) {
 }
 
 Result<std::optional<StoredRecord>> RecordTable::Get(const kv::Txn& txn, uint64_t sequence) const {
-  auto found = txn.Get(records_, View(SequenceKey(sequence)));
+  auto found = txn.Get(records_, SequenceKey(sequence));
   if (!found) return found.error();
   if (!found->has_value()) return std::optional<StoredRecord>();
   auto stored = DecodeStored(**found);
@@ -98,7 +122,7 @@ Result<uint64_t> RecordTable::SequenceAt(const kv::Txn& txn, int64_t time_ms, ui
   uint64_t not_after = 0, after = sequence_max + 1;
   while (after - not_after > 1) {
     const uint64_t middle = not_after + (after - not_after) / 2;
-    auto found = txn.Get(records_, View(SequenceKey(middle)));
+    auto found = txn.Get(records_, SequenceKey(middle));
     if (!found) return found.error();
     if (!found->has_value() || (*found)->size() < sizeof(int64_t)) {
       return Status(Code::kCorruption, "record_missing", "record " + std::to_string(middle) + " is missing");

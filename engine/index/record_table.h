@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 #include "index/checkpoint.h"
+#include "index/sorted_runs.h"
 #include "kv/environment.h"
 #include "kv/txn.h"
 #include "model/claim_record.h"
@@ -49,6 +50,27 @@ class RecordTable {
   // already is left alone, so that a commit that failed in doubt may be repeated. The caller commits.
   // kResourceExhausted "map_full": abort, grow, do it again.
   Status Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims, const Checkpoint& after);
+
+  // The parts of Apply, for a RecordLoader (loaders.h): records in the order of their sequences, ids in
+  // their own. What was there must come before what is appended.
+  Status AppendRecords(kv::WriteTxn& txn, std::span<const LoggedClaim> claims);
+  Status AppendIds(kv::WriteTxn& txn, std::span<const SortedRuns::Pair> pairs);
+  // Empties what an earlier loading that was broken off has left, and marks that one is going on. kCorruption
+  // "checkpoint_lost" when there are records that no loading accounts for: they may be the only copy.
+  Status BeginLoading(kv::WriteTxn& txn);
+  Status EndLoading(kv::WriteTxn& txn, const Checkpoint& after);
+  static std::string_view IdOf(const LoggedClaim& logged) {
+    return {reinterpret_cast<const char*>(logged.claim.id()), sizeof(Hash256)};
+  }
+  // The key of a record, and the value of an id.
+  class SequenceKey {
+   public:
+    explicit SequenceKey(uint64_t sequence) { StoreBig64(bytes_, sequence); }
+    operator std::string_view() const { return {bytes_, sizeof bytes_}; }
+
+   private:
+    char bytes_[8];
+  };
 
   Result<Checkpoint> checkpoint(const kv::Txn& txn) const { return ReadCheckpoint(txn, meta_); }
   Result<std::optional<uint64_t>> Find(const kv::Txn& txn, std::string_view id) const;

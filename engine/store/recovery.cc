@@ -5,7 +5,8 @@
 #include <functional>
 #include <vector>
 
-#include "store/indexer.h"
+#include "store/batch.h"
+#include "store/table_feed.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
 #include "telemetry/stopwatch.h"
@@ -16,8 +17,6 @@ namespace stemedb::store {
 namespace {
 
 constexpr const char* kRoom = "store";
-constexpr size_t kChunkRecords = 65'536;
-constexpr size_t kChunkBytes = 64u << 20;
 
 std::string Seconds(const telemetry::Stopwatch& stopwatch) {
   char text[32];
@@ -32,42 +31,6 @@ Status Diverged(const Options& options, uint64_t sequence) {
                     ": they belong to different databases");
 }
 
-// Log records on their way into a table, copied out of the log's buffer and applied in large transactions.
-class Chunk {
- public:
-  bool full() const { return entries_.size() >= kChunkRecords || bytes_ >= kChunkBytes; }
-  bool empty() const { return entries_.empty(); }
-
-  Status Add(uint64_t sequence, int64_t recorded_at_ms, std::string_view record) {
-    auto claim = model::ClaimView::OfRecord(record);
-    if (!claim) return claim.error().Annotate("sequence " + std::to_string(sequence));
-    Entry& entry = entries_.emplace_back();
-    entry.sequence = sequence;
-    entry.recorded_at_ms = recorded_at_ms;
-    entry.record = record;
-    bytes_ += record.size();
-    return Status::Ok();
-  }
-
-  template <typename Table>
-  Status Flush(Table& table, const index::Checkpoint& after) {
-    if (entries_.empty()) return Status::Ok();
-    std::vector<index::LoggedClaim> claims;
-    claims.reserve(entries_.size());
-    for (const Entry& entry : entries_)
-      claims.push_back({entry.sequence, entry.recorded_at_ms, entry.claim()});
-    STEMEDB_RETURN_IF_ERROR(WriteWithRoom(
-        table.environment(), [&](kv::WriteTxn& txn) { return table.Apply(txn, claims, after); }));
-    entries_.clear();
-    bytes_ = 0;
-    return Status::Ok();
-  }
-
- private:
-  std::vector<Entry> entries_;
-  size_t bytes_ = 0;
-};
-
 template <typename Table>
 Result<index::Checkpoint> CheckpointOf(Table& table) {
   auto txn = kv::ReadTxn::Open(&table.environment());
@@ -79,7 +42,8 @@ Result<index::Checkpoint> CheckpointOf(Table& table) {
 
 // Step 1: what the log has above the checkpoint goes into the record table.
 Result<wal::Recovered> ReplayLog(const Options& options, index::RecordTable& records, index::Checkpoint& at) {
-  Chunk chunk;
+  RecordFeed feed(options, records, at);
+  STEMEDB_RETURN_IF_ERROR(feed.Begin());
   const uint64_t checkpoint = at.sequence;
   wal::RecoverOptions recover{.env = options.env, .dir = options.wal_dir};
   recover.first_needed_sequence = checkpoint + 1;
@@ -97,12 +61,12 @@ Result<wal::Recovered> ReplayLog(const Options& options, index::RecordTable& rec
                         std::to_string(record.type) + " at sequence " + std::to_string(record.sequence) +
                         ": it was written by a later version of StemeDB; start that one");
     }
-    STEMEDB_RETURN_IF_ERROR(chunk.Add(record.sequence, record.recorded_at_ms, record.payload));
+    STEMEDB_RETURN_IF_ERROR(feed.Add(record.sequence, record.recorded_at_ms, record.payload));
     at = {record.sequence, at.assertions + 1, record.recorded_at_ms, record.chain};
-    return chunk.full() && (record.flags & wal::kFlagMore) == 0 ? chunk.Flush(records, at) : Status::Ok();
+    return feed.full() && (record.flags & wal::kFlagMore) == 0 ? feed.Flush(at) : Status::Ok();
   });
   if (!recovered) return recovered.error();
-  STEMEDB_RETURN_IF_ERROR(chunk.Flush(records, at));
+  STEMEDB_RETURN_IF_ERROR(feed.Finish(at));
   if (recovered->records_replayed == 0 && recovered->segments > 0 && !recovered->ends_before_needed &&
       recovered->end.next_sequence == checkpoint + 1 && recovered->end.chain != at.chain) {
     return Diverged(options, checkpoint);
@@ -139,8 +103,8 @@ Result<uint64_t> ReplayOlderLog(const Options& options, index::RecordTable& reco
 }
 
 // Step 4.
-Status CatchUpIndex(const index::Checkpoint& at, index::RecordTable& records, index::ClaimIndex& claims,
-                    index::Checkpoint from) {
+Status CatchUpIndex(const Options& options, const index::Checkpoint& at, index::RecordTable& records,
+                    index::ClaimIndex& claims, index::Checkpoint from) {
   const bool from_nothing = from.sequence == 0;
   if (from_nothing) telemetry::LogInfo(kRoom, "Index rebuild started...");
   telemetry::LogInfo(kRoom, "Rebuilding predicate index from " + std::to_string(at.sequence - from.sequence) +
@@ -150,7 +114,8 @@ Status CatchUpIndex(const index::Checkpoint& at, index::RecordTable& records, in
   if (!txn) return txn.error();
   const kv::ReadScope scope(**txn);
   STEMEDB_RETURN_IF_ERROR(scope.status());
-  Chunk chunk;
+  ClaimFeed feed(options, claims, from);
+  STEMEDB_RETURN_IF_ERROR(feed.Begin());
   index::Checkpoint done = from;
   auto cursor = kv::Cursor::Open(**txn, records.records());
   if (!cursor) return cursor.error();
@@ -161,11 +126,11 @@ Status CatchUpIndex(const index::Checkpoint& at, index::RecordTable& records, in
     auto stored = index::RecordTable::DecodeStored(cursor->value());
     if (!stored) return stored.error();
     const uint64_t sequence = LoadBig64(cursor->key().data());
-    STEMEDB_RETURN_IF_ERROR(chunk.Add(sequence, stored->recorded_at_ms, stored->claim.bytes()));
+    STEMEDB_RETURN_IF_ERROR(feed.Add(sequence, stored->recorded_at_ms, stored->claim.bytes()));
     done = {sequence, done.assertions + 1, stored->recorded_at_ms, {}};
-    if (!chunk.full()) continue;
+    if (!feed.full()) continue;
     if (done.sequence == at.sequence) done.chain = at.chain;
-    STEMEDB_RETURN_IF_ERROR(chunk.Flush(claims, done));
+    STEMEDB_RETURN_IF_ERROR(feed.Flush(done));
     telemetry::LogInfo(kRoom, "index rebuild: " + std::to_string(done.sequence) + " of " +
                                   std::to_string(at.sequence) + " (" +
                                   std::to_string(done.sequence * 100 / at.sequence) + " %)");
@@ -178,22 +143,18 @@ Status CatchUpIndex(const index::Checkpoint& at, index::RecordTable& records, in
                       std::to_string(at.assertions) + " up to " + std::to_string(at.sequence));
   }
   done.chain = at.chain;
-  return chunk.Flush(claims, done);
+  return feed.Finish(done);
 }
 
-Status BringIndexUp(const index::Checkpoint& at, bool from_nothing, index::RecordTable& records,
-                    index::ClaimIndex& claims) {
+Status BringIndexUp(const Options& options, const index::Checkpoint& at, bool from_nothing,
+                    index::RecordTable& records, index::ClaimIndex& claims) {
   auto from = CheckpointOf(claims);
   if (!from) return from.error();
   if (from->sequence == at.sequence && from->chain == at.chain && !from_nothing) return Status::Ok();
   const telemetry::Stopwatch stopwatch;
   telemetry::LogInfo(kRoom, "Rebuilding indexes...");
-  if (from_nothing || from->sequence >= at.sequence) {
-    STEMEDB_RETURN_IF_ERROR(
-        WriteWithRoom(claims.environment(), [&](kv::WriteTxn& txn) { return claims.Clear(txn); }));
-    *from = {};
-  }
-  STEMEDB_RETURN_IF_ERROR(CatchUpIndex(at, records, claims, *from));
+  if (from_nothing || from->sequence >= at.sequence) *from = {};
+  STEMEDB_RETURN_IF_ERROR(CatchUpIndex(options, at, records, claims, *from));
   telemetry::LogInfo(kRoom, "Index rebuild complete in " + Seconds(stopwatch) + " s");
   return Status::Ok();
 }
@@ -231,7 +192,7 @@ Result<RecoveredState> RecoverState(const Options& options, index::RecordTable& 
   }
   telemetry::LogInfo("wal", "Replayed " + std::to_string(replayed) + " entries from WAL");
   options.metrics->wal().recovery_duration_seconds.Observe(stopwatch.Seconds());
-  STEMEDB_RETURN_IF_ERROR(BringIndexUp(state.at, rebuild, records, claims));
+  STEMEDB_RETURN_IF_ERROR(BringIndexUp(options, state.at, rebuild, records, claims));
   return state;
 }
 

@@ -40,6 +40,9 @@ struct Options {
   // larger it is, the fewer pages each claim costs; LMDB has room for 131,071 dirty pages.
   size_t index_transaction_records = 65'536;
   size_t index_transaction_bytes = 64u << 20;  // of records
+  // Memory of a sort, when a table is filled from nothing; the rest goes to a scratch file in db_dir. A start
+  // has at most two sorts at a time.
+  size_t sort_bytes_max = 256u << 20;
   int64_t stop_ms_max = 2'000;  // Close begins no index transaction after that; a start replays the rest
   int64_t index_interval_ms = 2'000;       // the index thread waits this long for a larger transaction
   uint64_t map_bytes = uint64_t{1} << 34;  // of each database file at first; it grows live
