@@ -251,6 +251,13 @@ Status Apply(const std::vector<SettingValue>& values, Config& config) {
                       value.text + "', from the " + std::string(NameOf(value.origin)) +
                       "; allowed: " + std::string(value.setting->allowed));
   }
+  // Else the second to bind would say that somebody else has the port.
+  if (config.has_dashboard && config.bind.port != 0 && config.bind.port == config.dashboard.port &&
+      config.bind.host == config.dashboard.host) {
+    return Status(Code::kInvalidArgument, "invalid_setting",
+                  "STEMEDB_BIND_ADDR and STEMEDB_DASHBOARD_ADDR are both " + FormatAddress(config.bind) +
+                      ": give them two ports, or set STEMEDB_DASHBOARD_ADDR to off");
+  }
   return Status::Ok();
 }
 

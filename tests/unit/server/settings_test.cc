@@ -104,6 +104,14 @@ TEST(Settings, ReadsAddresses) {
   }
 }
 
+TEST(Settings, OneAddressForBothListenersIsRefusedByName) {
+  Config config;
+  const Status same = Apply(ResolveWith("STEMEDB_BIND_ADDR", "127.0.0.1:18188"), config);
+  EXPECT_EQ(same.reason(), "invalid_setting");
+  EXPECT_NE(same.message().find("STEMEDB_DASHBOARD_ADDR"), std::string_view::npos) << same.message();
+  EXPECT_TRUE(Apply(ResolveWith("STEMEDB_BIND_ADDR", "127.0.0.2:18188"), config).ok());
+}
+
 TEST(Settings, ReadsOrigins) {
   Config config;
   ASSERT_TRUE(
