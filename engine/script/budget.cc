@@ -23,7 +23,7 @@ int64_t Read(clockid_t clock) {
 void Budget::Start(int64_t time_ms_max) {
   limit_ns_ = time_ms_max * 1'000'000;
   start_ns_ = last_tick_ns_ = Read(CLOCK_MONOTONIC);
-  look_at_ns_ = start_ns_ + limit_ns_ / 2;
+  look_at_ns_ = start_ns_ + limit_ns_ / 8;
   cpu_start_ns_ = -1;
   stopped_ = false;
 }
@@ -45,10 +45,10 @@ bool Budget::IsOver() {
 }
 
 // The first look doesn't know how much of the time so far was the thread's own: all of it, but no more than
-// half of the budget, so that a call that was put aside at once isn't stopped unheard.
+// an eighth of it, so that a call that was put aside at once isn't stopped unheard.
 bool Budget::Look(int64_t now_ns) {
   const int64_t cpu = Read(CLOCK_THREAD_CPUTIME_ID);
-  if (cpu_start_ns_ < 0) cpu_start_ns_ = cpu - std::min(now_ns - start_ns_, limit_ns_ / 2);
+  if (cpu_start_ns_ < 0) cpu_start_ns_ = cpu - std::min(now_ns - start_ns_, limit_ns_ / 8);
   const int64_t used = cpu - cpu_start_ns_;
   stopped_ = used >= limit_ns_;
   look_at_ns_ = now_ns + (limit_ns_ - used);

@@ -49,8 +49,8 @@ struct CallFrame {
   void (*hex)(const uint8_t* id, char* out);
   int (*compare_ids)(const uint8_t* a, const uint8_t* b);
   void (*count_voices)(CallFrame* frame);
+  // From here on set once, when the state is opened: scripts use these while they are loaded, too.
   double (*decay)(double confidence, double age_ms, double half_life_days);
-  // Set once, when the state is opened.
   double (*tick)(CallFrame* frame);  // fuel to go on with, or -1: stop
   // Place of the first `what` in text at `from` or later, or -1. Linear.
   int32_t (*find)(const char* text, uint32_t size, uint32_t from, const char* what, uint32_t what_size);

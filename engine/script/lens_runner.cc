@@ -11,7 +11,6 @@
 #include "script/judgement.h"
 #include "script/lens.h"
 #include "script/state.h"
-#include "script/weights.h"
 
 namespace stemedb::script {
 namespace {
@@ -80,11 +79,6 @@ void CountVoices(CallFrame* frame) {
   }
 }
 
-double Decay(double confidence, double age_ms, double half_life_days) {
-  if (!(age_ms > 0)) return confidence;
-  return EffectiveConfidence(confidence, static_cast<int64_t>(std::min(age_ms, 9e15)), half_life_days);
-}
-
 void FillFrame(CallFrame& frame, const LensCall& call) {
   const size_t rows = call.candidates.size(), values = call.values_count, voices = call.voices_count;
   STEMEDB_CHECK(rows <= std::numeric_limits<int32_t>::max() && values <= rows && voices <= rows);
@@ -113,7 +107,6 @@ void FillFrame(CallFrame& frame, const LensCall& call) {
   frame.hex = &WriteHex;
   frame.compare_ids = &CompareIds;
   frame.count_voices = &CountVoices;
-  frame.decay = &Decay;
   for (uint32_t i = 0; i < kSlots; ++i) frame.slots[i].weights = scratch.weights.data() + i * values;
 }
 

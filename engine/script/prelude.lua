@@ -19,7 +19,7 @@ local bit = require("bit")
 local table_new = require("table.new")
 local error, type, tostring, tonumber, select, setfenv = error, type, tostring, tonumber, select, setfenv
 local setmetatable, getmetatable, newproxy, next, ipairs = setmetatable, getmetatable, newproxy, next, ipairs
-local floor, huge, min = math.floor, math.huge, math.min
+local floor, huge, max, min = math.floor, math.huge, math.max, math.min
 local string_char, string_find, string_format, string_rep = string.char, string.find, string.format, string.rep
 local string_byte, string_sub = string.byte, string.sub
 local table_concat, table_insert, table_remove = table.concat, table.insert, table.remove
@@ -87,9 +87,9 @@ end
 
 -- Time ---------------------------------------------------------------------------------------------------------------
 
+local script_source
 -- A meter is one chunk's fuel: what the names in its first line stand for (instrument.h), and how to take from it.
 local function meter()
-  local source
   local take, fill = function() return 1 end, function() end  -- for a chunk without steps
   local m = {}
   -- Once C++ says stop it always does, and the fuel stays below 0: whatever the script catches, its next step is here
@@ -100,7 +100,7 @@ local function meter()
     for level = 2, 16 do
       local info = frame.stopped_line == 0 and getinfo(level, "Sl")
       if not info then break end
-      if info.source == source then frame.stopped_line = info.currentline end
+      if info.source == script_source then frame.stopped_line = info.currentline end
     end
     error("stopped: the script's time is over", 0)
   end
@@ -108,8 +108,7 @@ local function meter()
   function m.charge(units)
     if take(units) < 0 then m.tick() end
   end
-  function m.world(of, world)
-    source = getinfo(of, "S").source
+  function m.bring_into(world)
     world["\128t"], world["\128l"] = m.tick, m.link
   end
   return m
@@ -397,7 +396,8 @@ function strings.format(form, ...)
     end
   end
   charge(numbers / 4 + bytes / 1024)
-  making(bytes, "string.format", 2)
+  -- %f of a large number makes some 400 bytes.
+  making(bytes + 410 * numbers > TEXT_LIGHT and max(bytes, TEXT_LIGHT + 1) or bytes, "string.format", 2)
   return string_format(form, ...)
 end
 getmetatable("").__index = strings
@@ -474,7 +474,7 @@ for _, name in ipairs({ "band", "bor", "bxor" }) do bits[name] = of_numbers("bit
 -- steme.lua works on any sequence of candidates; for the question's own, whole, the engine knows the answer already.
 do
   local world = { math = math }
-  steme_meter.world(steme_chunk, world)
+  steme_meter.bring_into(world)
   setfenv(steme_chunk, world)
 end
 local steme = steme_chunk()
@@ -686,7 +686,8 @@ local function adopt(chunk)
     error("read-only: global '" .. tostring(key) .. "' can't be set (did you forget 'local'?)", 2)
   end, __metatable = false })
   setfenv(chunk, world)
-  script_meter.world(chunk, safe)
+  script_source = getinfo(chunk, "S").source
+  script_meter.bring_into(safe)
   local said = chunk()
   if type(said) ~= "table" then error("a script must return a table, got " .. type(said), 0) end
   if type(said.resolve) == "function" then resolve = said.resolve end

@@ -14,6 +14,7 @@
 #include "script/embedded.h"
 #include "script/instrument.h"
 #include "script/utf8.h"
+#include "script/weights.h"
 
 namespace stemedb::script {
 namespace {
@@ -104,6 +105,11 @@ double State::Tick(CallFrame* frame) {
 }
 
 namespace {
+double Decay(double confidence, double age_ms, double half_life_days) {
+  if (!(age_ms > 0)) return confidence;
+  return EffectiveConfidence(confidence, static_cast<int64_t>(std::min(age_ms, 9e15)), half_life_days);
+}
+
 int32_t Find(const char* text, uint32_t size, uint32_t from, const char* what, uint32_t what_size) {
   const void* found = memmem(text + from, size - from, what, what_size);
   return found == nullptr ? -1 : static_cast<int32_t>(static_cast<const char*>(found) - text);
@@ -140,6 +146,7 @@ Result<std::unique_ptr<State>> State::Open(const std::string& file, std::string_
   frame.state = state.get();
   frame.tick = &State::Tick;
   frame.find = &Find;
+  frame.decay = &Decay;
   frame.match = &State::Match;
   if (std::count(source.begin(), source.end(), ',') > kConstantsLight) frame.heavy = 1;
   state->memory_.frame = &frame;

@@ -166,14 +166,15 @@ TEST(Sandbox, BoundsMemory) {
     const auto outcome = RunBody(body, "", 32u << 20, 60'000);
     return outcome ? "answered: " + outcome->explain : std::string(outcome.error().message());
   };
-  const char* eaters[] = {"local t = {} for i = 1, 1e9 do t[i] = i end",
-                          "local t = {} for i = 1, 1e9 do t[i] = {} end",
-                          "local t = {} for i = 1, 1e9 do t['k' .. i] = 'v' .. i end",
-                          "local t = {} for i = 1, 1e9 do t[i] = candidates[1] end",
-                          "local t = {} for i = 1, 1e9 do t[i] = function() return i end end",
-                          "local t, b = {}, string.rep('x', 65535) for i = 1, 1000 do t[i] = b:sub(2) .. i end",
-                          "return { explain = string.char(unpack({}, 1, 1e7)) }",
-                          "local t = {} for i = 1, 1e9 do t[i] = tostring(i) .. candidates[1].id end"};
+  const char* eaters[] = {
+      "local t = {} for i = 1, 1e9 do t[i] = i end",
+      "local t = {} for i = 1, 1e9 do t[i] = {} end",
+      "local t = {} for i = 1, 1e9 do t['k' .. i] = 'v' .. i end",
+      "local t = {} for i = 1, 1e9 do t[i] = candidates[1] end",
+      "local t = {} for i = 1, 1e9 do t[i] = function() return i end end",
+      "local t, b = {}, string.rep('x', 65535) for i = 1, 1000 do t[i] = b:sub(2) .. i end",
+      "return { explain = string.char(unpack({}, 1, 1e7)) }",
+      "local t = {} for i = 1, 1e9 do t[i] = tostring(i) .. candidates[1].id end"};
   for (const char* body : eaters) {
     EXPECT_THAT(failure(body), ContainsRegex("probe.lua: out of memory \\(cap 32 MiB\\)|too many results"))
         << body;
@@ -188,7 +189,9 @@ TEST(Sandbox, BoundsMemory) {
 TEST(Sandbox, SweepsWhatEarlierCallsLeft) {
   auto set = ScriptSet::Build({Lens("local t = {} for i = 1, 1000000 do t[i] = i end return {}")}, 1);
   ASSERT_TRUE(set) << set.error().message();
-  LensRunner runner(*set, {});
+  LensRunner::Options options;
+  options.time_ms_max = 60'000;
+  LensRunner runner(*set, options);
   for (int i = 0; i < 10; ++i) {
     const auto outcome = runner.Resolve(0, TwoClaims().Call());
     ASSERT_TRUE(outcome) << "call " << i << ": " << outcome.error().message();
