@@ -3,9 +3,9 @@
 // State, used on its thread.
 //
 // A script asks (Tick) when its fuel is used up, the allocator and whoever walks a script's tables ask
-// (IsOver) now and then. Reading the monotonic clock costs 25 ns; but a busy machine takes the thread away
-// for whole milliseconds, which aren't the script's fault: so past an eighth of the time, and at the end, the
-// thread's processor time is asked, which costs ten times as much and decides.
+// (IsOver) now and then. Both read the coarse monotonic clock, in 10 ns. But a busy machine takes the thread
+// away for whole milliseconds, which aren't the script's fault: so past an eighth of the time, and at the
+// end, the thread's processor time is asked, which costs some 100 times as much and decides.
 #pragma once
 
 #include <cstdint>
