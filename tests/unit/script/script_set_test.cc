@@ -80,8 +80,9 @@ TEST(ScriptSet, SaysWhatADescriptionLacks) {
 }
 
 TEST(ScriptSet, SurvivesAScriptThatFillsItsMemoryWhileLoading) {
-  const std::string text = "local t = {} pcall(function() for i = 1, 1e9 do t[i] = {} end end) " +
-                           Lens("return { explain = tostring(#t) }").text;
+  const std::string text =
+      "local t = {} pcall(function() for i = 1, 1e9 do t[i] = ('x'):rep(60000 + i) end end) " +
+      Lens("return { explain = tostring(#t) }").text;
   const auto set = ScriptSet::Build({{"probe.lua", text}}, 1);
   const std::string message = set ? "out of memory" : std::string(set.error().message());
   EXPECT_THAT(message, HasSubstr("memory"));
