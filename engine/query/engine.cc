@@ -80,7 +80,7 @@ struct Engine::Impl {
   enum class Need : uint8_t { kRows, kPage };
   Result<Viewpoint> Collect(const Question& question, Need need);
   Result<script::Outcome> Resolve(const BoundLens& lens, std::span<const store::Row> pair,
-                                  const Viewpoint& viewpoint);
+                                  const Viewpoint& viewpoint, script::Notes notes);
   Status WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
                           const BoundLens& lens, const AnswerBound& bound);
   Status WriteAssertions(JsonWriter& json, const Viewpoint& viewpoint, const AnswerBound& bound,
@@ -151,7 +151,7 @@ Result<Viewpoint> Engine::Impl::Collect(const Question& question, Need need) {
 }
 
 Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<const store::Row> pair,
-                                              const Viewpoint& viewpoint) {
+                                              const Viewpoint& viewpoint, script::Notes notes) {
   set.Build(pair, viewpoint.weighing, options.candidates_max);
   script::LensCall call;
   call.candidates = set.candidates();
@@ -159,15 +159,17 @@ Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<c
   call.voices_count = set.voices_count();
   call.now_ms = viewpoint.weighing.now_ms;
   call.params = &lens.params;
+  call.notes = notes;
   const telemetry::ScopedTimer timer(*lens_seconds[static_cast<size_t>(lens.script)]);
   return lenses.Resolve(lens.script, call);
 }
 
 Status Engine::Impl::WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
                                       const BoundLens& lens, const AnswerBound& bound) {
+  const auto notes = question.include_explain ? script::Notes::kWanted : script::Notes::kNone;
   const auto write = [&](std::string_view concept_path, std::string_view predicate,
                          std::span<const store::Row> pair) -> Status {
-    auto outcome = Resolve(lens, pair, viewpoint);
+    auto outcome = Resolve(lens, pair, viewpoint, notes);
     if (!outcome) return outcome.error();
     WriteResolution(json,
                     {.concept_path = concept_path,

@@ -26,7 +26,7 @@ struct ResolutionText {
   const script::Outcome* outcome = nullptr;
   const Weighing* weighing = nullptr;
   bool include_candidates = false;
-  bool include_explain = false;
+  bool include_explain = false;  // where each number comes from, what the lens made of each claim
 };
 
 // Writes one resolution object. Claims are listed in the outcome's order, ids in the candidates'. Lists end
