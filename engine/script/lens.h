@@ -86,12 +86,16 @@ struct Params {
 // allowed.
 Result<Params> CheckParams(const ScriptInfo& script, const std::map<std::string, ParamValue>& given);
 
+// Whether the lens is asked for notes on single claims.
+enum class Notes : uint8_t { kNone, kWanted };
+
 struct LensCall {
   std::span<const Candidate> candidates;
   uint32_t values_count = 0;       // distinct value_index
   uint32_t voices_count = 0;       // distinct voice_index
   int64_t now_ms = 0;              // the question's time: the only clock a lens has
   const Params* params = nullptr;  // from CheckParams; null: the script's defaults
+  Notes notes = Notes::kNone;
 };
 
 // One thread's Lua states, one for each script, made when first used. Not thread-safe; use it on one thread.

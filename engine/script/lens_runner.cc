@@ -136,7 +136,9 @@ Outcome TakeOutcome(State& state) {
     const auto tier = static_cast<uint8_t>(frame.slots[i].tier);
     outcome.layers.push_back({tier, Judge(frame, frame.slots[i], tier, scratch.judge)});
   }
+  outcome.declined = frame.declined != 0;
   outcome.explain = state.explain();
+  outcome.notes = std::move(state.notes());
   outcome.details_json = state.details_json();
   return outcome;
 }
@@ -183,7 +185,7 @@ Result<Outcome> LensRunner::Resolve(int script, const LensCall& call) {
     state = std::move(opened).value();
   }
   FillFrame(state->frame(), call);
-  if (Status status = state->Run(info, params); !status.ok()) {
+  if (Status status = state->Run(info, params, call.notes); !status.ok()) {
     state.reset();
     return status;
   }

@@ -4,6 +4,8 @@
 --
 --   adopt, run, param_values, ffi = prelude(address of the CallFrame, the chunk of steme.lua)
 --
+-- and by prompt.cc, which takes `safe` and FIELDS as well.
+--
 -- How a script sees claims: `candidates` and each candidate are cdata of structs without a single pointer in them, all
 -- fields const. A candidate is (row number, call number); reading a field checks both against the CallFrame and then
 -- reads the row in place. So nothing is copied that isn't touched, a candidate kept from an earlier call gives an
@@ -413,8 +415,16 @@ end
 
 local resolve
 
--- One call: C++ has filled the frame and params. Gives explain and details.
-local function run()
+-- What the lens made of single claims: for questions that ask to explain. C++ looks at the entries.
+local function read_notes(said)
+  local notes = said.notes
+  if notes ~= nil and type(notes) ~= "table" then wrong("", "notes that are not a table", notes) end
+  return notes
+end
+
+-- One call: C++ has filled the frame and params. Gives explain, details and notes.
+local function run(wants_notes)
+  context.wants_notes = wants_notes
   context.now = frame.now_ms
   context.candidates_count = frame.rows_count
   context.values_count = frame.values_count
@@ -432,7 +442,7 @@ local function run()
   local explain, details = said.explain, said.details
   if explain ~= nil and type(explain) ~= "string" then wrong("", "an explain that is not a string", explain) end
   if details ~= nil and type(details) ~= "table" then wrong("", "details that are not a table", details) end
-  return explain, details
+  return explain, details, read_notes(said)
 end
 
 -- Gives a compiled chunk its world, runs it and returns its table.
@@ -453,4 +463,4 @@ for name in next, loaded do loaded[name] = nil end
 for name in next, globals do globals[name] = nil end
 
 -- The caller anchors ffi: LuaJIT keeps the metatypes in tables that nothing but the library's own functions holds.
-return adopt, run, param_values, ffi
+return adopt, run, param_values, ffi, safe, FIELDS

@@ -35,9 +35,10 @@ class State {
 
   // Calls resolve. Afterwards frame().slots, explain() and details_json() hold what it said.
   // kInternal "lens_failed" with file and line.
-  Status Run(const ScriptInfo& script, const Params* params);
+  Status Run(const ScriptInfo& script, const Params* params, Notes notes = Notes::kNone);
   std::string& explain() { return explain_; }
   std::string& details_json() { return details_json_; }
+  std::vector<Note>& notes() { return notes_; }
 
   // The table that the script returned is at this index of the Lua stack.
   static constexpr int kScriptTable = 1;
@@ -61,6 +62,7 @@ class State {
   static int Describe(lua_State* lua);
   void SetParams(int table);
   void TakeAnswer(int explain, int details);
+  void TakeNotes(int notes);
   std::string TakeError(int code);
 
   std::string file_;
@@ -75,7 +77,9 @@ class State {
   std::vector<ParamValue> params_set_;  // what the script's params table holds
   std::string explain_;
   std::string details_json_;
-  std::string details_error_;
+  std::string details_error_;  // or what is wrong with the notes
+  Notes notes_wanted_ = Notes::kNone;
+  std::vector<Note> notes_;
 };
 
 }  // namespace stemedb::script

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// What can raise a Lua error runs below lua_cpcall or lua_pcall. The C functions that Lua calls keep their
+// strings in the Impl, so that an error which unwinds them leaves nothing behind.
+#include "script/prompt.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <lua.hpp>
+
+#include "script/call_frame.h"
+#include "script/embedded.h"
+#include "script/reference.h"
+#include "script/state.h"
+#include "script/utf8.h"
+
+namespace stemedb::script {
+namespace {
+
+constexpr size_t kMessageBytesMax = 16 << 10;
+constexpr const char* kInput = "input";
+constexpr const char* kInterrupted = "interrupted";
+
+void Load(lua_State* lua, std::string_view source, const char* name) {
+  if (luaL_loadbufferx(lua, source.data(), source.size(), name, "t") != 0) lua_error(lua);
+}
+
+std::string_view View(lua_State* lua, int index) {
+  size_t size = 0;
+  const char* bytes = lua_tolstring(lua, index, &size);
+  return bytes == nullptr ? std::string_view() : std::string_view(bytes, size);
+}
+
+}  // namespace
+
+struct Prompt::Impl {
+  PromptOptions options;
+  CallFrame frame{};  // of no call: the sandbox's helpers look at it
+  size_t memory_used = 0;
+  lua_State* lua = nullptr;
+  std::atomic<bool> is_running{false};
+  std::string answer;  // of the function that Lua called last
+  std::string text;    // prepared source
+
+  ~Impl() {
+    if (lua != nullptr) lua_close(lua);
+  }
+
+  static void* Allocate(void* impl, void* block, size_t old_size, size_t new_size);
+  static int Build(lua_State* lua);
+  static int Call(lua_State* lua);
+  static int Compile(lua_State* lua);
+  static void Stop(lua_State* lua, lua_Debug* where);
+  // Calls the registry's function `name` with `argument`, unless that is null, and gives the list that it
+  // returns.
+  Result<std::vector<std::string>> Run(const char* name, const std::string_view* argument);
+};
+
+void* Prompt::Impl::Allocate(void* impl, void* block, size_t old_size, size_t new_size) {
+  auto* self = static_cast<Impl*>(impl);
+  if (new_size == 0) {
+    std::free(block);
+    self->memory_used -= old_size;
+    return nullptr;
+  }
+  const bool grows = new_size > old_size;
+  if (grows && self->memory_used + (new_size - old_size) > self->options.memory_bytes_max) return nullptr;
+  void* moved = std::realloc(block, new_size);
+  if (moved != nullptr) self->memory_used += new_size - old_size;
+  return moved;
+}
+
+// call(name, json): JSON, or nil and a message.
+int Prompt::Impl::Call(lua_State* lua) {
+  auto* self = static_cast<Impl*>(lua_touserdata(lua, lua_upvalueindex(1)));
+  const auto found = self->options.functions.find(std::string(View(lua, 1)));
+  bool has_failed = true;
+  if (found == self->options.functions.end()) {
+    self->answer = "there is no such function";
+  } else if (auto answer = found->second(View(lua, 2))) {
+    has_failed = false;
+    self->answer = std::move(*answer);
+  } else {
+    self->answer = answer.error().message();
+  }
+  if (has_failed) lua_pushnil(lua);
+  lua_pushlstring(lua, self->answer.data(), self->answer.size());
+  return has_failed ? 2 : 1;
+}
+
+// compile(text): a function, or nil and a message.
+int Prompt::Impl::Compile(lua_State* lua) {
+  auto* self = static_cast<Impl*>(lua_touserdata(lua, lua_upvalueindex(1)));
+  bool is_prepared = false;
+  if (auto prepared = PrepareSource(kInput, View(lua, 1))) {
+    self->text = std::move(*prepared);
+    is_prepared = true;
+  } else {
+    self->text = prepared.error().message();
+  }
+  if (is_prepared && luaL_loadbufferx(lua, self->text.data(), self->text.size(), "=input", "t") == 0) {
+    return 1;
+  }
+  lua_pushnil(lua);
+  if (is_prepared) {
+    lua_insert(lua, -2);
+  } else {
+    lua_pushlstring(lua, self->text.data(), self->text.size());
+  }
+  return 2;
+}
+
+int Prompt::Impl::Build(lua_State* lua) {
+  auto* self = static_cast<Impl*>(lua_touserdata(lua, 1));
+  luaL_openlibs(lua);
+  Load(lua, kPromptLua, "=prompt");
+  lua_call(lua, 0, 1);
+  const int build = lua_gettop(lua);
+  Load(lua, kPreludeLua, "=prelude");
+  lua_pushlightuserdata(lua, &self->frame);
+  Load(lua, kStemeLua, "=steme");
+  lua_call(lua, 2, 6);  // adopt, run, param_values, ffi, safe, fields
+  lua_pushvalue(lua, -3);
+  lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.ffi");  // see the end of prelude.lua
+  const int safe = lua_gettop(lua) - 1;
+  lua_pushvalue(lua, build);
+  lua_pushvalue(lua, safe);
+  lua_pushvalue(lua, safe + 1);
+  lua_pushlightuserdata(lua, self);
+  lua_pushcclosure(lua, &Impl::Call, 1);
+  lua_pushlightuserdata(lua, self);
+  lua_pushcclosure(lua, &Impl::Compile, 1);
+  lua_createtable(lua, 0, 2);
+  Load(lua, self->options.library, "=library");
+  lua_setfield(lua, -2, "library");
+  Load(lua, kApiLua, "=api");
+  lua_setfield(lua, -2, "api");
+  lua_call(lua, 5, 3);
+  lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.names");
+  lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.complete");
+  lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.evaluate");
+  return 0;
+}
+
+// The count hook. It stays until the evaluation ends: a pcall of the input's may catch it once.
+void Prompt::Impl::Stop(lua_State* lua, lua_Debug* /*where*/) {
+  lua_pushstring(lua, kInterrupted);
+  lua_error(lua);
+}
+
+Result<std::vector<std::string>> Prompt::Impl::Run(const char* name, const std::string_view* argument) {
+  lua_settop(lua, 0);
+  lua_getfield(lua, LUA_REGISTRYINDEX, name);
+  if (argument != nullptr) lua_pushlstring(lua, argument->data(), argument->size());
+  is_running = true;
+  const int code = lua_pcall(lua, argument != nullptr ? 1 : 0, 1, 0);
+  is_running = false;
+  lua_sethook(lua, nullptr, 0, 0);
+  if (code != 0) {
+    const std::string message = CleanUtf8(lua_type(lua, -1) == LUA_TSTRING ? View(lua, -1) : "it failed",
+                                          kMessageBytesMax);
+    return Status(Code::kInvalidArgument, message == kInterrupted ? kInterrupted : "input_failed", message);
+  }
+  std::vector<std::string> list;
+  const auto size = static_cast<int>(lua_objlen(lua, 1));
+  for (int i = 1; i <= size; ++i) {
+    lua_rawgeti(lua, 1, i);
+    list.emplace_back(View(lua, -1));
+    lua_pop(lua, 1);
+  }
+  lua_settop(lua, 0);
+  return list;
+}
+
+Prompt::Prompt(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Prompt::~Prompt() = default;
+
+Result<std::unique_ptr<Prompt>> Prompt::Open(PromptOptions options) {
+  auto impl = std::make_unique<Impl>();
+  impl->options = std::move(options);
+  impl->lua = lua_newstate(&Impl::Allocate, impl.get());
+  if (impl->lua == nullptr) {
+    return Status(Code::kResourceExhausted, "script_memory", "the system has no memory for a Lua state");
+  }
+  if (lua_cpcall(impl->lua, &Impl::Build, impl.get()) != 0) {
+    return Status(Code::kInternal, "prompt_failed", std::string(View(impl->lua, -1)));
+  }
+  return std::unique_ptr<Prompt>(new Prompt(std::move(impl)));
+}
+
+Result<Evaluation> Prompt::Evaluate(std::string_view text) {
+  auto list = impl_->Run("stemedb.evaluate", &text);
+  if (!list) return list.error();
+  Evaluation evaluation;
+  const std::string& kind = list->front();
+  if (kind == "incomplete") {
+    evaluation.kind = Evaluation::Kind::kIncomplete;
+    return evaluation;
+  }
+  if (kind == "error") {
+    const std::string message = CleanUtf8((*list)[1], kMessageBytesMax);
+    return Status(Code::kInvalidArgument, message == kInterrupted ? kInterrupted : "input_failed", message);
+  }
+  for (size_t i = 1; i + 1 < list->size(); i += 2) {
+    evaluation.values.push_back({CleanUtf8((*list)[i], SIZE_MAX), std::move((*list)[i + 1])});
+  }
+  return evaluation;
+}
+
+Completion Prompt::Complete(std::string_view text) {
+  Completion completion;
+  auto list = impl_->Run("stemedb.complete", &text);
+  if (!list || list->empty()) return completion;
+  completion.replaced_bytes = std::min<size_t>(std::strtoul(list->front().c_str(), nullptr, 10), text.size());
+  completion.candidates.assign(list->begin() + 1, list->end());
+  return completion;
+}
+
+std::vector<std::string> Prompt::Names() {
+  auto list = impl_->Run("stemedb.names", nullptr);
+  return list ? std::move(*list) : std::vector<std::string>();
+}
+
+// lua_sethook is what Lua's own interpreter calls from its signal handler.
+void Prompt::Interrupt() {
+  if (!impl_->is_running.load(std::memory_order_relaxed)) return;
+  lua_sethook(impl_->lua, &Impl::Stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+}  // namespace stemedb::script
