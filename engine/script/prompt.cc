@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <lua.hpp>
 
 #include "script/call_frame.h"
 #include "script/embedded.h"
+#include "script/instrument.h"
+#include "script/matcher.h"
 #include "script/reference.h"
-#include "script/state.h"
 #include "script/utf8.h"
 
 namespace stemedb::script {
@@ -19,6 +21,7 @@ namespace {
 
 constexpr size_t kMessageBytesMax = 16 << 10;
 constexpr const char* kInput = "input";
+constexpr double kFuel = 20'000;  // steps between two looks at the flag
 constexpr const char* kInterrupted = "interrupted";
 
 void Load(lua_State* lua, std::string_view source, const char* name) {
@@ -36,11 +39,12 @@ std::string_view View(lua_State* lua, int index) {
 struct Prompt::Impl {
   PromptOptions options;
   CallFrame frame{};  // of no call: the sandbox's helpers look at it
+  Matcher matcher;
   size_t memory_used = 0;
   lua_State* lua = nullptr;
-  std::atomic<bool> is_running{false};
+  std::atomic<bool> is_interrupted{false};
   std::string answer;  // of the function that Lua called last
-  std::string text;    // prepared source
+  std::string text;    // with steps (instrument.h)
 
   ~Impl() {
     if (lua != nullptr) lua_close(lua);
@@ -50,7 +54,11 @@ struct Prompt::Impl {
   static int Build(lua_State* lua);
   static int Call(lua_State* lua);
   static int Compile(lua_State* lua);
-  static void Stop(lua_State* lua, lua_Debug* where);
+  static int Refuel(lua_State* lua);
+  static int32_t Find(const char* text, uint32_t size, uint32_t from, const char* what, uint32_t what_size);
+  static int32_t Match(CallFrame* frame, const char* text, uint32_t size, const char* pattern,
+                       uint32_t pattern_size, uint32_t from);
+  void FillFrame();
   // Calls the registry's function `name` with `argument`, unless that is null, and gives the list that it
   // returns.
   Result<std::vector<std::string>> Run(const char* name, const std::string_view* argument);
@@ -88,26 +96,57 @@ int Prompt::Impl::Call(lua_State* lua) {
   return has_failed ? 2 : 1;
 }
 
-// compile(text): a function, or nil and a message.
+// compile(text): a function, or nil and a message. As it was typed first: the complaints are to be about that.
 int Prompt::Impl::Compile(lua_State* lua) {
   auto* self = static_cast<Impl*>(lua_touserdata(lua, lua_upvalueindex(1)));
+  const std::string_view typed = View(lua, 1);
+  if (luaL_loadbufferx(lua, typed.data(), typed.size(), "=input", "t") != 0) {
+    lua_pushnil(lua);
+    lua_insert(lua, -2);
+    return 2;
+  }
   bool is_prepared = false;
-  if (auto prepared = PrepareSource(kInput, View(lua, 1))) {
+  if (auto prepared = Instrument(kInput, typed)) {
     self->text = std::move(*prepared);
     is_prepared = true;
   } else {
     self->text = prepared.error().message();
   }
-  if (is_prepared && luaL_loadbufferx(lua, self->text.data(), self->text.size(), "=input", "t") == 0) {
-    return 1;
-  }
-  lua_pushnil(lua);
-  if (is_prepared) {
-    lua_insert(lua, -2);
-  } else {
+  if (!is_prepared) {
+    lua_pushnil(lua);
     lua_pushlstring(lua, self->text.data(), self->text.size());
+    return 2;
   }
-  return 2;
+  Load(lua, self->text, "=input");
+  return 1;
+}
+
+// refuel(): steps to go on with, or nil: stop.
+int Prompt::Impl::Refuel(lua_State* lua) {
+  const auto* self = static_cast<const Impl*>(lua_touserdata(lua, lua_upvalueindex(1)));
+  if (self->is_interrupted.load(std::memory_order_relaxed)) return 0;
+  lua_pushnumber(lua, kFuel);
+  return 1;
+}
+
+int32_t Prompt::Impl::Find(const char* text, uint32_t size, uint32_t from, const char* what,
+                           uint32_t what_size) {
+  const void* found = memmem(text + from, size - from, what, what_size);
+  return found == nullptr ? -1 : static_cast<int32_t>(static_cast<const char*>(found) - text);
+}
+
+int32_t Prompt::Impl::Match(CallFrame* frame, const char* text, uint32_t size, const char* pattern,
+                            uint32_t pattern_size, uint32_t from) {
+  return static_cast<Impl*>(frame->state)
+      ->matcher.Match({text, size}, {pattern, pattern_size}, from, frame->matched);
+}
+
+// What the sandbox's functions call. The sandbox's own time is not limited here.
+void Prompt::Impl::FillFrame() {
+  frame.state = this;
+  frame.tick = [](CallFrame*) { return kFuel; };
+  frame.find = &Impl::Find;
+  frame.match = &Impl::Match;
 }
 
 int Prompt::Impl::Build(lua_State* lua) {
@@ -130,36 +169,32 @@ int Prompt::Impl::Build(lua_State* lua) {
   lua_pushcclosure(lua, &Impl::Call, 1);
   lua_pushlightuserdata(lua, self);
   lua_pushcclosure(lua, &Impl::Compile, 1);
+  lua_pushlightuserdata(lua, self);
+  lua_pushcclosure(lua, &Impl::Refuel, 1);
   lua_createtable(lua, 0, 2);
   Load(lua, self->options.library, "=library");
   lua_setfield(lua, -2, "library");
   Load(lua, kApiLua, "=api");
   lua_setfield(lua, -2, "api");
-  lua_call(lua, 5, 3);
+  lua_call(lua, 6, 3);
   lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.names");
   lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.complete");
   lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.evaluate");
   return 0;
 }
 
-// The count hook. It stays until the evaluation ends: a pcall of the input's may catch it once.
-void Prompt::Impl::Stop(lua_State* lua, lua_Debug* /*where*/) {
-  lua_pushstring(lua, kInterrupted);
-  lua_error(lua);
-}
-
 Result<std::vector<std::string>> Prompt::Impl::Run(const char* name, const std::string_view* argument) {
   lua_settop(lua, 0);
   lua_getfield(lua, LUA_REGISTRYINDEX, name);
   if (argument != nullptr) lua_pushlstring(lua, argument->data(), argument->size());
-  is_running = true;
+  is_interrupted = false;
   const int code = lua_pcall(lua, argument != nullptr ? 1 : 0, 1, 0);
-  is_running = false;
-  lua_sethook(lua, nullptr, 0, 0);
+  // Whatever the input caught and returned.
+  if (is_interrupted) return Status(Code::kInvalidArgument, kInterrupted, kInterrupted);
   if (code != 0) {
     const std::string message = CleanUtf8(lua_type(lua, -1) == LUA_TSTRING ? View(lua, -1) : "it failed",
                                           kMessageBytesMax);
-    return Status(Code::kInvalidArgument, message == kInterrupted ? kInterrupted : "input_failed", message);
+    return Status(Code::kInvalidArgument, "input_failed", message);
   }
   std::vector<std::string> list;
   const auto size = static_cast<int>(lua_objlen(lua, 1));
@@ -178,6 +213,7 @@ Prompt::~Prompt() = default;
 Result<std::unique_ptr<Prompt>> Prompt::Open(PromptOptions options) {
   auto impl = std::make_unique<Impl>();
   impl->options = std::move(options);
+  impl->FillFrame();
   impl->lua = lua_newstate(&Impl::Allocate, impl.get());
   if (impl->lua == nullptr) {
     return Status(Code::kResourceExhausted, "script_memory", "the system has no memory for a Lua state");
@@ -199,7 +235,7 @@ Result<Evaluation> Prompt::Evaluate(std::string_view text) {
   }
   if (kind == "error") {
     const std::string message = CleanUtf8((*list)[1], kMessageBytesMax);
-    return Status(Code::kInvalidArgument, message == kInterrupted ? kInterrupted : "input_failed", message);
+    return Status(Code::kInvalidArgument, "input_failed", message);
   }
   for (size_t i = 1; i + 1 < list->size(); i += 2) {
     evaluation.values.push_back({CleanUtf8((*list)[i], SIZE_MAX), std::move((*list)[i + 1])});
@@ -221,10 +257,6 @@ std::vector<std::string> Prompt::Names() {
   return list ? std::move(*list) : std::vector<std::string>();
 }
 
-// lua_sethook is what Lua's own interpreter calls from its signal handler.
-void Prompt::Interrupt() {
-  if (!impl_->is_running.load(std::memory_order_relaxed)) return;
-  lua_sethook(impl_->lua, &Impl::Stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
-}
+void Prompt::Interrupt() { impl_->is_interrupted.store(true, std::memory_order_relaxed); }
 
 }  // namespace stemedb::script

@@ -69,7 +69,8 @@ class Prompt {
   // every function of the library ("console.NAME"), sorted.
   std::vector<std::string> Names();
 
-  // Ends what Evaluate is running, as soon as Lua code runs again. Any thread, and signal handlers.
+  // Ends what Evaluate is running, at the next step of what was typed; also when it catches errors. Any thread,
+  // and signal handlers.
   void Interrupt();
 
  private:

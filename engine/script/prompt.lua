@@ -2,10 +2,10 @@
 -- The trusted chunk of a prompt's Lua state (prompt.h). Called once, before the prelude takes the libraries away:
 --
 --   build = prompt()
---   evaluate, complete, names = build(world of the sandbox, fields of a candidate, call, compile, chunks)
+--   evaluate, complete, names = build(world of the sandbox, fields of a candidate, call, compile, refuel, chunks)
 --
 -- `call(name, json)` asks C++ and gives JSON, or nil and a message. `compile(text)` gives a function, or nil and a
--- message. The chunks are `library` and `api` (api.lua). What is typed runs in one world that keeps its globals; below them stand the library's functions, below
+-- message; what it compiles has steps (instrument.h), for which `refuel` gives fuel, or nil: stop. The chunks are `library` and `api` (api.lua). What is typed runs in one world that keeps its globals; below them stand the library's functions, below
 -- those the sandbox's.
 local error, getmetatable, ipairs, next, pcall, select = error, getmetatable, ipairs, next, pcall, select
 local setfenv, setmetatable, tonumber, tostring, type, rawget = setfenv, setmetatable, tonumber, tostring, type, rawget
@@ -203,7 +203,7 @@ end
 
 -- The prompt ------------------------------------------------------------------------------------------------------------
 
-return function(safe, candidate_fields, call, compile, chunks)
+return function(safe, candidate_fields, call, compile, refuel, chunks)
   local function ask(name, ...)
     local arguments = setmetatable({ ... }, { json = true, count = select("#", ...) })
     local text, message = call(name, to_json(arguments))
@@ -226,6 +226,13 @@ return function(safe, candidate_fields, call, compile, chunks)
   local functions = library.functions
   local world = setmetatable({}, { __index = setmetatable(functions, { __index = safe }), __metatable = false })
 
+  -- The names that a chunk with steps takes from its world in its first line; each chunk has a counter of its own.
+  local function give_steps()
+    local fill
+    world["\128l"] = function(_, new_fill) fill = new_fill end
+    world["\128t"] = function() fill(refuel() or error("interrupted", 0)) end
+  end
+
   local function show(...)
     local shown = { "ok" }
     for i = 1, select("#", ...) do
@@ -246,6 +253,7 @@ return function(safe, candidate_fields, call, compile, chunks)
       if not run then return { "error", message } end
     end
     setfenv(run, world)
+    give_steps()
     local function finish(ok, ...)
       if ok then return show(...) end
       local what = ...

@@ -161,7 +161,9 @@ std::string RunCase(LensRunner& runner, int script, const SpecCase& spec) {
 }
 
 Result<std::vector<SpecCase>> CasesOf(const ScriptFile& spec) {
-  auto state = State::Open(spec.name, spec.text, kSpecMemoryMax);
+  State::Options options;
+  options.memory_bytes_max = kSpecMemoryMax;
+  auto state = State::Open(spec.name, spec.text, options);
   if (!state) return state.error();
   (*state)->LiftCap(1 << 20);
   auto cases = ReadCases((*state)->lua(), State::kScriptTable);
