@@ -98,6 +98,11 @@ return {
     func("decay(confidence, age_ms, half_life_days)", "confidence × 2^(−age / half-life); never more than `confidence`",
       "steme.decay(c.confidence, ctx.now - c.timestamp, 30)"),
     func("tier_name(tier)", '`"regulatory"` to `"anecdotal"`', "steme.tier_name(0)"),
+    func("match(text, pattern [, from])", "the first match of a regular expression (RE2's syntax, linear time) at byte `from` "
+      .. "or later: its groups, or the whole match when it has none; nil when nothing matches",
+      'local year = steme.match(c.value, "(\\\\d{4})-\\\\d\\\\d")'),
+    func("find_all(text, pattern)", "list of all matches: of each the first group, or the whole match",
+      '#steme.find_all(c.value, "\\\\w+")'),
     func("smaller_id(a, b)", "whether candidate `a` has the smaller id: the last tie-break of every lens",
       "steme.smaller_id(candidates[1], candidates[2])"),
   }),
@@ -121,21 +126,21 @@ return {
   section("string", "string", "string.", "any time; also as methods: `s:sub(1, 3)`", {
     func("byte(s [, from [, to]])", "the bytes as numbers", 's:byte(1)'),
     func("char(...)", "the text of these bytes", "string.char(72, 105)"),
-    func("find(s, what [, from])", "where the plain text `what` begins and ends; there are no patterns", 's:find("mg", 1)'),
-    func("format(form, ...)", "takes strings, numbers and booleans; no `%p`", 'string.format("%.2f", x)'),
+    func("find(s, what [, from])", "where the plain text `what` begins and ends; for patterns there is `steme.match`", 's:find("mg", 1)'),
+    func("format(form, ...)", "takes strings, numbers and booleans, makes at most 64 KiB; no `%p`", 'string.format("%.2f", x)'),
     func("len(s)", "length in bytes", "s:len()"),
     func("lower(s)", "ASCII letters in lower case", "s:lower()"),
-    func("rep(s, times [, separator])", "the text repeated, at most 1 MiB", '("-"):rep(10)'),
+    func("rep(s, times [, separator])", "the text repeated, at most 64 KiB", '("-"):rep(10)'),
     func("reverse(s)", "its bytes backwards", "s:reverse()"),
     func("sub(s, from [, to])", "a part, by bytes; negative numbers count from the end", "s:sub(1, 3)"),
     func("upper(s)", "ASCII letters in upper case", "s:upper()"),
   }),
 
   section("table", "table", "table.", "any time", {
-    func("concat(list [, separator [, from [, to]]])", "the list's strings and numbers as one text", 'table.concat(t, ", ")'),
+    func("concat(list [, separator [, from [, to]]])", "the list's strings and numbers as one text, at most 64 KiB", 'table.concat(t, ", ")'),
     func("insert(list, [position,] value)", "adds an entry", "table.insert(t, 1)"),
     func("remove(list [, position])", "takes an entry out and gives it", "table.remove(t)"),
-    func("sort(list [, less])", "sorts in place", "table.sort(t, function(a, b) return a > b end)"),
+    func("sort(list [, less])", "sorts in place; equal entries keep their order", "table.sort(t, function(a, b) return a > b end)"),
   }),
 
   section("math", "math", "math.", "any time; no `random`", {
