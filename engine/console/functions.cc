@@ -3,16 +3,13 @@
 
 #include <simdjson.h>
 
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <vector>
 
+#include "script/script_files.h"
+
 namespace stemedb::console {
 namespace {
-
-constexpr size_t kDraftBytesMax = 256 << 10;  // as script::ReadScripts
 
 // Texts as they are, everything else as JSON.
 struct Arguments {
@@ -37,33 +34,13 @@ Arguments Parse(simdjson::dom::parser& parser, std::string_view json) {
   return arguments;
 }
 
-Result<std::string> ReadDraft(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kDraftBytesMax + 1, '\0');
-  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!file && !file.eof()) {
-    return Status(Code::kIoError, "draft_unreadable", path + ": " + std::strerror(errno) +
-                                                          ": give the path of a lens's file");
-  }
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (text.size() > kDraftBytesMax) {
-    return Status(Code::kTooLarge, "draft_unreadable", path + ": larger than 256 KiB: is it a script?");
-  }
-  return text;
-}
-
 // "drafts/oldest.lua" is the lens "oldest".
-std::string LensNameOf(std::string_view path) {
-  const size_t slash = path.rfind('/');
-  std::string name(slash == std::string_view::npos ? path : path.substr(slash + 1));
-  if (name.ends_with(".lua")) name.resize(name.size() - 4);
-  return name;
-}
+std::string LensNameOf(std::string_view path) { return script::ScriptNameOf(path.substr(path.rfind('/') + 1)); }
 
 Result<std::string> TryDraft(Backend& backend, const Arguments& arguments) {
-  auto source = ReadDraft(std::string(arguments.at(0)));
-  if (!source) return source.error();
-  return backend.Try(*source, LensNameOf(arguments.at(0)), arguments.at(1));
+  auto draft = script::ReadScriptFile(std::string(arguments.at(0)));
+  if (!draft) return draft.error();
+  return backend.Try(draft->text, LensNameOf(arguments.at(0)), arguments.at(1));
 }
 
 }  // namespace

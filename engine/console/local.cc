@@ -108,10 +108,13 @@ Result<std::string> Local::Compare(std::string_view question) {
 }
 
 Result<std::string> Local::Try(std::string_view source, std::string_view name, std::string_view question) {
-  auto scripts = script::ScriptSet::Build({{std::string(name) + ".lua", std::string(source)}}, 0);
+  auto draft = script::CheckDraft(source, std::string(name) + ".lua");
+  if (!draft) return Coded(draft.error());
+  const std::string lens = draft->name;
+  auto scripts = script::ScriptSet::Of({std::move(*draft)}, 0);
   if (!scripts) return Coded(scripts.error());
   const auto engine = NewEngine(std::move(*scripts));
-  return Ask(*engine, question, name);
+  return Ask(*engine, question, lens);
 }
 
 Result<std::string> Local::Assertion(std::string_view id) {

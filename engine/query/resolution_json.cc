@@ -13,20 +13,6 @@ namespace {
 
 using script::Candidate;
 
-std::string_view NameOf(script::Agreement agreement) {
-  switch (agreement) {
-    case script::Agreement::kUnanimous:
-      return "unanimous";
-    case script::Agreement::kAgreed:
-      return "agreed";
-    case script::Agreement::kContested:
-      return "contested";
-    case script::Agreement::kNone:
-      break;
-  }
-  return "none";
-}
-
 void WriteHex(JsonWriter& json, const uint8_t* bytes) { json.Hex({bytes, sizeof(Hash256)}); }
 
 void WriteValue(JsonWriter& json, const Candidate& candidate) {
@@ -237,6 +223,28 @@ void WriteWeighing(JsonWriter& json, const Weighing& weighing) {
 }
 
 }  // namespace
+
+std::string_view NameOf(script::Agreement agreement) {
+  switch (agreement) {
+    case script::Agreement::kUnanimous:
+      return "unanimous";
+    case script::Agreement::kAgreed:
+      return "agreed";
+    case script::Agreement::kContested:
+      return "contested";
+    case script::Agreement::kNone:
+      break;
+  }
+  return "none";
+}
+
+void WriteWinningValue(JsonWriter& json, const script::Judgement& judgement, const CandidateSet& set) {
+  if (judgement.winner) {
+    WriteValue(json, set.candidates()[*judgement.winner]);
+  } else {
+    json.Null();
+  }
+}
 
 void WriteResolution(JsonWriter& json, const ResolutionText& text, const AnswerBound& bound) {
   const script::Outcome& outcome = *text.outcome;

@@ -178,6 +178,24 @@ LensRunner::~LensRunner() = default;
 
 Failure LensRunner::last_failure() const { return impl_->failure; }
 
+void LensRunner::Use(std::shared_ptr<const ScriptSet> scripts) {
+  if (scripts == scripts_) return;
+  std::vector<std::unique_ptr<State>> states(scripts->scripts().size());
+  impl_->defaults.clear();
+  for (size_t i = 0; i < states.size(); ++i) {
+    const ScriptInfo& script = scripts->scripts()[i];
+    impl_->defaults.push_back(Defaults(script));
+    const int old = scripts_->Find(script.name);
+    if (old < 0) continue;
+    const ScriptInfo& before = scripts_->scripts()[static_cast<size_t>(old)];
+    if (before.sha256 == script.sha256 && before.file == script.file) {
+      states[i] = std::move(impl_->states[static_cast<size_t>(old)]);
+    }
+  }
+  impl_->states = std::move(states);
+  scripts_ = std::move(scripts);
+}
+
 Result<Outcome> LensRunner::Resolve(int script, const LensCall& call) {
   STEMEDB_CHECK(script >= 0 && static_cast<size_t>(script) < impl_->states.size());
   impl_->failure = Failure::kNone;

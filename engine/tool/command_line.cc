@@ -40,7 +40,9 @@ void AddConsole(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("console", "ask a server, or a data directory at rest, in Lua");
   const auto options = std::make_shared<console::ConsoleOptions>();
   const auto is_json = std::make_shared<bool>(false);
-  CLI::Option* url = command->add_option("--url", options->url, "the server's address")->capture_default_str();
+  if (const char* address = std::getenv("STEMEDB_URL")) options->url = address;
+  CLI::Option* url =
+      command->add_option("--url", options->url, "the server's address; STEMEDB_URL when not given")->capture_default_str();
   CLI::Option* data = command->add_option("--data-dir", options->data_dir,
                                           "ask this directory (with wal/ and db/) instead of a server, read-only");
   data->excludes(url);

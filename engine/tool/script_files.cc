@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tool/script_files.h"
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 
+#include "script/script_files.h"
 #include "script/spec.h"
 
 namespace stemedb::tool {
@@ -13,13 +11,12 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr std::string_view kSpecEnding = "_spec.lua";
-constexpr size_t kBytesMax = 256 << 10;
 
 void Append(std::vector<NamedFile>& files, const std::string& directory, std::vector<script::ScriptFile> read) {
   for (auto& file : read) {
     NamedFile& named = files.emplace_back();
     named.path = (fs::path(directory) / file.name).string();
-    named.is_spec = file.name.ends_with(kSpecEnding);
+    named.is_spec = script::IsSpecFile(file.name);
     named.file = std::move(file);
   }
 }
@@ -40,30 +37,15 @@ Result<std::vector<NamedFile>> ReadDirectory(const std::string& path) {
 
 }  // namespace
 
-std::string ScriptNameOf(const NamedFile& named) {
-  const std::string& name = named.file.name;
-  const size_t ending = named.is_spec ? kSpecEnding.size() : sizeof(".lua") - 1;
-  return name.size() > ending ? name.substr(0, name.size() - ending) : name;
-}
+std::string ScriptNameOf(const NamedFile& named) { return script::ScriptNameOf(named.file.name); }
 
 Result<NamedFile> ReadNamed(const std::string& path) {
-  std::error_code error;
-  if (fs::is_directory(path, error)) {
-    return Status(Code::kInvalidArgument, "not_a_file", path + ": is a directory: name the files, as in " + path + "/*.lua");
-  }
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) return Status(Code::kIoError, "unreadable", path + ": " + std::strerror(errno));
+  auto read = script::ReadScriptFile(path);
+  if (!read) return read.error();
   NamedFile named;
   named.path = path;
-  named.file.name = fs::path(path).filename().string();
-  named.is_spec = named.file.name.ends_with(kSpecEnding) && named.file.name.size() > kSpecEnding.size();
-  std::string& text = named.file.text;
-  text.resize(kBytesMax + 1);
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(stream.gcount()));
-  if (text.size() > kBytesMax) {
-    return Status(Code::kTooLarge, "script_invalid", path + ": larger than 256 KiB: is it a script?");
-  }
+  named.file = {fs::path(path).filename().string(), std::move(read->text)};
+  named.is_spec = script::IsSpecFile(named.file.name);
   return named;
 }
 
