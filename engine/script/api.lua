@@ -126,7 +126,8 @@ return {
   section("string", "string", "string.", "any time; also as methods: `s:sub(1, 3)`", {
     func("byte(s [, from [, to]])", "the bytes as numbers", 's:byte(1)'),
     func("char(...)", "the text of these bytes", "string.char(72, 105)"),
-    func("find(s, what [, from])", "where the plain text `what` begins and ends; for patterns there is `steme.match`", 's:find("mg", 1)'),
+    func("find(s, what [, from])", "where the plain text `what` begins and ends; for patterns there is `steme.match`",
+      's:find("mg", 1)'),
     func("format(form, ...)", "takes strings, numbers and booleans, makes at most 64 KiB; no `%p`", 'string.format("%.2f", x)'),
     func("len(s)", "length in bytes", "s:len()"),
     func("lower(s)", "ASCII letters in lower case", "s:lower()"),
@@ -137,7 +138,8 @@ return {
   }),
 
   section("table", "table", "table.", "any time", {
-    func("concat(list [, separator [, from [, to]]])", "the list's strings and numbers as one text, at most 64 KiB", 'table.concat(t, ", ")'),
+    func("concat(list [, separator [, from [, to]]])", "the list's strings and numbers as one text, at most 64 KiB",
+      'table.concat(t, ", ")'),
     func("insert(list, [position,] value)", "adds an entry", "table.insert(t, 1)"),
     func("remove(list [, position])", "takes an entry out and gives it", "table.remove(t)"),
     func("sort(list [, less])", "sorts in place; equal entries keep their order", "table.sort(t, function(a, b) return a > b end)"),

@@ -5,8 +5,9 @@
 --   evaluate, complete, names = build(world of the sandbox, fields of a candidate, call, compile, refuel, chunks)
 --
 -- `call(name, json)` asks C++ and gives JSON, or nil and a message. `compile(text)` gives a function, or nil and a
--- message; what it compiles has steps (instrument.h), for which `refuel` gives fuel, or nil: stop. The chunks are `library` and `api` (api.lua). What is typed runs in one world that keeps its globals; below them stand the library's functions, below
--- those the sandbox's.
+-- message; what it compiles has steps (instrument.h), for which `refuel` gives fuel, or nil: stop. The chunks are
+-- `library` and `api` (api.lua). What is typed runs in one world that keeps its globals; below them stand the library's
+-- functions, below those the sandbox's.
 local error, getmetatable, ipairs, next, pcall, select = error, getmetatable, ipairs, next, pcall, select
 local setfenv, setmetatable, tonumber, tostring, type, rawget = setfenv, setmetatable, tonumber, tostring, type, rawget
 local debug_getmetatable = debug.getmetatable
@@ -246,7 +247,8 @@ return function(safe, candidate_fields, call, compile, refuel, chunks)
   -- Runs what was typed: an expression, or statements. Gives "incomplete", or "error" and a message, or "ok" and pairs
   -- of JSON and view, all in one list.
   local function evaluate(text)
-    local run, message = compile("return " .. text)
+    local message
+    local run = compile("return " .. text)
     if not run then
       run, message = compile(text)
       if not run and find(message, "'<eof>'", 1, true) then return { "incomplete", message } end
