@@ -9,6 +9,24 @@
 namespace stemedb::tool {
 namespace {
 
+// How many cases there are. Cases of a script that is no lens are read by running them.
+Result<size_t> CasesOf(const NamedFile& spec) {
+  auto files = ReadPath(spec.path);
+  if (!files) return files.error();
+  for (const NamedFile& file : *files) {
+    if (file.is_spec) continue;
+    auto info = script::CheckScript(file.file);
+    if (!info || info->kind == "lens") break;
+    auto set = script::ScriptSet::Of({std::move(*info)}, 0);
+    if (!set) return set.error();
+    script::LensRunner runner(*set, {});
+    auto results = script::RunSpec(runner, spec.file);
+    if (!results) return results.error();
+    return results->size();
+  }
+  return script::CheckSpec(spec.file);
+}
+
 // False after having said what is wrong.
 bool Check(const std::string& path) {
   auto named = ReadNamed(path);
@@ -19,7 +37,7 @@ bool Check(const std::string& path) {
   Status failure;
   std::string good;
   if (named->is_spec) {
-    auto cases = script::CheckSpec(named->file);
+    auto cases = CasesOf(*named);
     if (cases) good = std::to_string(*cases) + (*cases == 1 ? " case" : " cases");
     else failure = cases.error();
   } else {
