@@ -19,7 +19,7 @@ local function question_of(what, path, predicate)
     for key, value in pairs(path) do
       if type(key) == "string" then question[key] = value end
     end
-    for i = 3, #path do error(what .. ": what is the " .. i .. "rd value, " .. tostring(path[i]) .. "? Name its field", 0) end
+    for i = 3, #path do error(what .. ": value " .. i .. ", " .. tostring(path[i]) .. ", has no field: name it", 0) end
     path, predicate = path[1], path[2]
   elseif path == nil then
     error(what .. ' wants a question, such as ' .. what .. '{"countries/HR", "currency"}', 0)

@@ -117,6 +117,7 @@ LineEditor::Line LineEditor::Read(const char* prompt, std::string_view before) {
   Impl& impl = *impl_;
   impl.prompt = prompt;
   impl.before = before;
+  Interrupts::Clear();  // what came until now was for what was running
   el_resize(impl.editor);  // the window may have changed since
   int count = 0;
   const char* text = el_gets(impl.editor, &count);

@@ -4,6 +4,8 @@
 
 import http.server
 import json
+import os
+import tempfile
 import threading
 import unittest
 
@@ -119,7 +121,37 @@ class Pipe(unittest.TestCase):
         self.assertIn("unknown field", self.console('query{"a", limit = -1, nix = 2}\n', code=1).stderr)
         self.assertIn("wants a lens", self.console('explain{"a"}\n', code=1).stderr)
         self.assertIn("wants a concept path", self.console("query{}\n", code=1).stderr)
-        self.assertIn("3rd value", self.console('query{"a", "b", "c"}\n', code=1).stderr)
+        self.assertIn("value 3, c, has no field", self.console('query{"a", "b", "c"}\n', code=1).stderr)
+
+    def test_a_draft_is_tried_on_live_data_in_the_servers_sandbox(self):
+        with tempfile.TemporaryDirectory(prefix="stemedb-test-") as directory:
+            draft = os.path.join(directory, "oldest.lua")
+
+            def write(body):
+                with open(draft, "w", encoding="utf-8") as file:
+                    file.write('return { kind = "lens", api = 1, name = "oldest", version = "0.1", description = "d",\n'
+                               f'  resolve = function(ctx, candidates) {body} end }}\n')
+
+            write('return { winner = #candidates, notes = { "the newest" } }')
+            ask = f'try("{draft}", {{"weather/zagreb", "sky"}})\n'
+            answer = self.json(ask)[0]
+            self.assertEqual((answer["lens"]["name"], answer["resolutions"][0]["value"]), ("oldest", "clear"))
+            account = self.console(f'try("{draft}", {{"weather/zagreb", "sky", include = {{ "explain" }}}})\n').stdout
+            self.assertIn("the newest", account)
+            write("while true do end")
+            self.assertIn("oldest.lua:2", self.console(ask, code=1).stderr)
+            write("return os.time()")
+            self.assertIn("attempt to index global 'os'", self.console(ask, code=1).stderr)
+            write("return nil, 'no")
+            self.assertIn("unfinished string", self.console(ask, code=1).stderr)
+        self.assertNotIn("oldest", self.console("lenses()\n").stdout)
+
+    def test_scripts_says_what_is_live(self):
+        live = self.json("scripts()\n")[0]
+        self.assertIn("recency", [one["name"] for one in live["scripts"]])
+        self.assertIn("recency", self.console("scripts()\n").stdout)
+        self.assertIn("recency", self.console('scripts("recency")\n').stdout)
+        self.assertIn("unknown_script", self.console('scripts("nix")\n', code=1).stderr)
 
     def test_a_server_that_is_not_there_is_one_clear_line(self):
         done = run("console", "--url", "http://127.0.0.1:1", text="health()\n")
