@@ -17,4 +17,5 @@ local sandbox = {
     },
   },
 }
+files["engine/console/console.lua"] = { std = sandbox, globals = { "console_reference", "match", "gsub" } }
 files["lenses"] = { std = sandbox }

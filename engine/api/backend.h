@@ -5,12 +5,12 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "audit/journal.h"
+#include "deploy/deployer.h"
 #include "env/clock.h"
-#include "script/lens.h"
 #include "store/store.h"
 #include "telemetry/metrics.h"
 
@@ -23,7 +23,8 @@ enum class UnsignedClaims : uint8_t { kFromLoopback, kRefused };
 
 struct Backend {
   store::Store* store = nullptr;
-  std::shared_ptr<const script::ScriptSet> scripts;
+  deploy::Deployer* deployer = nullptr;  // scripts: the live set, and all work on them
+  audit::Journal* journal = nullptr;     // of what operators did
   env::Clock* clock = nullptr;
   telemetry::Metrics* metrics = nullptr;
   UnsignedClaims unsigned_claims = UnsignedClaims::kFromLoopback;

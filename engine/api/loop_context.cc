@@ -12,7 +12,10 @@ LoopContext::LoopContext(Backend& backend, Role role) : backend_(&backend) {
   query::EngineOptions options;
   options.clock = backend.clock;
   options.metrics = backend.metrics;
-  engine_ = std::make_unique<query::Engine>(backend.store->NewReader(), backend.scripts, options);
+  deploy::Deployment& deployment = backend.deployer->deployment();
+  options.live = &deployment.live();
+  options.recent = deployment.NewRecent();
+  engine_ = std::make_unique<query::Engine>(backend.store->NewReader(), deployment.live().Current(), options);
 }
 
 telemetry::QuerySeries& LoopContext::Queries(std::string_view endpoint) {

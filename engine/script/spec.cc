@@ -50,6 +50,7 @@ class Comparison {
   std::string TakeFailure() { return std::move(failure_); }
 
  private:
+  void Notes(const Outcome& outcome);
   void Judgements(const std::string& place, const ExpectedJudgement& expected, const Judgement& got);
   void Shares(const std::string& place, const ExpectedJudgement& expected, const Judgement& got);
   void Differs(const std::string& what, const std::string& expected, const std::string& got) {
@@ -102,7 +103,23 @@ void Comparison::Judgements(const std::string& place, const ExpectedJudgement& e
   Shares(place, expected, got);
 }
 
+// `spec_.notes` is by the number of the given claim.
+void Comparison::Notes(const Outcome& outcome) {
+  for (const auto& [number, part] : spec_.notes) {
+    std::string got;
+    for (const Note& note : outcome.notes) {
+      if (claims_.numbers[note.candidate] == number) got = note.text;
+    }
+    const bool fits = part.empty() ? got.empty() : got.find(part) != std::string::npos;
+    if (!fits) {
+      Differs("note on claim " + std::to_string(number), part.empty() ? "none" : "'" + part + "' in it",
+              got.empty() ? "none" : "'" + got + "'");
+    }
+  }
+}
+
 void Comparison::Outcomes(const Outcome& outcome) {
+  Notes(outcome);
   Judgements("", spec_.expected, outcome.overall);
   if (spec_.explain && outcome.explain.find(*spec_.explain) == std::string::npos) {
     Differs("explain", "'" + *spec_.explain + "' in it", "'" + outcome.explain + "'");
@@ -130,7 +147,8 @@ std::string RunCase(LensRunner& runner, int script, const SpecCase& spec) {
   const auto params = CheckParams(runner.scripts().scripts()[static_cast<size_t>(script)], spec.params);
   if (!params) return std::string(params.error().message());
   const PreparedClaims claims = Prepare(spec.given);
-  const LensCall call{claims.rows, claims.values_count, claims.voices_count, kSpecNow, &*params};
+  const LensCall call{claims.rows, claims.values_count, claims.voices_count,
+                      kSpecNow,    &*params,            script::Notes::kWanted};
   const auto outcome = runner.Resolve(script, call);
   if (!outcome) {
     const std::string message(outcome.error().message());
@@ -142,7 +160,28 @@ std::string RunCase(LensRunner& runner, int script, const SpecCase& spec) {
   return comparison.TakeFailure();
 }
 
+Result<std::vector<SpecCase>> CasesOf(const ScriptFile& spec) {
+  State::Options options;
+  options.memory_bytes_max = kSpecMemoryMax;
+  auto state = State::Open(spec.name, spec.text, options);
+  if (!state) return state.error();
+  (*state)->LiftCap(1 << 20);
+  auto cases = ReadCases((*state)->lua(), State::kScriptTable);
+  if (!cases.empty()) return cases;
+  return Status(Code::kInvalidArgument, "spec_invalid", spec.name + ": no cases in it: return a list of them");
+}
+
 }  // namespace
+
+Result<size_t> CheckSpec(const ScriptFile& spec) {
+  const auto cases = CasesOf(spec);
+  if (!cases) return cases.error();
+  for (const SpecCase& one : *cases) {
+    if (one.error.empty()) continue;
+    return Status(Code::kInvalidArgument, "spec_invalid", spec.name + ": the case '" + one.claim + "': " + one.error);
+  }
+  return cases->size();
+}
 
 Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec) {
   constexpr size_t kEnding = sizeof("_spec.lua") - 1;
@@ -152,19 +191,11 @@ Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& sp
     return Status(Code::kNotFound, "spec_invalid",
                   spec.name + ": there is no lens '" + lens + "' for this spec");
   }
-  State::Options options;
-  options.memory_bytes_max = kSpecMemoryMax;
-  auto state = State::Open(spec.name, spec.text, options);
-  if (!state) return state.error();
-  (*state)->LiftCap(1 << 20);
-  const auto cases = ReadCases((*state)->lua(), State::kScriptTable);
-  if (cases.empty()) {
-    return Status(Code::kInvalidArgument, "spec_invalid",
-                  spec.name + ": no cases in it: return a list of them");
-  }
+  const auto cases = CasesOf(spec);
+  if (!cases) return cases.error();
   std::vector<SpecResult> results;
-  results.reserve(cases.size());
-  for (const auto& one : cases) results.push_back({one.claim, RunCase(runner, script, one)});
+  results.reserve(cases->size());
+  for (const auto& one : *cases) results.push_back({one.claim, RunCase(runner, script, one)});
   return results;
 }
 
