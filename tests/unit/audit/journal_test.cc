@@ -87,16 +87,16 @@ TEST_F(JournalTest, LinesThatMakeNoSenseAreLeftOut) {
 
 TEST_F(JournalTest, KeepsOneOldFileAndListsThroughBoth) {
   const auto journal = Open(2000);
-  for (int i = 0; i < 25; ++i) ASSERT_TRUE(journal->Append(Did("s" + std::to_string(i))).ok());
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(journal->Append(Did("s" + std::to_string(i))).ok());
   EXPECT_LE(std::filesystem::file_size(path_), 2000u);
   EXPECT_LE(std::filesystem::file_size(path_ + ".1"), 2000u);
   const std::string list = List(*journal);
-  EXPECT_THAT(list, HasSubstr(R"("id":25)"));
-  EXPECT_THAT(list, HasSubstr(R"("subject":"s14")"));  // of the old file
+  EXPECT_THAT(list, HasSubstr(R"("id":50)"));
+  EXPECT_THAT(list, HasSubstr(R"("subject":"s25")"));  // of the old file
   EXPECT_THAT(list, Not(HasSubstr(R"("subject":"s0")")));
   const auto again = Open(2000);
   ASSERT_TRUE(again->Append(Did("last")).ok());
-  EXPECT_THAT(List(*again, 1), HasSubstr(R"("id":26)"));
+  EXPECT_THAT(List(*again, 1), HasSubstr(R"("id":51)"));
 }
 
 TEST_F(JournalTest, ReadsFarBackThroughManyWindows) {
