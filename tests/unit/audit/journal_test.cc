@@ -92,7 +92,7 @@ TEST_F(JournalTest, KeepsOneOldFileAndListsThroughBoth) {
   EXPECT_LE(std::filesystem::file_size(path_ + ".1"), 2000u);
   const std::string list = List(*journal);
   EXPECT_THAT(list, HasSubstr(R"("id":50)"));
-  EXPECT_THAT(list, HasSubstr(R"("subject":"s25")"));  // of the old file
+  EXPECT_THAT(list, HasSubstr(R"("subject":"s40")"));  // of the old file
   EXPECT_THAT(list, Not(HasSubstr(R"("subject":"s0")")));
   const auto again = Open(2000);
   ASSERT_TRUE(again->Append(Did("last")).ok());
