@@ -118,10 +118,7 @@ Status Deployment::AppendScript(std::string_view name, const Wanted& wanted, std
   const auto set = live_.Current();
   std::unique_lock lock(book_mutex_);
   const auto found = book_.scripts.find(name);
-  if (found == book_.scripts.end()) {
-    return Status(Code::kNotFound, "unknown_script",
-                  "there is no script '" + std::string(name) + "', neither live nor in the directories");
-  }
+  if (found == book_.scripts.end()) return UnknownScript(name);
   ScriptRecord record = found->second;
   lock.unlock();  // a diff takes its time
   const script::ScriptInfo* live = set->Get(name);

@@ -5,6 +5,11 @@
 
 namespace stemedb::deploy {
 
+Status UnknownScript(std::string_view name) {
+  return Status(Code::kNotFound, "unknown_script",
+                "there is no script '" + std::string(name) + "', neither live nor in the directories");
+}
+
 Trouble TroubleOf(Outcome outcome, std::string_view message, int64_t time_ms) {
   constexpr std::string_view kEnding = ".lua";
   Trouble trouble{outcome, {}, 0, std::string(message), time_ms, {}};

@@ -64,6 +64,9 @@ struct Trouble {
   std::optional<Hash256> sha256;  // of the text that was refused
 };
 
+// kNotFound "unknown_script".
+Status UnknownScript(std::string_view name);
+
 // Takes "recency.lua:12: …" out of a message.
 Trouble TroubleOf(Outcome outcome, std::string_view message, int64_t time_ms);
 

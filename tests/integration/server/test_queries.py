@@ -355,7 +355,7 @@ class BrokenLenses(unittest.TestCase):
         for name in ("recency", "consensus"):
             shutil.copy(os.path.join(SOURCE_DIR, "lenses", name + ".lua"), self.lenses)
         for name in ("broken", "skeptic", "layered"):
-            self.write_lens(name, 'error("on purpose")')
+            self.write_lens(name, 'if candidates[1].source == "boom" then error("on purpose") end return {}')
 
     def write_lens(self, name, body):
         with open(os.path.join(self.lenses, name + ".lua"), "w", encoding="ascii") as file:
@@ -365,7 +365,7 @@ class BrokenLenses(unittest.TestCase):
     def test_a_lens_that_fails_is_500_with_file_and_line_and_the_server_goes_on(self):
         server = Server(lenses_dir=self.lenses)
         self.addCleanup(server.close)
-        server.post("/v1/assert", claim())
+        server.post("/v1/assert", claim(source={"id": "boom"}))
         question = {"concept_path": "drugs/aspirin", "lens": "broken"}
         for answer in (server.query(**question), server.get("/v1/query", **question),
                        server.get("/v1/skeptic", concept_path="drugs/aspirin"),

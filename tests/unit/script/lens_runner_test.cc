@@ -174,6 +174,28 @@ TEST(LensRunner, StemeConflictIsTheRuleOfTheConflictScore) {
   }
 }
 
+TEST(LensRunner, KeepsTheStatesOfUnchangedScriptsWhenItGoesOverToAnotherSet) {
+  const ScriptFile counting =
+      Lens("kept.n = kept.n + 1 return { explain = 'call ' .. kept.n }", "local kept = { n = 0 }");
+  ScriptFile other = Lens("return { explain = 'first' }");
+  const auto rename = [](ScriptFile file, const std::string& name) {
+    file.name = name + ".lua";
+    file.text.replace(file.text.find("'probe'"), 7, "'" + name + "'");
+    return file;
+  };
+  LensRunner runner(*ScriptSet::Build({counting, rename(other, "other")}, 1), {});
+  const Claims claims({{"a"}});
+  const auto explain = [&](const char* name) {
+    return runner.Resolve(runner.scripts().Find(name), claims.Call())->explain;
+  };
+  EXPECT_EQ(explain("probe") + explain("other"), "call 1first");
+  other.text.replace(other.text.find("first"), 5, "other");
+  runner.Use(*ScriptSet::Build({counting, rename(other, "another"), rename(other, "other")}, 2));
+  EXPECT_EQ(explain("probe") + explain("other") + explain("another"), "call 2otherother");
+  runner.Use(*ScriptSet::Build({counting}, 3));
+  EXPECT_EQ(explain("probe"), "call 3");
+}
+
 TEST(LensRunner, KeepsItsAnswersAfterAFailure) {
   auto set = ScriptSet::Build({Lens("if #candidates == 1 then error('one') end return { winner = 1 }")}, 1);
   ASSERT_TRUE(set) << set.error().message();

@@ -2,12 +2,15 @@
 // ScriptSet: what a script must say of itself, and what the server says when it doesn't.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "claims.h"
 #include "crypto/sha256.h"
+#include "script/live_scripts.h"
+#include "script/script_files.h"
 
 namespace stemedb::script::testing {
 namespace {
@@ -108,6 +111,95 @@ TEST(ScriptSet, LoadsADirectoryOrSaysWhyNot) {
   EXPECT_EQ(bad.error().reason(), "script_invalid");
   EXPECT_THAT(std::string(bad.error().message()), HasSubstr("bad.lua:2: "));
   std::filesystem::remove_all(directory);
+}
+
+class Directory {
+ public:
+  explicit Directory(const std::string& name) : path_(::testing::TempDir() + name) {
+    std::filesystem::remove_all(path_);
+    std::filesystem::create_directory(path_);
+  }
+  ~Directory() { std::filesystem::remove_all(path_); }
+  void Write(const std::string& name, const std::string& text) const {
+    std::ofstream(path_ + "/" + name, std::ios::binary) << text;
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
+};
+
+TEST(ScriptFiles, WhatIsNoFileIsRefusedAndNeverWaitedFor) {
+  const Directory directory("script_files_test");
+  const auto why = [&](const char* name) {
+    const auto read = ReadScriptFile(directory.path() + "/" + name);
+    return read ? std::string("read") : std::string(read.error().message());
+  };
+  ASSERT_EQ(mkfifo((directory.path() + "/fifo.lua").c_str(), 0600), 0);
+  std::filesystem::create_directory(directory.path() + "/dir.lua");
+  std::filesystem::create_symlink("/dev/zero", directory.path() + "/endless.lua");
+  directory.Write("large.lua", std::string(kScriptBytesMax + 1, 'x'));
+  directory.Write("largest.lua", std::string(kScriptBytesMax, 'x'));
+  EXPECT_THAT(why("fifo.lua"), HasSubstr("fifo.lua: is a FIFO"));
+  EXPECT_THAT(why("dir.lua"), HasSubstr("is a directory"));
+  EXPECT_THAT(why("endless.lua"), HasSubstr("is a device"));
+  EXPECT_THAT(why("large.lua"), HasSubstr("larger than 256 KiB"));
+  EXPECT_EQ(why("largest.lua"), "read");
+  EXPECT_EQ(ReadScriptFile(directory.path() + "/none.lua").error().reason(), "script_changing");
+}
+
+TEST(ScriptFiles, AListTellsAnotherTextOfTheSameSizeAndTime) {
+  const Directory directory("script_files_test");
+  directory.Write("a.lua", "one");
+  const auto before = ListScriptFiles(directory.path());
+  const auto time = std::filesystem::last_write_time(directory.path() + "/a.lua");
+  directory.Write("b", "two");
+  std::filesystem::rename(directory.path() + "/b", directory.path() + "/a.lua");
+  std::filesystem::last_write_time(directory.path() + "/a.lua", time);
+  const auto after = ListScriptFiles(directory.path());
+  ASSERT_EQ(before->size(), 1u);
+  ASSERT_EQ(after->size(), 1u);
+  EXPECT_NE((*before)[0].signature, (*after)[0].signature);
+}
+
+TEST(ScriptSet, LoadsTwoDirectoriesOfWhichOneMayBeMissing) {
+  const Directory lenses("script_set_lenses"), policies("script_set_policies");
+  lenses.Write("probe.lua", Lens("return {}").text);
+  EXPECT_TRUE(ScriptSet::Load(lenses.path(), 1, policies.path()));
+  EXPECT_TRUE(ScriptSet::Load(lenses.path(), 1, policies.path() + "/none"));
+  policies.Write("probe.lua", Lens("return {}").text);
+  EXPECT_THAT(std::string(ScriptSet::Load(lenses.path(), 1, policies.path()).error().message()),
+              HasSubstr("this is the directory for kind 'policy'"));
+}
+
+TEST(ScriptSet, NamesAreUnique) {
+  const ScriptInfo probe = *CheckScript(Lens("return {}"));
+  EXPECT_THAT(std::string(ScriptSet::Of({probe, probe}, 1).error().message()),
+              HasSubstr("two scripts are named"));
+}
+
+TEST(ScriptSet, ADraftIsNamedByItselfAndItsFileByWhoSendsIt) {
+  const auto draft = CheckDraft(Lens("return {}").text, "mine.lua");
+  ASSERT_TRUE(draft) << draft.error().message();
+  EXPECT_EQ(draft->name + " " + draft->file, "probe mine.lua");
+  for (const char* text :
+       {"", "return 5", "return {", "return { name = 5 }", "return { name = ('x'):rep(999) }"}) {
+    const auto wrong = CheckDraft(text, "mine.lua");
+    ASSERT_FALSE(wrong) << text;
+    EXPECT_THAT(std::string(wrong.error().message()), HasSubstr(".lua")) << text;
+  }
+}
+
+TEST(LiveScripts, AreTakenUpOnceForEachGeneration) {
+  LiveScripts live;
+  EXPECT_EQ(live.generation(), 0u);
+  std::shared_ptr<const ScriptSet> mine;
+  live.Publish(*ScriptSet::Build({Lens("return {}")}, 1));
+  EXPECT_TRUE(live.TakeUp(mine));
+  EXPECT_FALSE(live.TakeUp(mine));
+  live.Publish(*ScriptSet::Build({Lens("return {}")}, 2));
+  EXPECT_TRUE(live.TakeUp(mine));
+  EXPECT_EQ(mine->generation(), 2u);
 }
 
 }  // namespace

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a text would say if it were live: to recent questions, or to one.
+#include "deploy/deployment.h"
+#include "query/engine.h"
+
+namespace stemedb::deploy {
+namespace {
+
+std::vector<script::ScriptInfo> WithReplaced(const script::ScriptSet& set, const std::string& name,
+                                             const std::optional<script::ScriptInfo>& info) {
+  std::vector<script::ScriptInfo> scripts = set.scripts();
+  std::erase_if(scripts, [&](const script::ScriptInfo& script) { return script.name == name; });
+  if (info) scripts.push_back(*info);
+  return scripts;
+}
+
+}  // namespace
+
+ShadowReport Deployment::RunShadowOf(const script::ScriptInfo& candidate, double seconds_left) const {
+  const auto live = live_.Current();
+  if (options_.room.store == nullptr || live->Get(candidate.name) == nullptr || candidate.kind != "lens") {
+    return {};
+  }
+  script::ScriptInfo draft = candidate;
+  draft.counts = nullptr;  // nothing of this is a call of the live one
+  auto after = script::ScriptSet::Of(WithReplaced(*live, candidate.name, draft), 0);
+  if (!after) return {};
+  return RunShadow(options_.room, RecentOf(candidate.name), live, *after, seconds_left,
+                   [this] { return stopping_.load(std::memory_order_relaxed); });
+}
+
+Result<ShadowReport> Deployment::Shadow(const std::string& name, const std::optional<std::string>& source,
+                                        const Actor& actor) {
+  const auto run = [&]() -> Result<ShadowReport> {
+    const auto live = live_.Current();
+    const script::ScriptInfo* current = live->Get(name);
+    if (current == nullptr || current->kind != "lens") return UnknownScript(name);
+    script::ScriptFile file{name + ".lua", source.value_or("")};
+    if (!source) {
+      auto look = Look();
+      if (!look) return look.error();
+      const auto disk = look->find(name);
+      if (disk == look->end()) return UnknownScript(name);
+      auto text = ReadTexts(name, disk->second);
+      if (!text) return text.error();
+      file = std::move(text->script);
+    }
+    auto info = script::CheckScript(file);
+    if (!info) return info.error();
+    return RunShadowOf(*info, ShadowBounds::kSecondsMax);
+  };
+  auto report = run();
+  Audit({Cause::kReload, actor, Accept::kNo}, "scripts.shadow", name, report ? "ok" : report.error().reason(),
+        report ? std::string_view() : report.error().message());
+  return report;
+}
+
+Status Deployment::Try(std::string_view source, const std::string& label, query::Question question,
+                       std::string& out, const Actor& actor) {
+  std::string name = label;
+  const auto run = [&]() -> Status {
+    auto draft = script::CheckDraft(source, label);
+    if (!draft) return draft.error();
+    name = draft->name;
+    if (draft->kind != "lens") {
+      return Status(Code::kInvalidArgument, "script_invalid",
+                    label + ": kind is '" + draft->kind + "'; only a lens can be asked");
+    }
+    if (!question.lens.empty() && question.lens != name) {
+      return Status(Code::kInvalidArgument, "invalid_request",
+                    "/question/lens is '" + question.lens + "', but the draft's name is '" + name +
+                        "': leave lens out");
+    }
+    question.lens = name;
+    auto set = script::ScriptSet::Of(WithReplaced(*live_.Current(), name, *draft), 0);
+    if (!set) return set.error();
+    query::EngineOptions options;
+    options.clock = options_.room.clock;
+    options.metrics = options_.room.metrics;
+    options.counting = query::EngineOptions::Counting::kOff;
+    return query::Engine(options_.room.store->NewReader(), std::move(*set), options).Answer(question, out);
+  };
+  const Status status = run();
+  Audit({Cause::kReload, actor, Accept::kNo}, "scripts.try", name, status.ok() ? "ok" : status.reason(),
+        status.message());
+  return status;
+}
+
+}  // namespace stemedb::deploy

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// The audit journal: what was done stays, in order, whatever happens to the file's end.
+#include "audit/journal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "env/fault_env.h"
+
+namespace stemedb::audit {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class JournalTest : public ::testing::Test {
+ protected:
+  JournalTest() {
+    std::filesystem::remove_all(directory_);
+    std::filesystem::create_directory(directory_);
+  }
+  ~JournalTest() override { std::filesystem::remove_all(directory_); }
+
+  std::unique_ptr<Journal> Open(uint64_t bytes_max = 1 << 20) {
+    auto journal = Journal::Open(env_, path_, bytes_max);
+    EXPECT_TRUE(journal) << journal.error().message();
+    return std::move(*journal);
+  }
+  static Entry Did(const std::string& subject) {
+    return {1767225600000, "127.0.0.1", "", "scripts.reload", subject, "ok", ""};
+  }
+  static std::string List(Journal& journal, size_t limit = 100, std::optional<uint64_t> before = {}) {
+    std::string out;
+    EXPECT_TRUE(journal.List(limit, before, out).ok());
+    return out;
+  }
+
+  const std::string directory_ = ::testing::TempDir() + "audit_journal_test";
+  const std::string path_ = directory_ + "/audit.jsonl";
+  env::FaultInjectingEnv env_;
+};
+
+TEST_F(JournalTest, ListsTheNewestFirstAndGoesOnByCursor) {
+  const auto journal = Open();
+  EXPECT_EQ(List(*journal), R"({"entries":[]})");
+  for (const char* name : {"a", "b", "c"}) ASSERT_TRUE(journal->Append(Did(name)).ok());
+  EXPECT_EQ(
+      List(*journal, 2),
+      R"({"entries":[{"id":3,"time":"2026-01-01T00:00:00.000Z","peer":"127.0.0.1","action":"scripts.reload",)"
+      R"("subject":"c","result":"ok"},{"id":2,"time":"2026-01-01T00:00:00.000Z","peer":"127.0.0.1",)"
+      R"("action":"scripts.reload","subject":"b","result":"ok"}],"next_cursor":"2"})");
+  const std::string rest = List(*journal, 2, 2);
+  EXPECT_THAT(rest, HasSubstr(R"("subject":"a")"));
+  EXPECT_THAT(rest, Not(HasSubstr("next_cursor")));
+}
+
+TEST_F(JournalTest, GoesOnWithTheNextIdWhenOpenedAgain) {
+  ASSERT_TRUE(Open()->Append(Did("a")).ok());
+  const auto journal = Open();
+  ASSERT_TRUE(journal->Append(Did("b")).ok());
+  EXPECT_THAT(List(*journal), HasSubstr(R"("id":2)"));
+}
+
+TEST_F(JournalTest, ATornLastLineIsCutOffAndTheNextOneStandsByItself) {
+  ASSERT_TRUE(Open()->Append(Did("a")).ok());
+  std::ofstream(path_, std::ios::app) << R"({"id":2,"time":"2026-01)";
+  const auto journal = Open();
+  ASSERT_TRUE(journal->Append(Did("b")).ok());
+  const std::string list = List(*journal);
+  EXPECT_THAT(list, HasSubstr(R"("id":2)"));
+  EXPECT_THAT(list, HasSubstr(R"("subject":"a")"));
+  EXPECT_THAT(list, HasSubstr(R"("subject":"b")"));
+}
+
+TEST_F(JournalTest, LinesThatMakeNoSenseAreLeftOut) {
+  ASSERT_TRUE(Open()->Append(Did("a")).ok());
+  std::ofstream(path_, std::ios::app) << "no JSON at all\n{\"id\":7}\n\n";
+  const auto journal = Open();
+  ASSERT_TRUE(journal->Append(Did("b")).ok());
+  const std::string list = List(*journal);
+  EXPECT_THAT(list, Not(HasSubstr("no JSON")));
+  EXPECT_THAT(list, HasSubstr(R"("subject":"a")"));
+}
+
+TEST_F(JournalTest, KeepsOneOldFileAndListsThroughBoth) {
+  const auto journal = Open(2000);
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(journal->Append(Did("s" + std::to_string(i))).ok());
+  EXPECT_LE(std::filesystem::file_size(path_), 2000u);
+  EXPECT_LE(std::filesystem::file_size(path_ + ".1"), 2000u);
+  const std::string list = List(*journal);
+  EXPECT_THAT(list, HasSubstr(R"("id":50)"));
+  EXPECT_THAT(list, HasSubstr(R"("subject":"s40")"));  // of the old file
+  EXPECT_THAT(list, Not(HasSubstr(R"("subject":"s0")")));
+  const auto again = Open(2000);
+  ASSERT_TRUE(again->Append(Did("last")).ok());
+  EXPECT_THAT(List(*again, 1), HasSubstr(R"("id":51)"));
+}
+
+TEST_F(JournalTest, ReadsFarBackThroughManyWindows) {
+  const auto journal = Open(8 << 20);
+  Entry entry = Did("x");
+  entry.detail = std::string(1900, 'd');
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(journal->Append(entry).ok());
+  const std::string list = List(*journal, 1000);
+  EXPECT_THAT(list, HasSubstr(R"({"id":1,)"));
+  EXPECT_THAT(list, HasSubstr(R"({"id":200,)"));
+}
+
+TEST_F(JournalTest, ADetailThatIsTooLongIsCutBetweenCharacters) {
+  const auto journal = Open();
+  Entry entry = Did("x");
+  for (int i = 0; i < 1500; ++i) entry.detail += "\xC3\xA9";  // 3,000 bytes
+  ASSERT_TRUE(journal->Append(entry).ok());
+  EXPECT_THAT(List(*journal), HasSubstr(R"("id":1)"));  // the line is JSON still
+}
+
+TEST_F(JournalTest, AFailedSyncIsToldAndTheNextEntryIsWholeAgain) {
+  const auto journal = Open();
+  ASSERT_TRUE(journal->Append(Did("a")).ok());
+  env_.Fail(env::Operation::kWrite, env::Failure::kShortWrite, 0, 1);
+  EXPECT_EQ(journal->Append(Did("lost")).reason(), "disk_full");
+  env_.Fail(env::Operation::kSync, env::Failure::kIoError, 0, 1);
+  EXPECT_FALSE(journal->Append(Did("unsure")).ok());
+  env_.Heal();
+  ASSERT_TRUE(journal->Append(Did("b")).ok());
+  const std::string list = List(*journal);
+  EXPECT_THAT(list, HasSubstr(R"("subject":"b")"));
+  EXPECT_THAT(list, HasSubstr(R"("subject":"a")"));
+  EXPECT_THAT(list, Not(HasSubstr("lost")));
+}
+
+}  // namespace
+}  // namespace stemedb::audit
