@@ -12,7 +12,7 @@ local sandbox = {
     table = { fields = { "concat", "insert", "remove", "sort" } },
     steme = {
       fields = {
-        "by_value", "conflict", "decay", "leader", "smaller_id", "tier_name", "total", "voices", "weights",
+        "by_value", "conflict", "decay", "find_all", "leader", "match", "smaller_id", "tier_name", "total", "voices", "weights",
       },
     },
   },

@@ -14,10 +14,10 @@ namespace stemedb::script {
 
 class Budget {
  public:
-  // Units of fuel for each Tick. What one unit pays for takes at most some 20 µs (a text of 16 KiB read as a
+  // Units of fuel for each Tick. What one unit pays for takes at most some 5 µs (a text of 4 KiB read as a
   // hexadecimal number, the dearest operator), 80 µs when there are texts of 64 KiB (`heavy`), and a
   // nanosecond as a rule: so there are at most 40 ms between two ticks.
-  static constexpr double kFuel = 2048;
+  static constexpr double kFuel = 8192;
   static constexpr double kFuelHeavy = 256;
   static constexpr double kFuelMin = 16;
 

@@ -57,7 +57,7 @@ struct CallFrame {
   int32_t (*match)(CallFrame* frame, const char* text, uint32_t size, const char* pattern,
                    uint32_t pattern_size, uint32_t from);
   void* state;            // the State that this is a part of
-  uint32_t heavy;         // 1 once the script has had a text longer than 16 KiB
+  uint32_t heavy;         // 1 once the script has had a text longer than 4 KiB
   uint32_t stopped_line;  // of the script, when it was stopped; 0 when not known
   JudgementSlot slots[kSlots];
   MatchResult matched;

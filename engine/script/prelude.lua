@@ -8,7 +8,7 @@
 --
 -- Time: the script's chunk, and steme.lua's, come with fuel steps (instrument.h). What a script can call here takes at
 -- most as long as reading a text of 64 KiB once, or else it pays by what it does: `charge` takes from the script's own
--- fuel. One unit may take 20 µs.
+-- fuel. One unit may take 5 µs.
 --
 -- How a script sees claims: `candidates` and each candidate are cdata of structs without a single pointer in them, all
 -- fields const. A candidate is (row number, call number); reading a field checks both against the CallFrame and then
@@ -118,9 +118,9 @@ end
 local script_meter, steme_meter = meter(), meter()
 local charge = script_meter.charge
 
--- Texts end at 64 KiB, like the values of claims. Up to 16 KiB is the rule; the first longer text makes the script ask
--- for fuel in smaller rations from then on, since an operator may take four times as long.
-local TEXT_LIGHT, TEXT_MAX = 16384, 65536
+-- Texts end at 64 KiB, like the values of claims. Up to 4 KiB is the rule; the first longer text makes the script ask
+-- for fuel in smaller rations from then on, since an operator may take sixteen times as long.
+local TEXT_LIGHT, TEXT_MAX = 4096, 65536
 local function heavy()
   frame.heavy = 1
   charge(1e9)

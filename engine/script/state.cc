@@ -30,13 +30,13 @@ constexpr int kRegistry = 1000;
 constexpr std::string_view kLuaOutOfMemory = "not enough memory";
 
 // In step with the prelude's TEXT_LIGHT and TEXT_MAX; what a place in front of a message may add.
-constexpr size_t kTextLight = 16 << 10;
+constexpr size_t kTextLight = 4 << 10;
 constexpr size_t kTextMax = 64 << 10;
 constexpr size_t kTextSlack = 1 << 10;
 // The clock is looked at whenever so much memory has been handed out.
 constexpr size_t kLookBytes = 256 << 10;
 // A constructor with more constants than that makes a block that could be a text.
-constexpr ptrdiff_t kConstantsLight = 2000;
+constexpr ptrdiff_t kConstantsLight = 500;
 
 constexpr int kExplainBytesMax = 1024;
 constexpr size_t kDetailsBytesMax = 16 << 10;
@@ -265,7 +265,7 @@ std::string State::TakeError(int code) {
     if (!memory_.refused && memory_.text_refused) {
       text = frame_.heavy != 0
                  ? "a text would be longer than 64 KiB"
-                 : "a text would be longer than 16 KiB: table.concat makes longer ones, '..' doesn't";
+                 : "a text would be longer than 4 KiB: table.concat makes longer ones, '..' doesn't";
     }
   } else if (lua_type(lua_, -1) == LUA_TSTRING) {
     size_t size = 0;
