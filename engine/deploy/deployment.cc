@@ -121,7 +121,7 @@ void Deployment::Step() {
     }
     last_look_ = *look;
     const bool waits = options_.together == Together::kAllOrNone && unsteady;
-    if (!names.empty() && !waits) Transact(names, *look, {});
+    if (!names.empty() && !waits) Transact(names, *look, {Cause::kFile, {"file", ""}, Accept::kNo});
   }
   CheckProbations();
 }

@@ -50,7 +50,7 @@ inline bool IsFailure(Outcome outcome) { return outcome >= Outcome::kFailedRead;
 
 // Who set something in motion.
 struct Actor {
-  std::string peer = "server";  // an address, or "server"
+  std::string peer = "server";  // an address, "file" for a changed file, or "server"
   std::string name;             // who they say they are; empty: they don't
 };
 

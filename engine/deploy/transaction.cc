@@ -220,14 +220,12 @@ Report Deployment::Tell(const Candidate& candidate, const Trigger& trigger) {
                   {"cause", candidate.why.message()},
                   {"questions", candidate.shadow.compared},
                   {"changed", candidate.shadow.changed},
-                  {"by", trigger.cause == Cause::kFile ? std::string_view("file") : trigger.actor.peer}});
+                  {"by", trigger.actor.peer}});
   if (candidate.outcome != Outcome::kUnchanged || trigger.cause != Cause::kFile) {
     std::string detail(candidate.why.message());
     if (detail.empty() && candidate.sha256)
       detail = "generation " + std::to_string(report.generation) + ", " + sha256;
-    Trigger shown = trigger;
-    if (trigger.cause == Cause::kFile) shown.actor.peer = "file";
-    Audit(shown, "scripts.reload", candidate.name, NameOf(candidate.outcome), detail);
+    Audit(trigger, "scripts.reload", candidate.name, NameOf(candidate.outcome), detail);
   }
   return report;
 }
