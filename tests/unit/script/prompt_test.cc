@@ -105,7 +105,7 @@ TEST_F(PromptTest, JsonSurvivesTheWayThroughLua) {
 TEST_F(PromptTest, SurrogatePairsAreOneCharacter) {
   PromptOptions options;
   options.library = kLibrary;
-  options.functions["echo"] = [](std::string_view) -> Result<std::string> { return R"("\ud83d\ude00\u00e4\n")"; };
+  options.functions["echo"] = [](std::string_view) -> Result<std::string> { return std::string(R"("\ud83d\ude00\u00e4\n")"); };
   prompt_ = std::move(*Prompt::Open(std::move(options)));
   EXPECT_THAT(Values("echo()"), ElementsAre("\"😀ä\\u000a\""));
   EXPECT_THAT(Values("#echo()"), ElementsAre("7"));
