@@ -14,7 +14,9 @@ namespace {
 // Texts as they are, everything else as JSON.
 struct Arguments {
   std::vector<std::string> items;
-  std::string_view at(size_t i) const { return i < items.size() ? std::string_view(items[i]) : std::string_view(); }
+  std::string_view at(size_t i) const {
+    return i < items.size() ? std::string_view(items[i]) : std::string_view();
+  }
 };
 
 Arguments Parse(simdjson::dom::parser& parser, std::string_view json) {
@@ -35,7 +37,9 @@ Arguments Parse(simdjson::dom::parser& parser, std::string_view json) {
 }
 
 // "drafts/oldest.lua" is the lens "oldest".
-std::string LensNameOf(std::string_view path) { return script::ScriptNameOf(path.substr(path.rfind('/') + 1)); }
+std::string LensNameOf(std::string_view path) {
+  return script::ScriptNameOf(path.substr(path.rfind('/') + 1));
+}
 
 Result<std::string> TryDraft(Backend& backend, const Arguments& arguments) {
   auto draft = script::ReadScriptFile(std::string(arguments.at(0)));
@@ -49,7 +53,8 @@ std::map<std::string, script::PromptFunction> FunctionsOf(Backend& backend,
                                                           std::function<void(const std::string&)> print) {
   auto parser = std::make_shared<simdjson::dom::parser>();
   const auto with = [parser](auto call) {
-    return [parser, call](std::string_view json) -> Result<std::string> { return call(Parse(*parser, json)); };
+    return
+        [parser, call](std::string_view json) -> Result<std::string> { return call(Parse(*parser, json)); };
   };
   Backend* const asked = &backend;
   return {

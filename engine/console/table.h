@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Table: rows of cells that fit the width they are shown in. Columns whose cells are all numbers stand to the
-// right. Where the width isn't enough, the widest columns are shortened first, and each shortened cell ends in
-// "…".
+// right. Where the width isn't enough, the widest columns are shortened first, and each shortened cell ends
+// in "…".
 #pragma once
 
 #include <string>

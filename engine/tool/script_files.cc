@@ -12,7 +12,8 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::string_view kSpecEnding = "_spec.lua";
 
-void Append(std::vector<NamedFile>& files, const std::string& directory, std::vector<script::ScriptFile> read) {
+void Append(std::vector<NamedFile>& files, const std::string& directory,
+            std::vector<script::ScriptFile> read) {
   for (auto& file : read) {
     NamedFile& named = files.emplace_back();
     named.path = (fs::path(directory) / file.name).string();

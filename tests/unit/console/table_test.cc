@@ -62,7 +62,8 @@ TEST(Table, NoLineIsWiderThanTheWindow) {
     for (size_t row = random() % 5; row > 0; --row) {
       std::vector<Cell> cells(columns);
       for (Cell& cell : cells) {
-        for (size_t length = random() % 30; length > 0; --length) cell.text += letters[random() % letters.size()];
+        for (size_t length = random() % 30; length > 0; --length)
+          cell.text += letters[random() % letters.size()];
       }
       table.Add(std::move(cells));
     }
