@@ -59,12 +59,15 @@ std::string Values(element judgement, size_t width) {
 std::string Candidates(element resolution, size_t width) {
   array candidates;
   if (Member(resolution, "candidates").get(candidates) != simdjson::SUCCESS) return "";
-  Table table({"claim", "value", "confidence", "decayed", "× class", "= weight", "class", "voice", "source",
-               "timestamp", "share", "role", "note"});
+  Table table({"claim", "value", "role", "note", "share", "confidence", "decayed", "× class", "= weight",
+               "class", "voice", "source", "timestamp"});
   for (const element one : candidates) {
     const bool is_decayed = NumberOf(one, "effective_confidence") != NumberOf(one, "confidence");
     table.Add({{ShortHash(TextOf(one, "id"))},
                CellOf(one, "value"),
+               CellOf(one, "role"),
+               CellOf(one, "note"),
+               RoundedCell(one, "value_share"),
                RoundedCell(one, "confidence"),
                is_decayed ? RoundedCell(one, "effective_confidence") : Cell{},
                RoundedCell(one, "class_multiplier"),
@@ -72,10 +75,7 @@ std::string Candidates(element resolution, size_t width) {
                CellOf(one, "source_class"),
                CellOf(one, "voice"),
                {Has(one, "source_id") ? TextOf(one, "source_id") : ShortHash(TextOf(one, "agent_id"))},
-               {ShortTime(TextOf(one, "timestamp"))},
-               RoundedCell(one, "value_share"),
-               CellOf(one, "role"),
-               CellOf(one, "note")});
+               {ShortTime(TextOf(one, "timestamp"))}});
   }
   return table.Render(width);
 }
