@@ -144,7 +144,7 @@ class Pipe(unittest.TestCase):
             write("return os.time()")
             self.assertIn("attempt to index global 'os'", self.console(ask, code=1).stderr)
             write("return nil, 'no")
-            self.assertIn("unfinished string", self.console(ask, code=1).stderr)
+            self.assertIn("a text that never ends", self.console(ask, code=1).stderr)
         self.assertNotIn("oldest", self.console("lenses()\n").stdout)
 
     def test_scripts_says_what_is_live(self):
