@@ -3,6 +3,7 @@
 
 #include <simdjson.h>
 
+#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -42,7 +43,12 @@ std::string LensNameOf(std::string_view path) {
 }
 
 Result<std::string> TryDraft(Backend& backend, const Arguments& arguments) {
-  auto draft = script::ReadScriptFile(std::string(arguments.at(0)));
+  const std::string path(arguments.at(0));
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    return Status(Code::kNotFound, "script_unreadable", path + ": No such file or directory");
+  }
+  auto draft = script::ReadScriptFile(path);
   if (!draft) return draft.error();
   return backend.Try(draft->text, LensNameOf(arguments.at(0)), arguments.at(1));
 }
