@@ -24,15 +24,18 @@ std::string Verdict(element judgement, bool declined, size_t width) {
     return Shortened("  " + Fit(name, 11, Align::kLeft) + Fit(number, 10, Align::kLeft) + " " + why, width);
   };
   const auto said = [&](std::string_view part, const std::string& by_default) {
-    return declined ? "the lens gives no verdict" : IsByLens(judgement, part) ? "as the lens says" : by_default;
+    return declined                    ? "the lens gives no verdict"
+           : IsByLens(judgement, part) ? "as the lens says"
+                                       : by_default;
   };
-  std::string out = line("confidence", Rounded(NumberOf(judgement, "confidence")),
-                         said("confidence", has_winner ? "the share of the winner's value" : "the leading share"));
+  std::string out =
+      line("confidence", Rounded(NumberOf(judgement, "confidence")),
+           said("confidence", has_winner ? "the share of the winner's value" : "the leading share"));
   out += line("status", TextOf(judgement, "status"),
               said("status", "unanimous: one value; agreed: a leading share of 0.8 or more; else contested"));
-  out += line("conflict", Rounded(NumberOf(judgement, "conflict_score")),
-              IsByLens(judgement, "conflict_score") ? "as the lens says"
-                                                    : "entropy of the shares over its maximum");
+  out += line(
+      "conflict", Rounded(NumberOf(judgement, "conflict_score")),
+      IsByLens(judgement, "conflict_score") ? "as the lens says" : "entropy of the shares over its maximum");
   return out;
 }
 
@@ -44,8 +47,11 @@ std::string Values(element judgement, size_t width) {
   const bool has_winner = Has(judgement, "winner");
   for (const element claim : claims) {
     const bool is_winner = has_winner && simdjson::minify(Member(claim, "value")) == winner;
-    table.Add({CellOf(claim, "value"), RoundedCell(claim, "weight"), RoundedCell(claim, "share"),
-               CellOf(claim, "assertions_count"), {is_winner ? "wins" : ""}});
+    table.Add({CellOf(claim, "value"),
+               RoundedCell(claim, "weight"),
+               RoundedCell(claim, "share"),
+               CellOf(claim, "assertions_count"),
+               {is_winner ? "wins" : ""}});
   }
   return table.Render(width);
 }
@@ -53,12 +59,15 @@ std::string Values(element judgement, size_t width) {
 std::string Candidates(element resolution, size_t width) {
   array candidates;
   if (Member(resolution, "candidates").get(candidates) != simdjson::SUCCESS) return "";
-  Table table({"claim", "value", "confidence", "decayed", "× class", "= weight", "class", "voice", "source",
-               "timestamp", "share", "role", "note"});
+  Table table({"claim", "value", "role", "note", "share", "confidence", "decayed", "× class", "= weight",
+               "class", "voice", "source", "timestamp"});
   for (const element one : candidates) {
     const bool is_decayed = NumberOf(one, "effective_confidence") != NumberOf(one, "confidence");
     table.Add({{ShortHash(TextOf(one, "id"))},
                CellOf(one, "value"),
+               CellOf(one, "role"),
+               CellOf(one, "note"),
+               RoundedCell(one, "value_share"),
                RoundedCell(one, "confidence"),
                is_decayed ? RoundedCell(one, "effective_confidence") : Cell{},
                RoundedCell(one, "class_multiplier"),
@@ -66,10 +75,7 @@ std::string Candidates(element resolution, size_t width) {
                CellOf(one, "source_class"),
                CellOf(one, "voice"),
                {Has(one, "source_id") ? TextOf(one, "source_id") : ShortHash(TextOf(one, "agent_id"))},
-               {ShortTime(TextOf(one, "timestamp"))},
-               RoundedCell(one, "value_share"),
-               CellOf(one, "role"),
-               CellOf(one, "note")});
+               {ShortTime(TextOf(one, "timestamp"))}});
   }
   return table.Render(width);
 }
@@ -83,7 +89,8 @@ std::string ShowResolution(element resolution, size_t width) {
   }
   const bool declined = TextOf(resolution, "declined") == "true";
   out += Verdict(resolution, declined, width);
-  out += IsByLens(resolution, "weights") ? "values, weighed by the lens\n" : "values, by the sum of their claims' weights\n";
+  out += IsByLens(resolution, "weights") ? "values, weighed by the lens\n"
+                                         : "values, by the sum of their claims' weights\n";
   out += Values(resolution, width);
   array layers;
   if (Member(resolution, "layers").get(layers) == simdjson::SUCCESS) {

@@ -74,7 +74,7 @@ function functions.json(value) return to_json(value) end
 -- What an assertion names as its origin.
 local function origins(assertion)
   local list = {}
-  for _, relation in ipairs({ "parents", "derived_from" }) do
+  for _, relation in ipairs({ "parent", "derived_from" }) do
     local ids = assertion[relation]
     if type(ids) == "string" then ids = { ids } end
     for _, id in ipairs(ids or {}) do table.insert(list, { relation = relation, id = id }) end

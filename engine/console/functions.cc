@@ -3,6 +3,7 @@
 
 #include <simdjson.h>
 
+#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -14,7 +15,9 @@ namespace {
 // Texts as they are, everything else as JSON.
 struct Arguments {
   std::vector<std::string> items;
-  std::string_view at(size_t i) const { return i < items.size() ? std::string_view(items[i]) : std::string_view(); }
+  std::string_view at(size_t i) const {
+    return i < items.size() ? std::string_view(items[i]) : std::string_view();
+  }
 };
 
 Arguments Parse(simdjson::dom::parser& parser, std::string_view json) {
@@ -35,10 +38,17 @@ Arguments Parse(simdjson::dom::parser& parser, std::string_view json) {
 }
 
 // "drafts/oldest.lua" is the lens "oldest".
-std::string LensNameOf(std::string_view path) { return script::ScriptNameOf(path.substr(path.rfind('/') + 1)); }
+std::string LensNameOf(std::string_view path) {
+  return script::ScriptNameOf(path.substr(path.rfind('/') + 1));
+}
 
 Result<std::string> TryDraft(Backend& backend, const Arguments& arguments) {
-  auto draft = script::ReadScriptFile(std::string(arguments.at(0)));
+  const std::string path(arguments.at(0));
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    return Status(Code::kNotFound, "script_unreadable", path + ": No such file or directory");
+  }
+  auto draft = script::ReadScriptFile(path);
   if (!draft) return draft.error();
   return backend.Try(draft->text, LensNameOf(arguments.at(0)), arguments.at(1));
 }
@@ -49,7 +59,8 @@ std::map<std::string, script::PromptFunction> FunctionsOf(Backend& backend,
                                                           std::function<void(const std::string&)> print) {
   auto parser = std::make_shared<simdjson::dom::parser>();
   const auto with = [parser](auto call) {
-    return [parser, call](std::string_view json) -> Result<std::string> { return call(Parse(*parser, json)); };
+    return
+        [parser, call](std::string_view json) -> Result<std::string> { return call(Parse(*parser, json)); };
   };
   Backend* const asked = &backend;
   return {

@@ -66,8 +66,11 @@ std::string ShowHelp(element help, size_t width) {
   if (Member(help, "sections").get(sections) != simdjson::SUCCESS) return out;
   std::string names;
   for (const element section : sections) names += (names.empty() ? "" : ", ") + TextOf(section, "id");
-  return out + Wrapped("The script API, by help(\"name\"): " + names + "; one name of it as well, such as "
-                       "help(\"steme.leader\").", "", std::min(width, kProseWidth)) +
+  return out +
+         Wrapped("The script API, by help(\"name\"): " + names +
+                     "; one name of it as well, such as "
+                     "help(\"steme.leader\").",
+                 "", std::min(width, kProseWidth)) +
          "Ctrl-C ends what is running, Ctrl-D the console.\n";
 }
 

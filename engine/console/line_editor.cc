@@ -83,7 +83,8 @@ void LineEditor::Impl::List(const std::vector<std::string>& candidates) {
   for (size_t i = 0; i < count; ++i) {
     const bool is_last = (i + 1) % per_line == 0 || i + 1 == count;
     const std::string shown = Visible(candidates[i]);
-    std::fprintf(stdout, "%s%s", is_last ? shown.c_str() : Fit(shown, width, Align::kLeft).c_str(), is_last ? "\n" : "");
+    std::fprintf(stdout, "%s%s", is_last ? shown.c_str() : Fit(shown, width, Align::kLeft).c_str(),
+                 is_last ? "\n" : "");
   }
   if (count < candidates.size()) std::fprintf(stdout, "and %zu more\n", candidates.size() - count);
   std::fflush(stdout);
@@ -97,7 +98,8 @@ LineEditor::LineEditor(LineEditorOptions options) : impl_(std::make_unique<Impl>
   HistEvent event;
   history(impl.history, &event, H_SETSIZE, kHistoryMax);
   history(impl.history, &event, H_SETUNIQUE, 1);
-  if (!impl.options.history_path.empty()) history(impl.history, &event, H_LOAD, impl.options.history_path.c_str());
+  if (!impl.options.history_path.empty())
+    history(impl.history, &event, H_LOAD, impl.options.history_path.c_str());
   el_set(impl.editor, EL_CLIENTDATA, impl_.get());
   el_set(impl.editor, EL_PROMPT, &Impl::PromptOf);
   el_set(impl.editor, EL_EDITOR, "emacs");
@@ -117,7 +119,7 @@ LineEditor::Line LineEditor::Read(const char* prompt, std::string_view before) {
   Impl& impl = *impl_;
   impl.prompt = prompt;
   impl.before = before;
-  Interrupts::Clear();  // what came until now was for what was running
+  Interrupts::Clear();     // what came until now was for what was running
   el_resize(impl.editor);  // the window may have changed since
   int count = 0;
   const char* text = el_gets(impl.editor, &count);

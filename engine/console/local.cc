@@ -47,9 +47,8 @@ class Local final : public Backend {
 };
 
 Status Local::Start() {
-  auto archive = store::Archive::Open({.env = env::Env::Posix(),
-                                       .wal_dir = options_.data_dir + "/wal",
-                                       .db_dir = options_.data_dir + "/db"});
+  auto archive = store::Archive::Open(
+      {.env = env::Env::Posix(), .wal_dir = options_.data_dir + "/wal", .db_dir = options_.data_dir + "/db"});
   if (!archive && archive.error().reason() == "already_running") {
     return Status(Code::kConflict, "already_running",
                   std::string(archive.error().message()) + ": ask it, with --url instead of --data-dir");
@@ -70,8 +69,8 @@ std::unique_ptr<query::Engine> Local::NewEngine(std::shared_ptr<const script::Sc
 }
 
 std::string Local::Banner() {
-  std::string banner =
-      options_.data_dir + " at rest, read-only, " + std::to_string(engine_->assertion_count()) + " assertions";
+  std::string banner = options_.data_dir + " at rest, read-only, " +
+                       std::to_string(engine_->assertion_count()) + " assertions";
   if (archive_->records_from_log() > 0) {
     banner += " (" + std::to_string(archive_->records_from_log()) + " of them from the log alone)";
   }
@@ -144,9 +143,10 @@ Result<std::string> Local::Lenses() {
 }
 
 Result<std::string> Local::Scripts(std::string_view /*name*/) {
-  return Status(Code::kUnavailable, "needs_server",
-                "scripts() asks a running server: this is a data directory at rest. lenses() lists the lenses of " +
-                    options_.lenses_dir);
+  return Status(
+      Code::kUnavailable, "needs_server",
+      "scripts() asks a running server: this is a data directory at rest. lenses() lists the lenses of " +
+          options_.lenses_dir);
 }
 
 Result<std::string> Local::Health() {

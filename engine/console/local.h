@@ -15,7 +15,8 @@ struct LocalOptions {
   std::string lenses_dir;
 };
 
-// kConflict "already_running", kNotFound "no_database", and what else store::Archive and script::ScriptSet say.
+// kConflict "already_running", kNotFound "no_database", and what else store::Archive and script::ScriptSet
+// say.
 Result<std::unique_ptr<Backend>> OpenLocal(const LocalOptions& options);
 
 }  // namespace stemedb::console

@@ -15,7 +15,7 @@ return {
       .. "`lenses` isn't given", 'compare{"countries/HR", "currency", lenses = { "recency", "consensus" }}'),
     func("try", "(file, { path [, predicate] … })", "the question through a lens that isn't deployed, on live data, in the "
       .. "server's sandbox", 'try("draft.lua", {"countries/HR", "currency"})'),
-    func("trace", "(id)", "an assertion with all that it came from: its parents and `derived_from`, and theirs",
+    func("trace", "(id)", "an assertion with all that it came from: its parent and `derived_from`, and theirs",
       'trace(query("countries/HR").assertions[1].id)'),
     func("concepts", "([prefix])", "the children of a concept path with their numbers of claims", 'concepts("countries")'),
     func("lenses", "()", "the lenses with their parameters", "lenses()"),

@@ -68,8 +68,9 @@ Remote::~Remote() {
 Status Remote::Start() {
   while (options_.url.ends_with('/')) options_.url.pop_back();
   if (!options_.url.starts_with("http://") && !options_.url.starts_with("https://")) {
-    return Status(Code::kInvalidArgument, "invalid_url",
-                  "'" + options_.url + "' is no address of a server: give one such as http://127.0.0.1:18180");
+    return Status(
+        Code::kInvalidArgument, "invalid_url",
+        "'" + options_.url + "' is no address of a server: give one such as http://127.0.0.1:18180");
   }
   curl_global_init(CURL_GLOBAL_DEFAULT);
   curl_ = curl_easy_init();

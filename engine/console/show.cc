@@ -93,15 +93,20 @@ std::string Foot(element answer) {
             ShortHash(TextOf(lens, "sha256")) + "), ";
   }
   foot += "as of sequence " + TextOf(as_of, "sequence") + ", " + ShortTime(TextOf(as_of, "time"));
-  if (Has(answer, "next_cursor")) foot += "; there is more: cursor = \"" + TextOf(answer, "next_cursor") + "\"";
+  if (Has(answer, "next_cursor"))
+    foot += "; there is more: cursor = \"" + TextOf(answer, "next_cursor") + "\"";
   return Visible(foot) + "\n";
 }
 
 std::vector<Cell> ResolutionCells(element resolution) {
-  return {CellOf(resolution, "concept_path"),       CellOf(resolution, "predicate"),
-          CellOf(resolution, "value"),              RoundedCell(resolution, "confidence"),
-          CellOf(resolution, "status"),             RoundedCell(resolution, "conflict_score"),
-          CellOf(resolution, "candidates_count"),   CellOf(resolution, "explain")};
+  return {CellOf(resolution, "concept_path"),
+          CellOf(resolution, "predicate"),
+          CellOf(resolution, "value"),
+          RoundedCell(resolution, "confidence"),
+          CellOf(resolution, "status"),
+          RoundedCell(resolution, "conflict_score"),
+          CellOf(resolution, "candidates_count"),
+          CellOf(resolution, "explain")};
 }
 
 std::string ShowResolutions(element answer, size_t width) {
@@ -112,19 +117,15 @@ std::string ShowResolutions(element answer, size_t width) {
 
 std::vector<Cell> AssertionCells(element assertion) {
   const element source = Member(assertion, "source");
-  return {CellOf(assertion, "concept_path"),
-          CellOf(assertion, "predicate"),
-          CellOf(assertion, "value"),
-          RoundedCell(assertion, "confidence"),
-          CellOf(source, "class"),
-          CellOf(source, "id"),
-          {ShortTime(TextOf(assertion, "timestamp"))},
-          CellOf(assertion, "sequence"),
-          CellOf(assertion, "id")};
+  return {
+      CellOf(assertion, "concept_path"),           CellOf(assertion, "predicate"), CellOf(assertion, "value"),
+      RoundedCell(assertion, "confidence"),        CellOf(source, "class"),        CellOf(source, "id"),
+      {ShortTime(TextOf(assertion, "timestamp"))}, CellOf(assertion, "sequence"),  CellOf(assertion, "id")};
 }
 
 std::string ShowAssertions(element answer, size_t width) {
-  Table table({"concept", "predicate", "value", "confidence", "class", "source", "timestamp", "sequence", "id"});
+  Table table(
+      {"concept", "predicate", "value", "confidence", "class", "source", "timestamp", "sequence", "id"});
   for (const element assertion : ListOf(answer, "assertions")) table.Add(AssertionCells(assertion));
   return table.Render(width);
 }
@@ -136,7 +137,8 @@ std::string ShowAnswer(element answer, size_t width) {
 }
 
 std::string ShowCompare(element answer, size_t width) {
-  Table table({"lens", "concept", "predicate", "value", "confidence", "status", "conflict", "claims", "explain"});
+  Table table(
+      {"lens", "concept", "predicate", "value", "confidence", "status", "conflict", "claims", "explain"});
   for (const element result : ListOf(answer, "results")) {
     const std::string lens = TextOf(Member(result, "lens"), "name");
     const element error = Member(result, "error");
@@ -160,7 +162,10 @@ std::string ShowLenses(element answer, size_t width) {
     for (const element param : ListOf(lens, "params")) {
       params += (params.empty() ? "" : ", ") + TextOf(param, "name") + " = " + TextOf(param, "default");
     }
-    table.Add({CellOf(lens, "name"), {TextOf(lens, "version")}, {params}, {ShortHash(TextOf(lens, "sha256"))},
+    table.Add({CellOf(lens, "name"),
+               {TextOf(lens, "version")},
+               {params},
+               {ShortHash(TextOf(lens, "sha256"))},
                CellOf(lens, "description")});
   }
   return table.Render(width);
@@ -169,19 +174,23 @@ std::string ShowLenses(element answer, size_t width) {
 std::string ShowConcepts(element answer, size_t width) {
   Table table({"concept", "claims", "below"});
   for (const element one : ListOf(answer, "concepts")) {
-    table.Add({CellOf(one, "concept_path"), CellOf(one, "assertion_count"), CellOf(one, "assertion_count_below")});
+    table.Add(
+        {CellOf(one, "concept_path"), CellOf(one, "assertion_count"), CellOf(one, "assertion_count_below")});
   }
   const std::string out = table.Render(width);
   return out.empty() ? "no concepts\n" : out;
 }
 
 std::string ShowTrace(element steps, size_t width) {
-  Table table({"", "concept", "predicate", "value", "confidence", "class", "source", "timestamp", "id", "note"});
+  Table table(
+      {"", "concept", "predicate", "value", "confidence", "class", "source", "timestamp", "id", "note"});
   for (const element step : array(steps)) {
     const auto depth = static_cast<size_t>(NumberOf(step, "depth"));
-    const std::string place = depth == 0 ? "" : std::string(2 * (depth - 1), ' ') + "└ " + TextOf(step, "relation");
+    const std::string place =
+        depth == 0 ? "" : std::string(2 * (depth - 1), ' ') + "└ " + TextOf(step, "relation");
     const std::vector<Cell> of = AssertionCells(Member(step, "assertion"));
-    table.Add({{place}, of[0], of[1], of[2], of[3], of[4], of[5], of[6], CellOf(step, "id"), CellOf(step, "note")});
+    table.Add(
+        {{place}, of[0], of[1], of[2], of[3], of[4], of[5], of[6], CellOf(step, "id"), CellOf(step, "note")});
   }
   return table.Render(width);
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Table: rows of cells that fit the width they are shown in. Columns whose cells are all numbers stand to the
-// right. Where the width isn't enough, the widest columns are shortened first, and each shortened cell ends in
-// "…".
+// right. Where the width isn't enough: one row is shown upright, a line for each column. Of several, what is
+// the same in all stands once above them; the widest columns are shortened, and each shortened cell ends in
+// "…"; where that would leave too little of them, the last columns are left out, and a line says which: so
+// those that matter come first.
 #pragma once
 
 #include <string>

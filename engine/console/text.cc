@@ -33,7 +33,7 @@ Character First(std::string_view text) {
   constexpr char32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
   const bool is_surrogate = code >= 0xD800 && code < 0xE000;
   return code < kSmallest[size] || is_surrogate || code > 0x10FFFF ? Character{lead, 1, false}
-                                                                     : Character{code, size, true};
+                                                                   : Character{code, size, true};
 }
 
 int ColumnsOf(char32_t code) { return ::wcwidth(static_cast<wchar_t>(code)); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text on a terminal. What is shown was written by others: control characters, which could send escape
-// sequences, and characters without a look of their own (direction marks, zero-width ones) are escaped. Widths
-// are in columns, by wcwidth: call UseUtf8 once before.
+// sequences, and characters without a look of their own (direction marks, zero-width ones) are escaped.
+// Widths are in columns, by wcwidth: call UseUtf8 once before.
 #pragma once
 
 #include <cstddef>

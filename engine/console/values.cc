@@ -20,7 +20,8 @@ std::string TextOf(element value) {
   if (value.is_null()) return "";
   if (value.get(text) == simdjson::SUCCESS) return std::string(text);
   simdjson::dom::object object;
-  if (value.get(object) == simdjson::SUCCESS && object.size() == 1 && object["ref"].get(text) == simdjson::SUCCESS) {
+  if (value.get(object) == simdjson::SUCCESS && object.size() == 1 &&
+      object["ref"].get(text) == simdjson::SUCCESS) {
     return "→ " + std::string(text);
   }
   return simdjson::minify(value);

@@ -16,7 +16,8 @@ using simdjson::dom::element;
 // The member, or an element of type null when there is none.
 element Member(element object, std::string_view name);
 bool Has(element object, std::string_view name);
-// Text as it is, a reference as "→ path", numbers as written, anything else as compact JSON; nothing for null.
+// Text as it is, a reference as "→ path", numbers as written, anything else as compact JSON; nothing for
+// null.
 std::string TextOf(element value);
 std::string TextOf(element object, std::string_view name);
 double NumberOf(element object, std::string_view name);

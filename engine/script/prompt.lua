@@ -120,7 +120,7 @@ local function number_text(number)
   if number == floor(number) and number > -0x1p53 and number < 0x1p53 then return format("%d", number) end
   for digits = 15, 17 do
     local text = format("%." .. digits .. "g", number)
-    if tonumber(text) == number then return text end
+    if tonumber(text) == number then return (gsub(text, "e([+-])0+", "e%1")) end
   end
 end
 

@@ -42,9 +42,11 @@ void AddConsole(CLI::App& app, int& exit_code) {
   const auto is_json = std::make_shared<bool>(false);
   if (const char* address = std::getenv("STEMEDB_URL")) options->url = address;
   CLI::Option* url =
-      command->add_option("--url", options->url, "the server's address; STEMEDB_URL when not given")->capture_default_str();
-  CLI::Option* data = command->add_option("--data-dir", options->data_dir,
-                                          "ask this directory (with wal/ and db/) instead of a server, read-only");
+      command->add_option("--url", options->url, "the server's address; STEMEDB_URL when not given")
+          ->capture_default_str();
+  CLI::Option* data =
+      command->add_option("--data-dir", options->data_dir,
+                          "ask this directory (with wal/ and db/) instead of a server, read-only");
   data->excludes(url);
   command->add_option("--lenses-dir", options->lenses_dir, "the lenses for --data-dir")
       ->envname("STEMEDB_LENSES_DIR")
@@ -53,7 +55,8 @@ void AddConsole(CLI::App& app, int& exit_code) {
   command->add_flag("--json", *is_json, "values as JSON, one on each line");
   command->add_option("--width", options->width, "columns that tables may take (default: the terminal's)")
       ->check(CLI::Range(size_t{20}, size_t{100000}));
-  command->footer("STEMEDB_API_KEY is sent as X-API-Key. Without -e, expressions come from the terminal or the pipe.");
+  command->footer(
+      "STEMEDB_API_KEY is sent as X-API-Key. Without -e, expressions come from the terminal or the pipe.");
   command->callback([options, is_json, &exit_code] {
     if (*is_json) options->form = console::OutputForm::kJson;
     if (const char* key = std::getenv("STEMEDB_API_KEY")) options->api_key = key;

@@ -77,7 +77,8 @@ void FindField(Diagnostic& diagnostic, std::string_view source) {
     if (at == std::string_view::npos) break;  // the part that is there is marked
     from = at;
     diagnostic.length = last.size();
-    diagnostic.line = 1 + static_cast<size_t>(std::count(source.begin(), source.begin() + static_cast<ptrdiff_t>(at), '\n'));
+    diagnostic.line = 1 + static_cast<size_t>(
+                              std::count(source.begin(), source.begin() + static_cast<ptrdiff_t>(at), '\n'));
     const size_t line_start = source.rfind('\n', at);
     diagnostic.column = at - (line_start == std::string_view::npos ? 0 : line_start + 1) + 1;
   }

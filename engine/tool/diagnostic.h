@@ -15,7 +15,7 @@ namespace stemedb::tool {
 
 struct Diagnostic {
   std::string path;
-  size_t line = 0;  // from 1; 0: the file as a whole
+  size_t line = 0;    // from 1; 0: the file as a whole
   size_t column = 0;  // from 1, in bytes; 0: the whole line
   size_t length = 1;  // of what is marked, in bytes
   std::string message;

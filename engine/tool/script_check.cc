@@ -38,12 +38,16 @@ bool Check(const std::string& path) {
   std::string good;
   if (named->is_spec) {
     auto cases = CasesOf(*named);
-    if (cases) good = std::to_string(*cases) + (*cases == 1 ? " case" : " cases");
-    else failure = cases.error();
+    if (cases)
+      good = std::to_string(*cases) + (*cases == 1 ? " case" : " cases");
+    else
+      failure = cases.error();
   } else {
     auto info = script::CheckScript(named->file);
-    if (info) good = info->kind + " " + info->name + " " + info->version;
-    else failure = info.error();
+    if (info)
+      good = info->kind + " " + info->name + " " + info->version;
+    else
+      failure = info.error();
   }
   if (failure.ok()) {
     std::printf("%s: %s, good\n", path.c_str(), good.c_str());

@@ -12,7 +12,8 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::string_view kSpecEnding = "_spec.lua";
 
-void Append(std::vector<NamedFile>& files, const std::string& directory, std::vector<script::ScriptFile> read) {
+void Append(std::vector<NamedFile>& files, const std::string& directory,
+            std::vector<script::ScriptFile> read) {
   for (auto& file : read) {
     NamedFile& named = files.emplace_back();
     named.path = (fs::path(directory) / file.name).string();
@@ -40,6 +41,10 @@ Result<std::vector<NamedFile>> ReadDirectory(const std::string& path) {
 std::string ScriptNameOf(const NamedFile& named) { return script::ScriptNameOf(named.file.name); }
 
 Result<NamedFile> ReadNamed(const std::string& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    return Status(Code::kNotFound, "script_unreadable", path + ": No such file or directory");
+  }
   auto read = script::ReadScriptFile(path);
   if (!read) return read.error();
   NamedFile named;

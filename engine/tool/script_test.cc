@@ -108,7 +108,8 @@ void PrintText(const std::vector<Tested>& all, const TestOptions& options) {
       std::printf("%s: fails: %s\n    %s\n", tested.name.c_str(), one.claim.c_str(), one.failure.c_str());
     }
     if (!Fails(tested, options.missing_spec) && tested.has_spec) {
-      std::printf("%s %s: %zu cases hold\n", tested.name.c_str(), tested.version.c_str(), tested.cases.size());
+      std::printf("%s %s: %zu cases hold\n", tested.name.c_str(), tested.version.c_str(),
+                  tested.cases.size());
     }
   }
   std::printf("%zu scripts, %zu cases: %s", all.size(), cases, failed_scripts == 0 ? "all hold\n" : "");

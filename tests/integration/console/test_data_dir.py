@@ -92,7 +92,7 @@ class DataDirectory(unittest.TestCase):
         [answer] = self.ask(f'try("{draft}", {{"weather/zagreb", "sky"}})\n')
         self.assertEqual(answer["lens"]["name"], "always")
         self.assertEqual(answer["resolutions"][0]["value"], "clear")
-        self.assertIn("/nonexistent.lua", self.console('try("/nonexistent.lua", {"a"})\n', code=1).stderr)
+        self.assertIn("/nonexistent.lua: No such file", self.console('try("/nonexistent.lua", {"a"})\n', code=1).stderr)
         self.assertIn("scripts() asks a running server", self.console("scripts()\n", code=1).stderr)
 
 

@@ -36,7 +36,7 @@ class Pipe(unittest.TestCase):
     def test_a_question_gives_a_table(self):
         lines = self.console('query{"weather/zagreb", "sky", lens = "recency"}\n').stdout.splitlines()
         self.assertRegex(lines[0], r"^concept +predicate +value +confidence +status +conflict +claims +explain$")
-        self.assertRegex(lines[1], r"^weather/zagreb +sky +rain +0.8 +contested ")
+        self.assertRegex(lines[1], r"^weather/zagreb +sky +rain +0\.95 +contested ")
         self.assertRegex(lines[2], r"^-- lens recency 1\.0\.0 \([0-9a-f]{12}\), as of sequence \d+, ")
 
     def test_json_is_what_the_server_said(self):
@@ -102,8 +102,9 @@ class Pipe(unittest.TestCase):
     def test_trace_walks_to_the_roots(self):
         steps = self.json(f'trace("{self.chain[2]}")\n')[0]
         self.assertEqual([(step["depth"], step["id"]) for step in steps],
-                         [(0, self.chain[2]), (1, self.chain[1]), (2, self.chain[0])])
-        self.assertEqual([step["relation"] for step in steps], ["", "parents", "parents"])
+                         [(0, self.chain[2]), (1, self.chain[0]), (1, self.chain[1]), (2, self.chain[0])])
+        self.assertEqual([step["relation"] for step in steps], ["", "derived_from", "derived_from", "parent"])
+        self.assertEqual(steps[3]["note"], "shown above")
 
     def test_trace_says_what_is_not_there(self):
         self.assertIn("unknown_assertion", self.console(f'trace("{"0" * 64}")\n', code=1).stderr)
@@ -143,7 +144,7 @@ class Pipe(unittest.TestCase):
             write("return os.time()")
             self.assertIn("attempt to index global 'os'", self.console(ask, code=1).stderr)
             write("return nil, 'no")
-            self.assertIn("unfinished string", self.console(ask, code=1).stderr)
+            self.assertIn("a text that never ends", self.console(ask, code=1).stderr)
         self.assertNotIn("oldest", self.console("lenses()\n").stdout)
 
     def test_scripts_says_what_is_live(self):

@@ -3,6 +3,7 @@
 """The console at a terminal: real sessions in tmux, by keys and screens."""
 
 import os
+import re
 import shlex
 import stat
 import subprocess
@@ -21,8 +22,8 @@ class Terminal:
 
     def __init__(self, directory, line, width, height=50, **env):
         self.socket = os.path.join(directory, f"tmux-{width}-{time.monotonic_ns()}")
-        # So the shell's own output, and the exit code behind it, are on the screen as well.
-        command = f"{line}; echo \"exit code $?\"; sleep 1000"
+        # The exit code is on the screen as well; Ctrl-C reaches the shell too, which must outlive it.
+        command = f"trap : INT; {line}; echo \"exit code $?\"; sleep 1000"
         self.env = environment(TERM="xterm-256color", XDG_STATE_HOME=directory, HOME=directory, **env)
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height), "sh", "-c", command)
 
@@ -61,7 +62,7 @@ class Terminal:
 
     def prompt(self):
         """Waits for a prompt with nothing behind it."""
-        return self.wait(lambda screen: screen.splitlines()[-1:] == [PROMPT], ": a prompt")
+        return self.wait(lambda screen: screen.splitlines()[-1:] in ([PROMPT], [PROMPT + " "]), ": a prompt")
 
     def close(self):
         subprocess.run(["tmux", "-S", self.socket, "kill-server"], env=self.env, check=False, capture_output=True)
@@ -137,7 +138,7 @@ class Console(unittest.TestCase):
         terminal = self.open()
         terminal.type('query{"weather/za')
         terminal.keys("Tab")
-        screen = terminal.see("weather/zadar  weather/zagreb")
+        screen = terminal.wait(lambda text: re.search(r"weather/zadar +weather/zagreb\n", text))
         self.assertTrue(screen.splitlines()[-1].endswith('query{"weather/za'), screen)
 
     def test_ctrl_c_ends_what_is_running_and_not_the_console(self):

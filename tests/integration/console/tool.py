@@ -44,6 +44,6 @@ def claims(server):
     say(server, concept_path="weather/zadar", predicate="sky", value="clear", timestamp="2026-01-01T00:00:00Z")
     root = say(server, concept_path="chain/root", predicate="p", value=1, timestamp="2026-01-01T00:00:00Z")
     middle = say(server, concept_path="chain/middle", predicate="p", value=2, timestamp="2026-01-01T00:00:00Z",
-                 parents=[root])
-    leaf = say(server, concept_path="chain/leaf", predicate="p", value=3, timestamp="2026-01-01T00:00:00Z", parents=[middle])
+                 parent=root)
+    leaf = say(server, concept_path="chain/leaf", predicate="p", value=3, timestamp="2026-01-01T00:00:00Z", derived_from=[root, middle])
     return [root, middle, leaf]

@@ -63,6 +63,24 @@ class Explain(unittest.TestCase):
                     for resolution in answer["resolutions"]:
                         self.assertEqual(differences(lens, {}, resolution), [], resolution["concept_path"])
 
+    def test_the_computation_by_hand_notices_any_number_that_is_off(self):
+        for lens in LENSES:
+            resolutions = self.explained(lens=lens, decay=True).json["resolutions"]
+            good = next(one for one in resolutions if len(one["claims"]) > 2 and one["candidates_count"] > 4)
+            self.assertEqual(differences(lens, {}, good), [])
+            for path in (["confidence"], ["conflict_score"], ["candidates_count"], ["status"], ["winner"], ["said_by", "weights"],
+                         ["claims", 1, "weight"], ["claims", 0, "share"], ["claims", 0, "assertions_count"],
+                         ["candidates", 1, "effective_confidence"], ["candidates", 2, "weight"],
+                         ["candidates", 0, "value_share"], ["candidates", 3, "role"], ["candidates", 0, "timestamp"]):
+                bad = json.loads(json.dumps(good))
+                *way, last = path
+                place = bad
+                for step in way:
+                    place = place[step]
+                was = place[last]
+                place[last] = "2031-01-01T00:00:00Z" if last == "timestamp" else "nix" if not isinstance(was, (int, float)) else was + 0.001
+                self.assertNotEqual(differences(lens, {}, bad), [], (lens, path))
+
     def test_what_max_age_leaves_out_follows_and_is_noted(self):
         as_of = self.explained(lens="recency").json["as_of"]
         now = as_of | {"time": "2026-01-01T00:00:00.000Z"}

@@ -24,7 +24,8 @@ TEST_F(Show_, AListOfObjectsIsATable) {
 }
 
 TEST_F(Show_, AnObjectIsItsFields) {
-  EXPECT_EQ(Show(R"({"status":"healthy","n":3})", "object", kUnlimited), "field   value\nstatus  healthy\nn       3\n");
+  EXPECT_EQ(Show(R"({"status":"healthy","n":3})", "object", kUnlimited),
+            "field   value\nstatus  healthy\nn       3\n");
 }
 
 TEST_F(Show_, ScalarsAreShownAsTheyAre) {
@@ -36,7 +37,8 @@ TEST_F(Show_, ScalarsAreShownAsTheyAre) {
 }
 
 TEST_F(Show_, AStoredClaimSendsNoEscapes) {
-  const std::string answer = R"({"concept_path":"a","lens":null,"assertions":[{"concept_path":"a\u001b[2J","predicate":"p",
+  const std::string answer =
+      R"({"concept_path":"a","lens":null,"assertions":[{"concept_path":"a\u001b[2J","predicate":"p",
     "value":"\u001b]0;owned\u0007","confidence":1,"source":{"id":"\u009b31m","class":"expert"},
     "timestamp":"2026-01-01T00:00:00.000Z","sequence":1,"id":"00"}],"resolutions":[],
     "as_of":{"sequence":1,"time":"2026-01-01T00:00:00.000Z"}})";

@@ -40,7 +40,41 @@ TEST(Table, ShortensTheWidestColumnFirst) {
   UseUtf8();
   Table table({"id", "text"});
   table.Add({{"abc"}, {"a text that doesn't fit"}});
-  EXPECT_EQ(table.Render(15), "id   text\nabc  a text th…\n");
+  table.Add({{"def"}, {"short"}});
+  EXPECT_EQ(table.Render(15), "id   text\nabc  a text th…\ndef  short\n");
+}
+
+TEST(Table, ShowsOneRowThatIsTooWideUpright) {
+  UseUtf8();
+  Table table({"id", "text"});
+  table.Add({{"abc"}, {"a text that doesn't fit"}});
+  EXPECT_EQ(table.Render(15), "id    abc\ntext  a text t…\n");
+  EXPECT_EQ(table.Render(40), "id   text\nabc  a text that doesn't fit\n");
+}
+
+TEST(Table, SaysOnceWhatIsTheSameInAllRowsWhenTheWidthIsNotEnough) {
+  UseUtf8();
+  Table table({"concept", "n"});
+  table.Add({{"countries/HR"}, {"1", true}});
+  table.Add({{"countries/HR"}, {"2", true}});
+  EXPECT_EQ(table.Render(12), "concept cou…\nn\n1\n2\n");
+  EXPECT_EQ(table.Render(40), "concept       n\ncountries/HR  1\ncountries/HR  2\n");
+}
+
+TEST(Table, LeavesTheLastColumnsOutWhenAllWouldBeUnreadable) {
+  UseUtf8();
+  const std::vector<std::string> names = {"a", "b", "c", "d", "e", "f"};
+  Table table(names);
+  for (const char* letter : {"x", "y"}) {
+    std::vector<Cell> row;
+    for (size_t i = 0; i < names.size(); ++i) row.push_back({std::string(20, letter[0])});
+    table.Add(std::move(row));
+  }
+  EXPECT_EQ(table.Render(48),
+            "a         b         c         d         e\n"
+            "xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxx…  xxxxxxx…\n"
+            "yyyyyyy…  yyyyyyy…  yyyyyyy…  yyyyyyy…  yyyyyyy…\n"
+            "not shown: f\n");
 }
 
 TEST(Table, EscapesWhatCellsHold) {
@@ -62,7 +96,8 @@ TEST(Table, NoLineIsWiderThanTheWindow) {
     for (size_t row = random() % 5; row > 0; --row) {
       std::vector<Cell> cells(columns);
       for (Cell& cell : cells) {
-        for (size_t length = random() % 30; length > 0; --length) cell.text += letters[random() % letters.size()];
+        for (size_t length = random() % 30; length > 0; --length)
+          cell.text += letters[random() % letters.size()];
       }
       table.Add(std::move(cells));
     }
