@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/turn_queue.h"
 #include "env/clock.h"
 #include "script/lens.h"
 #include "store/store.h"
@@ -28,6 +29,7 @@ struct Backend {
   telemetry::Metrics* metrics = nullptr;
   UnsignedClaims unsigned_claims = UnsignedClaims::kFromLoopback;
   std::vector<std::string> allowed_origins;  // web pages that may write unsigned claims
+  TurnOptions turns;                         // of each loop
   int64_t started_ns = 0;                    // clock->MonotonicNs() at start
   std::atomic<Phase> phase{Phase::kStarting};
 };

@@ -13,6 +13,10 @@ LoopContext::LoopContext(Backend& backend, Role role) : backend_(&backend) {
   options.clock = backend.clock;
   options.metrics = backend.metrics;
   engine_ = std::make_unique<query::Engine>(backend.store->NewReader(), backend.scripts, options);
+  turns_ = std::make_unique<TurnQueue>(*backend.clock, backend.turns,
+                                       [this](const http::ExchangePtr& exchange, const Status& status) {
+                                         exchange->Respond(Refusal(exchange->request(), status));
+                                       });
 }
 
 telemetry::QuerySeries& LoopContext::Queries(std::string_view endpoint) {

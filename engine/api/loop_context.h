@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "api/backend.h"
+#include "api/turn_queue.h"
 #include "base/status.h"
 #include "http/exchange.h"
 #include "http/problem.h"
@@ -37,6 +38,8 @@ class LoopContext {
   model::ClaimParser& claim_parser() { return claim_parser_; }
   simdjson::dom::parser& json_parser() { return json_parser_; }
   telemetry::QuerySeries& Queries(std::string_view endpoint);
+  // Where whatever runs a script takes its turn.
+  TurnQueue& turns() { return *turns_; }  // kClients only
   // How many batches this loop is working on: they are bounded, as each holds its body.
   size_t batches_in_flight = 0;
   // Whether claims of this turn wait in the store for others: it is told to begin at the turn's end.
@@ -50,6 +53,7 @@ class LoopContext {
  private:
   Backend* backend_ = nullptr;
   std::unique_ptr<query::Engine> engine_;
+  std::unique_ptr<TurnQueue> turns_;
   model::ClaimParser claim_parser_;
   simdjson::dom::parser json_parser_;
   std::map<std::string, telemetry::QuerySeries, std::less<>> queries_;

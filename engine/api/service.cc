@@ -30,7 +30,7 @@ void AddClientRoutes(http::Router& router, LoopContext& context) {
 class LoopService final : public http::Service {
  public:
   LoopService(Backend& backend, LoopContext::Role role)
-      : context_(backend, role), observer_(*backend.metrics) {
+      : role_(role), context_(backend, role), observer_(*backend.metrics) {
     if (role == LoopContext::Role::kClients) {
       AddClientRoutes(router_, context_);
     } else {
@@ -41,10 +41,12 @@ class LoopService final : public http::Service {
   const http::Router& router() const override { return router_; }
   void OnTurnEnd() override {
     if (std::exchange(context_.has_submitted, false)) context_.backend().store->Begin();
+    if (role_ == LoopContext::Role::kClients) context_.turns().OnTurnEnd();
   }
   http::Observer* observer() override { return &observer_; }
 
  private:
+  const LoopContext::Role role_;
   LoopContext context_;
   http::Router router_;
   RequestObserver observer_;

@@ -13,6 +13,7 @@
 #include "query/lens_list_json.h"
 #include "query/plan.h"
 #include "query/resolution_json.h"
+#include "query/script_time.h"
 #include "telemetry/stopwatch.h"
 
 namespace stemedb::query {
@@ -80,9 +81,9 @@ struct Engine::Impl {
   enum class Need : uint8_t { kRows, kPage };
   Result<Viewpoint> Collect(const Question& question, Need need);
   Result<script::Outcome> Resolve(const BoundLens& lens, std::span<const store::Row> pair,
-                                  const Viewpoint& viewpoint);
+                                  const Viewpoint& viewpoint, ScriptTime& time);
   Status WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
-                          const BoundLens& lens, const AnswerBound& bound);
+                          const BoundLens& lens, const AnswerBound& bound, ScriptTime& time);
   Status WriteAssertions(JsonWriter& json, const Viewpoint& viewpoint, const AnswerBound& bound,
                          std::string& out, std::string& next_cursor);
 };
@@ -151,7 +152,8 @@ Result<Viewpoint> Engine::Impl::Collect(const Question& question, Need need) {
 }
 
 Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<const store::Row> pair,
-                                              const Viewpoint& viewpoint) {
+                                              const Viewpoint& viewpoint, ScriptTime& time) {
+  STEMEDB_RETURN_IF_ERROR(time.Check());
   set.Build(pair, viewpoint.weighing, options.candidates_max);
   script::LensCall call;
   call.candidates = set.candidates();
@@ -159,15 +161,19 @@ Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<c
   call.voices_count = set.voices_count();
   call.now_ms = viewpoint.weighing.now_ms;
   call.params = &lens.params;
-  const telemetry::ScopedTimer timer(*lens_seconds[static_cast<size_t>(lens.script)]);
-  return lenses.Resolve(lens.script, call);
+  const telemetry::Stopwatch stopwatch;
+  auto outcome = lenses.Resolve(lens.script, call);
+  const double seconds = stopwatch.Seconds();
+  lens_seconds[static_cast<size_t>(lens.script)]->Observe(seconds);
+  time.Add(seconds);
+  return outcome;
 }
 
 Status Engine::Impl::WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
-                                      const BoundLens& lens, const AnswerBound& bound) {
+                                      const BoundLens& lens, const AnswerBound& bound, ScriptTime& time) {
   const auto write = [&](std::string_view concept_path, std::string_view predicate,
                          std::span<const store::Row> pair) -> Status {
-    auto outcome = Resolve(lens, pair, viewpoint);
+    auto outcome = Resolve(lens, pair, viewpoint, time);
     if (!outcome) return outcome.error();
     WriteResolution(json,
                     {.concept_path = concept_path,
@@ -242,7 +248,8 @@ Status Engine::Answer(const Question& question, std::string& out) {
   }
   STEMEDB_RETURN_IF_ERROR(impl_->WriteAssertions(json, *viewpoint, bound, out, next_cursor));
   if (lens.script >= 0) {
-    STEMEDB_RETURN_IF_ERROR(impl_->WriteResolutions(json, question, *viewpoint, lens, bound));
+    ScriptTime time(impl_->options.script_seconds_max);
+    STEMEDB_RETURN_IF_ERROR(impl_->WriteResolutions(json, question, *viewpoint, lens, bound, time));
   } else {
     json.Key("resolutions");
     json.Raw("[]");
@@ -270,6 +277,7 @@ Status Engine::Compare(const Question& question, std::span<const std::string> le
   json.Key("results");
   json.BeginArray();
   std::string one;
+  ScriptTime time(impl_->options.script_seconds_max);
   for (const BoundLens& lens : bound) {
     json.BeginObject();
     json.Key("lens");
@@ -277,7 +285,7 @@ Status Engine::Compare(const Question& question, std::span<const std::string> le
     one.clear();
     JsonWriter resolutions(one);
     const AnswerBound room(one, impl_->options.answer_bytes_max, out.size());
-    Status status = impl_->WriteResolutions(resolutions, question, *viewpoint, lens, room);
+    Status status = impl_->WriteResolutions(resolutions, question, *viewpoint, lens, room, time);
     if (status.ok()) {
       json.Raw(one);
     } else if (status.reason() == "lens_failed") {
