@@ -18,3 +18,4 @@ local sandbox = {
   },
 }
 files["lenses"] = { std = sandbox }
+files["policies"] = { std = sandbox }

@@ -34,7 +34,8 @@ struct ParamSpec {
 
 struct ScriptInfo {
   std::string name;
-  std::string kind;  // "lens"
+  std::string kind;  // "lens" or "policy"
+  std::string hook;  // of a policy: "rate_limit"
   int api = 1;
   std::string version;
   std::string description;
@@ -106,6 +107,7 @@ class LensRunner {
   LensRunner& operator=(const LensRunner&) = delete;
 
   const ScriptSet& scripts() const { return *scripts_; }
+  const std::shared_ptr<const ScriptSet>& shared_scripts() const { return scripts_; }
 
   // Runs scripts()[script].resolve over the candidates, which are in canonical order (candidate.h); without
   // candidates the answer is "no claims" and the script isn't asked. kInternal "lens_failed" with file and

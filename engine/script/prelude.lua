@@ -2,13 +2,14 @@
 -- The trusted first chunk of every script's Lua state. It has all of LuaJIT, ffi included; it builds the little world
 -- that a script sees and keeps the rest to itself. Called once, by state.cc:
 --
---   adopt, run, param_values, ffi = prelude(address of the CallFrame, the chunk of steme.lua)
+--   adopt, run, param_values, ffi = prelude(address of the CallFrame, the chunk of steme.lua,
+--                                           address of the PolicyFrame, the chunk of policy.lua)
 --
 -- How a script sees claims: `candidates` and each candidate are cdata of structs without a single pointer in them, all
 -- fields const. A candidate is (row number, call number); reading a field checks both against the CallFrame and then
 -- reads the row in place. So nothing is copied that isn't touched, a candidate kept from an earlier call gives an
 -- error instead of stale memory, and the trace compiler removes the objects altogether in hot loops.
-local address, steme_chunk = ...
+local address, steme_chunk, policy_address, policy_chunk = ...
 
 local ffi = require("ffi")
 local bit = require("bit")
@@ -282,6 +283,9 @@ for name, value in next, bit do bits[name] = value end
 
 -- steme.lua works on any sequence of candidates; for the question's own, whole, the engine knows the answer already.
 setfenv(steme_chunk, { math = math })
+if policy_chunk then
+  setfenv(policy_chunk, { error = error, type = type, tostring = tostring, string = { find = string_find } })
+end
 local steme = steme_chunk()
 local generic_voices, generic_leader, generic_weights = steme.voices, steme.leader, steme.weights
 
@@ -412,9 +416,12 @@ local function read_layers(layers)
 end
 
 local resolve
+-- One call of a policy; nil for a lens.
+local judge_policy
 
 -- One call: C++ has filled the frame and params. Gives explain and details.
 local function run()
+  if judge_policy then return judge_policy() end
   context.now = frame.now_ms
   context.candidates_count = frame.rows_count
   context.values_count = frame.values_count
@@ -443,7 +450,11 @@ local function adopt(chunk)
   setfenv(chunk, world)
   local said = chunk()
   if type(said) ~= "table" then error("a script must return a table, got " .. type(said), 0) end
-  if type(said.resolve) == "function" then resolve = said.resolve end
+  if said.kind == "policy" and policy_chunk then
+    judge_policy = policy_chunk(policy_address, ffi, said, ctx, context, read_only)
+  elseif type(said.resolve) == "function" then
+    resolve = said.resolve
+  end
   return said
 end
 

@@ -6,6 +6,7 @@
 #include <lua.hpp>
 
 #include "base/json_writer.h"
+#include "script/policy_spec.h"
 #include "script/spec_case.h"
 #include "script/state.h"
 
@@ -124,6 +125,11 @@ void Comparison::Outcomes(const Outcome& outcome) {
   }
 }
 
+Status NoCases(const ScriptFile& spec) {
+  return Status(Code::kInvalidArgument, "spec_invalid",
+                spec.name + ": no cases in it: return a list of them");
+}
+
 // What differs; empty when the case holds.
 std::string RunCase(LensRunner& runner, int script, const SpecCase& spec) {
   if (!spec.error.empty()) return "the case is wrong: " + spec.error;
@@ -146,20 +152,23 @@ std::string RunCase(LensRunner& runner, int script, const SpecCase& spec) {
 
 Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec) {
   constexpr size_t kEnding = sizeof("_spec.lua") - 1;
-  const std::string lens = spec.name.substr(0, spec.name.size() - std::min(kEnding, spec.name.size()));
-  const int script = runner.scripts().Find(lens);
+  const std::string name = spec.name.substr(0, spec.name.size() - std::min(kEnding, spec.name.size()));
+  const int script = runner.scripts().Find(name);
   if (script < 0) {
     return Status(Code::kNotFound, "spec_invalid",
-                  spec.name + ": there is no lens '" + lens + "' for this spec");
+                  spec.name + ": there is no script '" + name + "' for this spec");
   }
   auto state = State::Open(spec.name, spec.text, kSpecMemoryMax);
   if (!state) return state.error();
   (*state)->LiftCap(1 << 20);
-  const auto cases = ReadCases((*state)->lua(), State::kScriptTable);
-  if (cases.empty()) {
-    return Status(Code::kInvalidArgument, "spec_invalid",
-                  spec.name + ": no cases in it: return a list of them");
+  if (runner.scripts().scripts()[static_cast<size_t>(script)].kind == "policy") {
+    PolicyRunner policies(runner.shared_scripts(), {});
+    auto results = RunPolicyCases(policies, script, (*state)->lua(), State::kScriptTable);
+    if (results.empty()) return NoCases(spec);
+    return results;
   }
+  const auto cases = ReadCases((*state)->lua(), State::kScriptTable);
+  if (cases.empty()) return NoCases(spec);
   std::vector<SpecResult> results;
   results.reserve(cases.size());
   for (const auto& one : cases) results.push_back({one.claim, RunCase(runner, script, one)});

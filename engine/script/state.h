@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "script/call_frame.h"
 #include "script/lens.h"
+#include "script/policy_frame.h"
 
 struct lua_State;
 
@@ -32,9 +33,11 @@ class State {
 
   // To be filled in before Run.
   CallFrame& frame() { return frame_; }
+  PolicyFrame& policy_frame() { return policy_frame_; }
 
-  // Calls resolve. Afterwards frame().slots, explain() and details_json() hold what it said.
-  // kInternal "lens_failed" with file and line.
+  // Calls resolve, or a policy's function, which leaves its verdict in policy_frame(). Afterwards
+  // frame().slots, explain() and details_json() hold what it said. kInternal "lens_failed" with file and
+  // line.
   Status Run(const ScriptInfo& script, const Params* params);
   std::string& explain() { return explain_; }
   std::string& details_json() { return details_json_; }
@@ -70,6 +73,7 @@ class State {
   size_t memory_cap_ = 0;  // what memory_.max becomes once the prelude is loaded
   lua_State* lua_ = nullptr;
   CallFrame frame_{};
+  PolicyFrame policy_frame_{};
   const ScriptInfo* script_ = nullptr;  // of the running call
   const Params* params_ = nullptr;
   std::vector<ParamValue> params_set_;  // what the script's params table holds
