@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Backend: what every loop's handlers share. The server room fills it in once, before the loops start, and it
-// outlives them; afterwards only `state` changes.
+// outlives them; afterwards only the limiter's buckets and the atomics change.
 #pragma once
 
 #include <atomic>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/turn_queue.h"
+#include "defense/limiter.h"
 #include "env/clock.h"
 #include "script/lens.h"
 #include "store/store.h"
@@ -25,12 +26,15 @@ enum class UnsignedClaims : uint8_t { kFromLoopback, kRefused };
 struct Backend {
   store::Store* store = nullptr;
   std::shared_ptr<const script::ScriptSet> scripts;
+  std::shared_ptr<const script::ScriptSet> policies;  // null: none
+  defense::Limiter limiter{defense::Limiter::Options{}};
   env::Clock* clock = nullptr;
   telemetry::Metrics* metrics = nullptr;
   UnsignedClaims unsigned_claims = UnsignedClaims::kFromLoopback;
   std::vector<std::string> allowed_origins;  // web pages that may write unsigned claims
   TurnOptions turns;                         // of each loop
   int64_t started_ns = 0;                    // clock->MonotonicNs() at start
+  std::atomic<int64_t> policy_failure_logged_ns{INT64_MIN};
   std::atomic<Phase> phase{Phase::kStarting};
 };
 

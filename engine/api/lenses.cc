@@ -37,6 +37,8 @@ void Compare(LoopContext& context, http::ExchangePtr exchange) {
   ReadQuestion read = ReadQuestionJson(context.json_parser(), request.body,
                                        {.lens_field = LensField::kList, .fixed_lens = {}});
   if (!read.status.ok()) return exchange->Respond(context.Refusal(request, read.status, read.errors));
+  const Status paid = context.rates().PayFor(request, read.lenses.size());
+  if (!paid.ok()) return exchange->Respond(context.Refusal(request, paid));
   context.turns().Run(std::move(exchange),
                       [&context, read = std::move(read)](const http::ExchangePtr& waiting) {
                         waiting->Respond(Comparison(context, waiting->request(), read));

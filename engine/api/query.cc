@@ -28,6 +28,8 @@ void AnswerInTurn(LoopContext& context, http::ExchangePtr exchange, ReadQuestion
                   std::string_view endpoint) {
   const http::Request& request = exchange->request();
   if (!read.status.ok()) return exchange->Respond(context.Refusal(request, read.status, read.errors));
+  const Status paid = context.rates().PayFor(request, read.question.lens.empty() ? 0 : 1);
+  if (!paid.ok()) return exchange->Respond(context.Refusal(request, paid));
   if (read.question.lens.empty()) return exchange->Respond(AnswerTo(context, request, read, endpoint));
   context.turns().Run(std::move(exchange),
                       [&context, read = std::move(read), endpoint](const http::ExchangePtr& waiting) {

@@ -50,6 +50,7 @@ class Process {
   Status CheckDirectories();
   Status OpenStore();
   Status LoadScripts();
+  Status LoadPolicies();
   Status Bind();
   Status WritePortFile();
   Status SaveMetadata();
@@ -116,6 +117,7 @@ Status Process::LoadScripts() {
   auto scripts = script::ScriptSet::Load(config_.lenses_dir, kScriptGeneration);
   if (!scripts) return scripts.error().Annotate("STEMEDB_LENSES_DIR");
   backend_.scripts = std::move(*scripts);
+  STEMEDB_RETURN_IF_ERROR(LoadPolicies());
   backend_.store = store_.get();
   backend_.clock = env_->clock();
   backend_.metrics = &metrics_;
@@ -123,6 +125,16 @@ Status Process::LoadScripts() {
       config_.require_signatures ? api::UnsignedClaims::kRefused : api::UnsignedClaims::kFromLoopback;
   backend_.allowed_origins = config_.allowed_origins;
   metrics_.domain().script_generation.Set(static_cast<double>(backend_.scripts->generation()));
+  return Status::Ok();
+}
+
+// An operator who wants no policy has an empty directory, or none.
+Status Process::LoadPolicies() {
+  if (!std::filesystem::is_directory(config_.policies_dir)) return Status::Ok();
+  auto policies = script::ScriptSet::Load(config_.policies_dir, kScriptGeneration);
+  if (!policies && policies.error().reason() == "scripts_missing") return Status::Ok();
+  if (!policies) return policies.error().Annotate("STEMEDB_POLICIES_DIR");
+  backend_.policies = std::move(*policies);
   return Status::Ok();
 }
 

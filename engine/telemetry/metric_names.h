@@ -40,6 +40,7 @@ inline constexpr char kQueriesTotal[] = "stemedb_queries_total";
 inline constexpr char kQueryLatencySeconds[] = "stemedb_query_latency_seconds";
 inline constexpr char kQueryTimeoutTotal[] = "stemedb_query_timeout_total";
 inline constexpr char kLensDurationSeconds[] = "stemedb_lens_duration_seconds";
+inline constexpr char kRequestsRejectedTotal[] = "stemedb_requests_rejected_total";
 inline constexpr char kScriptGeneration[] = "stemedb_script_generation";
 
 // Process. The process_* names without our prefix are those that every Prometheus client library gives.
