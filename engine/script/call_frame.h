@@ -25,6 +25,15 @@ struct JudgementSlot {
 
 inline constexpr uint32_t kSlots = 7;
 
+// Where a pattern's match lies in the text: the whole of it, then its groups. A group that took no part
+// starts at -1.
+inline constexpr uint32_t kMatchGroupsMax = 9;
+struct MatchResult {
+  int32_t starts[kMatchGroupsMax];
+  int32_t sizes[kMatchGroupsMax];
+  char error[184];
+};
+
 struct CallFrame {
   const Candidate* rows;
   const uint32_t* first_claims;  // by value: the first row that claims it
@@ -41,11 +50,23 @@ struct CallFrame {
   int (*compare_ids)(const uint8_t* a, const uint8_t* b);
   void (*count_voices)(CallFrame* frame);
   double (*decay)(double confidence, double age_ms, double half_life_days);
+  // Set once, when the state is opened.
+  double (*tick)(CallFrame* frame);  // fuel to go on with, or -1: stop
+  // Place of the first `what` in text at `from` or later, or -1. Linear.
+  int32_t (*find)(const char* text, uint32_t size, uint32_t from, const char* what, uint32_t what_size);
+  int32_t (*match)(CallFrame* frame, const char* text, uint32_t size, const char* pattern,
+                   uint32_t pattern_size, uint32_t from);
+  void* state;            // the State that this is a part of
+  uint32_t heavy;         // 1 once the script has had a text longer than 16 KiB
+  uint32_t stopped_line;  // of the script, when it was stopped; 0 when not known
   JudgementSlot slots[kSlots];
+  MatchResult matched;
 };
 
 static_assert(sizeof(JudgementSlot) == 40 && offsetof(CallFrame, call) == 44,
               "keep the prelude's cdef in step");
-static_assert(sizeof(CallFrame) == 88 + 40 * kSlots, "keep the prelude's cdef in step");
+static_assert(sizeof(MatchResult) == 256 && offsetof(CallFrame, slots) == 128 &&
+                  sizeof(CallFrame) == 128 + 40 * kSlots + 256,
+              "keep the prelude's cdef in step");
 
 }  // namespace stemedb::script

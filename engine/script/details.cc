@@ -17,7 +17,8 @@ namespace {
 
 class Walk {
  public:
-  Walk(lua_State* lua, size_t bytes_max, std::string& out) : lua_(lua), bytes_max_(bytes_max), out_(out) {}
+  Walk(lua_State* lua, size_t bytes_max, Budget& budget, std::string& out)
+      : lua_(lua), bytes_max_(bytes_max), budget_(budget), out_(out) {}
 
   void Object(int index, int depth);
   std::string TakeError() { return std::move(error_); }
@@ -39,6 +40,7 @@ class Walk {
 
   lua_State* lua_;
   size_t bytes_max_;
+  Budget& budget_;
   std::string& out_;
   std::string error_;
 };
@@ -136,6 +138,7 @@ void Walk::Value(int depth) {
     }
     case LUA_TTABLE:
       if (depth >= kDetailsDepthMax) return Fail("details deeper than 8 tables");
+      if (budget_.IsOver()) return Fail("details that take too long");
       if (IsArray(index)) return Array(index, lua_objlen(lua_, index), depth + 1);
       return Object(index, depth + 1);
     default:
@@ -146,8 +149,8 @@ void Walk::Value(int depth) {
 
 }  // namespace
 
-std::string AppendDetails(lua_State* lua, int index, size_t bytes_max, std::string& out) {
-  Walk walk(lua, bytes_max, out);
+std::string AppendDetails(lua_State* lua, int index, size_t bytes_max, Budget& budget, std::string& out) {
+  Walk walk(lua, bytes_max, budget, out);
   walk.Object(index, 1);
   if (out.size() > bytes_max) return "details of more than " + std::to_string(bytes_max >> 10) + " KiB";
   return walk.TakeError();

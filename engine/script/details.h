@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "script/budget.h"
+
 struct lua_State;
 
 namespace stemedb::script {
@@ -14,7 +16,8 @@ inline constexpr int kDetailsDepthMax = 8;
 inline constexpr int kDetailsStack = 4 * kDetailsDepthMax + 8;
 
 // Appends the table at the absolute stack index `index` as a JSON object. Gives what is wrong with it, or
-// nothing. Raises no Lua error.
-std::string AppendDetails(lua_State* lua, int index, size_t bytes_max, std::string& out);
+// nothing. Gives up when the script's time is over: a table can be large and yield little text. Raises no Lua
+// error.
+std::string AppendDetails(lua_State* lua, int index, size_t bytes_max, Budget& budget, std::string& out);
 
 }  // namespace stemedb::script

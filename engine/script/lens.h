@@ -95,11 +95,25 @@ struct LensCall {
   const Params* params = nullptr;  // from CheckParams; null: the script's defaults
 };
 
+// Whether a script can be stopped by its time. Without it a script runs as it is written: for benchmarks,
+// that show what being stoppable costs.
+enum class Stopping : uint8_t { kOn, kOffForBenchmarks };
+
+// What a call failed of.
+enum class Failure : uint8_t {
+  kNone,
+  kError,   // the script threw, or returned what is no outcome
+  kTime,    // stopped: it took longer than it may
+  kMemory,  // stopped: it took more than it may
+};
+
 // One thread's Lua states, one for each script, made when first used. Not thread-safe; use it on one thread.
 class LensRunner {
  public:
   struct Options {
     size_t memory_bytes_max = 32u << 20;  // for each state
+    int64_t time_ms_max = 50;             // for each call, of the thread's processor time
+    Stopping stopping = Stopping::kOn;
   };
   LensRunner(std::shared_ptr<const ScriptSet> scripts, Options options);
   ~LensRunner();
@@ -111,9 +125,11 @@ class LensRunner {
 
   // Runs scripts()[script].resolve over the candidates, which are in canonical order (candidate.h); without
   // candidates the answer is "no claims" and the script isn't asked. kInternal "lens_failed" with file and
-  // line when the script throws, runs out of memory or returns what is no outcome; its state is then
-  // discarded and made anew at the next call.
+  // line when the script throws, runs out of memory or time or returns what is no outcome; its state is then
+  // discarded and made anew at the next call. A script that must be stopped is within twice its time.
   Result<Outcome> Resolve(int script, const LensCall& call);
+  // Of the last Resolve; for counting.
+  Failure last_failure() const;
 
  private:
   struct Impl;

@@ -153,7 +153,17 @@ struct LensRunner::Impl {
   Options options;
   std::vector<std::unique_ptr<State>> states;  // by script; null until asked
   std::vector<Params> defaults;                // by script
+  Failure failure = Failure::kNone;
 };
+
+namespace {
+
+Failure FailureOf(Code code) {
+  if (code == Code::kDeadlineExceeded) return Failure::kTime;
+  return code == Code::kResourceExhausted ? Failure::kMemory : Failure::kError;
+}
+
+}  // namespace
 
 LensRunner::LensRunner(std::shared_ptr<const ScriptSet> scripts, Options options)
     : scripts_(std::move(scripts)), impl_(std::make_unique<Impl>()) {
@@ -164,8 +174,11 @@ LensRunner::LensRunner(std::shared_ptr<const ScriptSet> scripts, Options options
 
 LensRunner::~LensRunner() = default;
 
+Failure LensRunner::last_failure() const { return impl_->failure; }
+
 Result<Outcome> LensRunner::Resolve(int script, const LensCall& call) {
   STEMEDB_CHECK(script >= 0 && static_cast<size_t>(script) < impl_->states.size());
+  impl_->failure = Failure::kNone;
   if (call.candidates.empty()) {
     Outcome nothing;
     nothing.explain = "no claims";
@@ -176,14 +189,20 @@ Result<Outcome> LensRunner::Resolve(int script, const LensCall& call) {
   STEMEDB_CHECK(params->values.size() == info.params.size());
   auto& state = impl_->states[static_cast<size_t>(script)];
   if (!state) {
-    auto opened = State::Open(info.file, info.source, impl_->options.memory_bytes_max);
+    State::Options options;
+    options.memory_bytes_max = impl_->options.memory_bytes_max;
+    options.time_ms_max = impl_->options.time_ms_max;
+    options.stopping = impl_->options.stopping;
+    auto opened = State::Open(info.file, info.source, options);
     if (!opened) {
+      impl_->failure = FailureOf(opened.error().code());
       return Status(Code::kInternal, "lens_failed", std::string(opened.error().message()));
     }
     state = std::move(opened).value();
   }
   FillFrame(state->frame(), call);
   if (Status status = state->Run(info, params); !status.ok()) {
+    impl_->failure = state->failure();
     state.reset();
     return status;
   }

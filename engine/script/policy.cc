@@ -79,7 +79,8 @@ Result<std::optional<RateVerdict>> PolicyRunner::Limit(int script, const PolicyR
   if (params == nullptr) params = &policy.defaults;
   STEMEDB_CHECK(params->values.size() == info.params.size());
   if (!policy.state) {
-    auto opened = State::Open(info.file, info.source, impl_->options.memory_bytes_max);
+    auto opened =
+        State::Open(info.file, info.source, {impl_->options.memory_bytes_max, impl_->options.time_ms_max});
     if (!opened) return Failed(opened.error());
     policy.state = std::move(opened).value();
   }

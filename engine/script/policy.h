@@ -42,6 +42,7 @@ class PolicyRunner {
  public:
   struct Options {
     size_t memory_bytes_max = 8u << 20;  // for each state
+    int64_t time_ms_max = 5;             // for each call
   };
   PolicyRunner(std::shared_ptr<const ScriptSet> scripts, Options options);
   ~PolicyRunner();

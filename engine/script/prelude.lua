@@ -5,6 +5,10 @@
 --   adopt, run, param_values, ffi = prelude(address of the CallFrame, the chunk of steme.lua,
 --                                           address of the PolicyFrame, the chunk of policy.lua)
 --
+-- Time: the script's chunk, and steme.lua's, come with fuel steps (instrument.h). What a script can call here takes at
+-- most as long as reading a text of 64 KiB once, or else it pays by what it does: `charge` takes from the script's own
+-- fuel. One unit may take 20 µs.
+--
 -- How a script sees claims: `candidates` and each candidate are cdata of structs without a single pointer in them, all
 -- fields const. A candidate is (row number, call number); reading a field checks both against the CallFrame and then
 -- reads the row in place. So nothing is copied that isn't touched, a candidate kept from an earlier call gives an
@@ -17,8 +21,10 @@ local table_new = require("table.new")
 local error, type, tostring, tonumber, select, setfenv = error, type, tostring, tonumber, select, setfenv
 local setmetatable, getmetatable, newproxy, next, ipairs = setmetatable, getmetatable, newproxy, next, ipairs
 local floor, huge, min = math.floor, math.huge, math.min
-local string_find, string_format, string_rep = string.find, string.format, string.rep
-local table_insert, table_sort = table.insert, table.sort
+local string_char, string_find, string_format, string_rep = string.char, string.find, string.format, string.rep
+local string_byte, string_sub = string.byte, string.sub
+local table_concat, table_insert, table_remove = table.concat, table.insert, table.remove
+local getinfo = debug.getinfo
 local ffi_string, istype = ffi.string, ffi.istype
 
 -- In step with candidate.h and call_frame.h.
@@ -39,6 +45,11 @@ typedef struct {
   int32_t winner, agreement, tier, has_weights;
 } steme_judgement;
 
+typedef struct {
+  int32_t starts[9], sizes[9];
+  const char error[184];
+} steme_match;
+
 typedef struct steme_frame {
   steme_row *rows;
   uint32_t *first_claims;
@@ -49,7 +60,14 @@ typedef struct steme_frame {
   int (*compare_ids)(uint8_t *a, uint8_t *b);
   void (*count_voices)(struct steme_frame *frame);
   double (*decay)(double confidence, double age_ms, double half_life_days);
+  double (*tick)(struct steme_frame *frame);
+  int32_t (*find)(const char *text, uint32_t size, uint32_t from, const char *what, uint32_t what_size);
+  int32_t (*match)(struct steme_frame *frame, const char *text, uint32_t size, const char *pattern,
+    uint32_t pattern_size, uint32_t from);
+  void *state;
+  uint32_t heavy, stopped_line;
   steme_judgement judgements[7];
+  steme_match matched;
 } steme_frame;
 
 typedef struct candidate { const uint32_t _row; const uint32_t _call; } steme_candidate;
@@ -66,6 +84,53 @@ local function sealed(contents)
   local meta = getmetatable(proxy)
   meta.__index, meta.__newindex, meta.__metatable = contents, read_only, false
   return proxy
+end
+
+-- Time ---------------------------------------------------------------------------------------------------------------
+
+-- A meter is one chunk's fuel: what the names in its first line stand for (instrument.h), and how to take from it.
+local function meter()
+  local source
+  local take, fill = function() return 1 end, function() end  -- for a chunk without steps
+  local m = {}
+  -- Once C++ says stop it always does, and the fuel stays below 0: whatever the script catches, its next step is here
+  -- again. C++ fails the call whatever the script returns.
+  function m.tick()
+    local fuel = frame.tick(frame)
+    if fuel >= 0 then return fill(fuel) end
+    for level = 2, 16 do
+      local info = frame.stopped_line == 0 and getinfo(level, "Sl")
+      if not info then break end
+      if info.source == source then frame.stopped_line = info.currentline end
+    end
+    error("stopped: the script's time is over", 0)
+  end
+  function m.link(new_take, new_fill) take, fill = new_take, new_fill end
+  function m.charge(units)
+    if take(units) < 0 then m.tick() end
+  end
+  function m.world(of, world)
+    source = getinfo(of, "S").source
+    world["\128t"], world["\128l"] = m.tick, m.link
+  end
+  return m
+end
+local script_meter, steme_meter = meter(), meter()
+local charge = script_meter.charge
+
+-- Texts end at 64 KiB, like the values of claims. Up to 16 KiB is the rule; the first longer text makes the script ask
+-- for fuel in smaller rations from then on, since an operator may take four times as long.
+local TEXT_LIGHT, TEXT_MAX = 16384, 65536
+local function heavy()
+  frame.heavy = 1
+  charge(1e9)
+end
+-- Before a text of so many bytes is made; `level` is the script's.
+local function making(bytes, what, level)
+  if bytes > TEXT_LIGHT then
+    if bytes > TEXT_MAX then error(what .. ": the text would be longer than 64 KiB", level + 1) end
+    heavy()
+  end
 end
 
 -- Candidates ---------------------------------------------------------------------------------------------------------
@@ -114,6 +179,7 @@ local FIELDS = {
     local kind = row.value_kind
     if kind == 1 then return row.number end
     if kind == 2 then return row.number ~= 0 end
+    if row.value_text_size > TEXT_LIGHT then heavy() end
     return ffi_string(row.value_text, row.value_text_size)
   end,
 }
@@ -165,21 +231,58 @@ end
 local function check_traversal(t, what)
   if type(t) ~= "table" then error(what .. " wants a table, got " .. type(t), 3) end
 end
+
+-- Sorts list[1..n] by runs of doubled length, each comparison paid for: stable, n log n whatever `less` says, compiled
+-- together with it. The list itself changes at the end, when nothing can go wrong any more.
+local function merge(from, to, low, middle, high, less)
+  local a, b = low, middle
+  for at = low, high - 1 do
+    charge(1)
+    if a < middle and (b >= high or not less(from[b], from[a])) then
+      to[at] = from[a]
+      a = a + 1
+    else
+      to[at] = from[b]
+      b = b + 1
+    end
+  end
+end
+local function merge_sort(list, n, less)
+  local from, to, width = table_new(min(n, 4096), 0), table_new(min(n, 4096), 0), 1
+  for at = 1, n do from[at] = list[at] end
+  while width < n do
+    for low = 1, n, 2 * width do
+      merge(from, to, low, min(low + width, n + 1), min(low + 2 * width, n + 1), less)
+    end
+    from, to, width = to, from, 2 * width
+  end
+  for at = 1, n do list[at] = from[at] end
+end
+
+-- However little is in it a table may be large: walking it is always paid for by the clock.
 local function sorted_keys(t)
   local keys, n = {}, 0
+  charge(1e9)
   for key in next, t do
     if not RANK[type(key)] then error("pairs: a " .. type(key) .. " as a key has no order", 3) end
     n = n + 1
     keys[n] = key
+    if n % 1024 == 0 then charge(1e9) end
   end
-  table_sort(keys, key_less)
+  merge_sort(keys, n, key_less)
   return keys
 end
 
 local safe = {
-  assert = assert, error = error, pcall = pcall, xpcall = xpcall, select = select, tonumber = tonumber,
-  type = type, unpack = unpack,
+  assert = assert, pcall = pcall, xpcall = xpcall, select = select, tonumber = tonumber, type = type,
+  unpack = unpack,
 }
+-- A far level would walk a deep stack.
+function safe.error(message, level)
+  if level == nil then level = 1 end
+  if type(level) ~= "number" then error("error wants a number as level, got " .. type(level), 2) end
+  error(message, level >= 1 and min(level, 8) + 1 or 0)
+end
 function safe.tostring(value)
   local kind = type(value)
   if kind == "table" or kind == "function" or kind == "userdata" or kind == "thread" then return kind end
@@ -196,9 +299,12 @@ function safe.pairs(t)
 end
 function safe.next(t, after)
   check_traversal(t, "next")
-  local found
+  local found, n = nil, 0
+  charge(1e9)
   for key in next, t do
     if not RANK[type(key)] then error("next: a " .. type(key) .. " as a key has no order", 2) end
+    n = n + 1
+    if n % 64 == 0 then charge(64) end
     if (after == nil or key_less(after, key)) and (found == nil or key_less(key, found)) then found = key end
   end
   if found ~= nil then return found, t[found] end
@@ -213,50 +319,132 @@ function safe.ipairs(t)
   return ipairs(t)
 end
 
--- Strings. No patterns: they backtrack without bound. What makes text is bounded by what it makes.
-local TEXT_MAX = 1048576
+-- Strings. No Lua patterns: they backtrack without bound; steme.match has patterns that don't.
 local CONVERSIONS = "cdiouxXeEfgGaqs%"
 local strings = {
-  byte = string.byte, char = string.char, len = string.len, lower = string.lower, upper = string.upper,
-  reverse = string.reverse, sub = string.sub,
+  byte = string_byte, len = string.len, lower = string.lower, upper = string.upper,
+  reverse = string.reverse, sub = string_sub,
 }
+-- Where a search that is to begin at `from` begins, as an offset in bytes.
+local function offset_of(from, size, what)
+  if from == nil then return 0 end
+  if type(from) ~= "number" then error(what .. " wants a number to begin at, got " .. type(from), 3) end
+  if from < 0 then from = from + size + 1 end
+  if from ~= from or from <= 1 then return 0 end
+  return min(floor(from) - 1, size)
+end
 function strings.find(text, what, from)
   if type(text) ~= "string" or type(what) ~= "string" then error("string.find wants two strings", 2) end
-  return string_find(text, what, from or 1, true)
+  local at = frame.find(text, #text, offset_of(from, #text, "string.find"), what, #what)
+  if at < 0 then return nil end
+  return at + 1, at + #what
+end
+-- A function of any number of numbers, that would read texts as numbers, however many and long.
+local function of_numbers(name, f)
+  local function check(kind)
+    if kind == "string" then error(name .. " wants numbers, got text: tonumber() makes one of it", 3) end
+  end
+  return function(a, b, ...)
+    local more = select("#", ...)
+    check(type(a))
+    check(type(b))
+    if more == 0 then
+      if b == nil then return f(a) end
+      return f(a, b)
+    end
+    if more <= 8 then
+      for i = 1, more do check(type((select(i, ...)))) end
+    else
+      local rest = { ... }
+      for i = 1, more do check(type(rest[i])) end
+    end
+    return f(a, b, ...)
+  end
+end
+do
+  local char = of_numbers("string.char", string_char)
+  function strings.char(...)
+    if select("#", ...) == 0 then return "" end
+    return char(...)
+  end
 end
 function strings.rep(text, times, separator)
   separator = separator or ""
   if type(text) ~= "string" or type(times) ~= "number" or type(separator) ~= "string" then
     error("string.rep wants a string, a number and perhaps a separator", 2)
   end
-  if not (times <= TEXT_MAX and times * (#text + #separator) <= TEXT_MAX) then
-    error("string.rep: the text would be longer than 1 MiB", 2)
-  end
+  if times ~= times then error("string.rep: not a number of times", 2) end
+  making(times <= TEXT_MAX and times * (#text + #separator) or times, "string.rep", 2)
   return string_rep(text, times, separator)
 end
 function strings.format(form, ...)
   if type(form) ~= "string" or #form > 4096 then error("string.format wants a format of at most 4096 bytes", 2) end
-  local at = 1
+  local at, bytes, numbers = 1, #form, 0
   while true do
     local _, stop, conversion = string_find(form, "%%[-+ #0]*%d*%.?%d*(.?)", at)
     if not stop then break end
     if conversion == "" or not string_find(CONVERSIONS, conversion, 1, true) then
       error("string.format: no such conversion '%" .. conversion .. "'", 2)
     end
-    at = stop + 1
+    at, numbers = stop + 1, numbers + 1
   end
+  if select("#", ...) > 250 then error("string.format takes at most 250 values", 2) end
   for i = 1, select("#", ...) do
-    local kind = type((select(i, ...)))
+    local value = select(i, ...)
+    local kind = type(value)
+    if kind == "string" then bytes = bytes + #value end
     if kind ~= "string" and kind ~= "number" and kind ~= "boolean" and kind ~= "nil" then
       error("string.format takes strings, numbers and booleans, got a " .. kind, 2)
     end
   end
+  charge(numbers / 4 + bytes / 1024)
+  making(bytes, "string.format", 2)
   return string_format(form, ...)
 end
 getmetatable("").__index = strings
 getmetatable("").__metatable = false
 
-local tables = { concat = table.concat, remove = table.remove, sort = table_sort }
+local tables = {}
+function tables.concat(t, separator, first, last)
+  if separator == nil then separator = "" end
+  if first == nil then first = 1 end
+  if type(t) ~= "table" then error("table.concat wants a table, got " .. type(t), 2) end
+  if last == nil then last = #t end
+  if type(separator) ~= "string" or type(first) ~= "number" or type(last) ~= "number" then
+    error("table.concat wants a table, a separator and two numbers", 2)
+  end
+  if first ~= floor(first) then error("table.concat wants whole numbers, got " .. first, 2) end
+  local bytes, numbers = 0, 0
+  for at = first, last do
+    local item = t[at]
+    local kind = type(item)
+    if kind == "string" then
+      bytes = bytes + #item + #separator
+    elseif kind == "number" then
+      bytes, numbers = bytes + 1 + #separator, numbers + 1
+    else
+      error("table.concat: item " .. at .. " is a " .. kind .. ": strings and numbers make text", 2)
+    end
+    if bytes - #separator > TEXT_MAX then error("table.concat: the text would be longer than 64 KiB", 2) end
+    if at % 1024 == 0 then charge(1e9) end
+  end
+  charge(numbers / 64 + bytes / 1024)
+  making(bytes - #separator + 24 * numbers > TEXT_LIGHT and TEXT_MAX or bytes, "table.concat", 2)
+  return table_concat(t, separator, first, last)
+end
+function tables.remove(t, at)
+  if type(t) ~= "table" then error("table.remove wants a table, got " .. type(t), 2) end
+  if at == nil then return table_remove(t) end
+  if type(at) ~= "number" then error("table.remove wants a number, got " .. type(at), 2) end
+  charge(#t / 256)
+  return table_remove(t, at)
+end
+local function ascending(a, b) return a < b end
+function tables.sort(t, less)
+  if type(t) ~= "table" then error("table.sort wants a table, got " .. type(t), 2) end
+  if less ~= nil and type(less) ~= "function" then error("table.sort wants a function, got " .. type(less), 2) end
+  merge_sort(t, #t, less or ascending)
+end
 function tables.insert(t, a, ...)
   if type(t) ~= "table" then error("table.insert wants a table, got " .. type(t), 2) end
   local extra = select("#", ...)
@@ -264,6 +452,7 @@ function tables.insert(t, a, ...)
   if extra ~= 1 or type(a) ~= "number" or not (a >= 1 and a <= #t + 1) then
     error("table.insert: the position must be within 1 and #t + 1", 2)
   end
+  charge(#t / 256)
   return table_insert(t, a, (...))
 end
 
@@ -276,13 +465,19 @@ function maths.pow(x, y)
   if y == 2 then return x * x end
   return x ^ y
 end
+for _, name in ipairs({ "max", "min" }) do maths[name] = of_numbers("math." .. name, math[name]) end
 local bits = {}
 for name, value in next, bit do bits[name] = value end
+for _, name in ipairs({ "band", "bor", "bxor" }) do bits[name] = of_numbers("bit." .. name, bit[name]) end
 
 -- Helpers ------------------------------------------------------------------------------------------------------------
 
 -- steme.lua works on any sequence of candidates; for the question's own, whole, the engine knows the answer already.
-setfenv(steme_chunk, { math = math })
+do
+  local world = { math = math }
+  steme_meter.world(steme_chunk, world)
+  setfenv(steme_chunk, world)
+end
 if policy_chunk then
   setfenv(policy_chunk, { error = error, type = type, tostring = tostring, string = { find = string_find } })
 end
@@ -291,16 +486,18 @@ local generic_voices, generic_leader, generic_weights = steme.voices, steme.lead
 
 function steme.voices(claims)
   if not istype("steme_candidates", claims) then return generic_voices(claims) end
+  charge(frame.rows_count / 256)
   frame.count_voices(frame)
   local values = frame.values_count
-  local voices = table_new(values, 0)
+  local voices = table_new(min(values, 4096), 0)
   for v = 1, values do voices[v] = frame.voices[v - 1] end
   return voices
 end
 function steme.weights(claims, count)
   if not istype("steme_candidates", claims) then return generic_weights(claims, count) end
   local values = frame.values_count
-  local weights = table_new(values, 0)
+  local weights = table_new(min(values, 4096), 0)
+  charge(frame.rows_count / 256)
   for v = 1, values do weights[v] = 0 end
   for i = 0, min(count or huge, frame.rows_count) - 1 do
     local row = frame.rows + i
@@ -312,8 +509,12 @@ end
 function steme.leader(claims, weights)
   if not istype("steme_candidates", claims) then return generic_leader(claims, weights) end
   local best, most
+  charge(frame.values_count / 256)
   for v = 0, frame.values_count - 1 do
     local weight, first = weights[v + 1], frame.first_claims[v]
+    if weight and type(weight) ~= "number" then
+      error("steme.leader wants weights that are numbers, got " .. type(weight), 2)
+    end
     if weight and (not best or weight > most
         or (weight == most and frame.compare_ids(frame.rows[first].id, frame.rows[best].id) < 0)) then
       best, most = first, weight
@@ -328,6 +529,50 @@ function steme.smaller_id(a, b)
   if not live(a) or not live(b) then error("steme.smaller_id wants two candidates of this call", 2) end
   return frame.compare_ids(frame.rows[a._row].id, frame.rows[b._row].id) < 0
 end
+
+-- Patterns, in linear time (RE2). Called through the frame, with what C++ found in frame.matched.
+local function group(text, i)
+  local matched = frame.matched
+  local start = matched.starts[i]
+  if start < 0 then return nil end
+  return string_sub(text, start + 1, start + matched.sizes[i])
+end
+local function match_at(text, pattern, from, what)
+  local groups = frame.match(frame, text, #text, pattern, #pattern, from)
+  charge(1e9)  -- it may have taken long
+  if groups < 0 then error(what .. ": pattern '" .. pattern .. "' " .. ffi_string(frame.matched.error), 3) end
+  return groups
+end
+local function groups_from(text, i, groups)
+  if i == groups - 1 then return group(text, i) end
+  return group(text, i), groups_from(text, i + 1, groups)
+end
+function steme.match(text, pattern, from)
+  if type(text) ~= "string" or type(pattern) ~= "string" then error("steme.match wants a text and a pattern", 2) end
+  local groups = match_at(text, pattern, offset_of(from, #text, "steme.match"), "steme.match")
+  if groups == 0 then return nil end
+  return groups_from(text, min(1, groups - 1), groups)
+end
+function steme.find_all(text, pattern)
+  if type(text) ~= "string" or type(pattern) ~= "string" then error("steme.find_all wants a text and a pattern", 2) end
+  local list, n, from = {}, 0, 0
+  while from <= #text do
+    local groups = match_at(text, pattern, from, "steme.find_all")
+    if groups == 0 then break end
+    n = n + 1
+    list[n] = group(text, min(1, groups - 1)) or ""
+    local start, size = frame.matched.starts[0], frame.matched.sizes[0]
+    from = start + size
+    if size == 0 then  -- go on behind the next character
+      repeat
+        from = from + 1
+        local byte = string_byte(text, from + 1) or 0
+      until byte < 128 or byte >= 192
+    end
+  end
+  return list
+end
+
 function steme.decay(confidence, age_ms, half_life_days) return frame.decay(confidence, age_ms, half_life_days) end
 
 safe.string, safe.table, safe.math, safe.bit, safe.steme =
@@ -448,6 +693,7 @@ local function adopt(chunk)
     error("read-only: global '" .. tostring(key) .. "' can't be set (did you forget 'local'?)", 2)
   end, __metatable = false })
   setfenv(chunk, world)
+  script_meter.world(chunk, safe)
   local said = chunk()
   if type(said) ~= "table" then error("a script must return a table, got " .. type(said), 0) end
   if said.kind == "policy" and policy_chunk then

@@ -17,7 +17,6 @@ namespace {
 
 constexpr size_t kScriptBytesMax = 256 << 10;
 constexpr size_t kScriptsMax = 256;
-constexpr size_t kLoadMemoryMax = 32u << 20;
 
 bool IsSpec(const std::string& name) { return name.size() > 9 && name.ends_with("_spec.lua"); }
 
@@ -65,8 +64,10 @@ Result<std::vector<ScriptFile>> ReadFiles(const std::string& directory, bool (*w
 }  // namespace
 
 Result<ScriptInfo> CheckScript(const ScriptFile& file) {
-  auto state = State::Open(file.name, file.text, kLoadMemoryMax);
-  if (!state) return state.error();
+  auto state = State::Open(file.name, file.text, {});
+  if (!state) {
+    return Status(Code::kInvalidArgument, "script_invalid", std::string(state.error().message()));
+  }
   (*state)->LiftCap(1 << 20);
   auto info = DescribeScript((*state)->lua(), State::kScriptTable, file.name);
   if (!info) return info.error();

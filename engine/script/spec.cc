@@ -158,7 +158,9 @@ Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& sp
     return Status(Code::kNotFound, "spec_invalid",
                   spec.name + ": there is no script '" + name + "' for this spec");
   }
-  auto state = State::Open(spec.name, spec.text, kSpecMemoryMax);
+  State::Options options;
+  options.memory_bytes_max = kSpecMemoryMax;
+  auto state = State::Open(spec.name, spec.text, options);
   if (!state) return state.error();
   (*state)->LiftCap(1 << 20);
   if (runner.scripts().scripts()[static_cast<size_t>(script)].kind == "policy") {

@@ -4,11 +4,15 @@
 // nothing that needs a destructor when an error unwinds them.
 #include "script/state.h"
 
+#include <algorithm>
+#include <bit>
 #include <cstdlib>
+#include <cstring>
 #include <lua.hpp>
 
 #include "script/details.h"
 #include "script/embedded.h"
+#include "script/instrument.h"
 #include "script/utf8.h"
 
 namespace stemedb::script {
@@ -23,6 +27,15 @@ constexpr int kRegistry = 1000;
 
 // The text of Lua's own memory error, as it looks when it was caught and thrown again.
 constexpr std::string_view kLuaOutOfMemory = "not enough memory";
+
+// In step with the prelude's TEXT_LIGHT and TEXT_MAX; what a place in front of a message may add.
+constexpr size_t kTextLight = 16 << 10;
+constexpr size_t kTextMax = 64 << 10;
+constexpr size_t kTextSlack = 1 << 10;
+// The clock is looked at whenever so much memory has been handed out.
+constexpr size_t kLookBytes = 256 << 10;
+// A constructor with more constants than that makes a block that could be a text.
+constexpr ptrdiff_t kConstantsLight = 2000;
 
 constexpr int kExplainBytesMax = 1024;
 constexpr size_t kDetailsBytesMax = 16 << 10;
@@ -47,15 +60,6 @@ std::string_view WithoutOurPlace(std::string_view text) {
 
 }  // namespace
 
-Result<std::string> PrepareSource(const std::string& file, std::string_view source) {
-  if (source.find('\0') != std::string_view::npos ||
-      (!source.empty() && source.front() == LUA_SIGNATURE[0])) {
-    return Status(Code::kInvalidArgument, "script_invalid",
-                  file + ": this is not Lua text (compiled chunks are not taken): give the source");
-  }
-  return std::string(source);
-}
-
 // Lua's allocator, with a ceiling. Shrinking and freeing always work.
 void* State::Allocate(void* memory, void* block, size_t old_size, size_t new_size) {
   auto* account = static_cast<Memory*>(memory);
@@ -64,35 +68,99 @@ void* State::Allocate(void* memory, void* block, size_t old_size, size_t new_siz
     account->used -= old_size;
     return nullptr;
   }
-  if (new_size > old_size && account->used + (new_size - old_size) > account->max) {
-    account->refused = true;
-    return nullptr;
-  }
+  if (new_size > old_size && Refuses(*account, block, old_size, new_size)) return nullptr;
   void* moved = std::realloc(block, new_size);
   if (moved != nullptr) account->used += new_size - old_size;
   return moved;
 }
 
+// Texts have a length limit, for how long an operator may take. The allocator isn't told what a block is for,
+// but a fresh block is either a text or a part of a table, whose sizes are 24 × 2^k (hash), 8 × (2^k + 1)
+// (array) or 8 × 2^k (the table of all texts).
+bool State::Refuses(Memory& account, const void* block, size_t old_size, size_t new_size) {
+  if (account.used + (new_size - old_size) > account.max) {
+    account.refused = true;
+    return true;
+  }
+  const size_t text_max =
+      (account.frame != nullptr && account.frame->heavy != 0 ? kTextMax : kTextLight) + kTextSlack;
+  if (account.running && block == nullptr && new_size > text_max) {
+    const bool table = (new_size % 24 == 0 && std::has_single_bit(new_size / 24)) ||
+                       std::has_single_bit(new_size) ||
+                       (new_size % 8 == 0 && std::has_single_bit(new_size / 8 - 1));
+    if (!table) {
+      account.text_refused = true;
+      return true;
+    }
+  }
+  account.unseen += new_size - old_size;
+  if (account.unseen < kLookBytes) return false;
+  account.unseen = 0;
+  return account.budget.IsOver();
+}
+
+double State::Tick(CallFrame* frame) {
+  return static_cast<State*>(frame->state)->memory_.budget.Tick(frame->heavy != 0);
+}
+
+namespace {
+int32_t Find(const char* text, uint32_t size, uint32_t from, const char* what, uint32_t what_size) {
+  const void* found = memmem(text + from, size - from, what, what_size);
+  return found == nullptr ? -1 : static_cast<int32_t>(static_cast<const char*>(found) - text);
+}
+}  // namespace
+
+int32_t State::Match(CallFrame* frame, const char* text, uint32_t size, const char* pattern,
+                     uint32_t pattern_size, uint32_t from) {
+  return static_cast<State*>(frame->state)
+      ->matcher_.Match({text, size}, {pattern, pattern_size}, from, frame->matched);
+}
+
+// The text that is compiled in place of the script's own.
+Result<std::string> State::Prepare(std::string_view source) const {
+  auto prepared = Instrument(file_, source);
+  if (prepared && options_.stopping == Stopping::kOffForBenchmarks) return std::string(source);
+  return prepared;
+}
+
 Result<std::unique_ptr<State>> State::Open(const std::string& file, std::string_view source,
-                                           size_t memory_bytes_max) {
-  auto text = PrepareSource(file, source);
-  if (!text) return text.error();
+                                           const Options& options) {
   std::unique_ptr<State> state(new State());
+  state->options_ = options;
   state->file_ = file;
   state->chunk_name_ = "@" + file;
+  state->source_ = source;
+  auto text = state->Prepare(source);
+  if (!text) return text.error();
   state->text_ = std::move(text).value();
-  state->memory_cap_ = memory_bytes_max;
+  auto steme = state->Prepare(kStemeLua);
+  if (!steme) return steme.error();
+  state->steme_text_ = std::move(steme).value();
+  CallFrame& frame = state->frame_;
+  frame.state = state.get();
+  frame.tick = &State::Tick;
+  frame.find = &Find;
+  frame.match = &State::Match;
+  if (std::count(source.begin(), source.end(), ',') > kConstantsLight) frame.heavy = 1;
+  state->memory_.frame = &frame;
   state->lua_ = lua_newstate(&State::Allocate, &state->memory_);
   if (state->lua_ == nullptr) {
     return Status(Code::kResourceExhausted, "script_memory",
                   file + ": the system has no memory for a Lua state");
   }
   const int code = lua_cpcall(state->lua_, &State::OpenProtected, state.get());
-  if (code != 0) return Status(Code::kInvalidArgument, "script_invalid", state->TakeError(code));
+  state->memory_.running = false;
+  if (code != 0 || state->memory_.budget.stopped()) {
+    const std::string error = state->TakeError(code);
+    const Code kind = state->failure_ == Failure::kTime     ? Code::kDeadlineExceeded
+                      : state->failure_ == Failure::kMemory ? Code::kResourceExhausted
+                                                            : Code::kInvalidArgument;
+    return Status(kind, "script_invalid", error);
+  }
   for (int slot = kScriptTable; slot <= kDescribe; ++slot) {
     lua_rawgeti(state->lua_, LUA_REGISTRYINDEX, kRegistry + slot);
   }
-  state->text_ = std::string();
+  state->source_ = state->text_ = state->steme_text_ = std::string();
   return state;
 }
 
@@ -107,13 +175,13 @@ int State::OpenProtected(lua_State* lua) {
   luaL_openlibs(lua);
   LoadTrusted(lua, kPreludeLua, "=prelude");
   lua_pushlightuserdata(lua, &state->frame_);
-  LoadTrusted(lua, kStemeLua, "=steme");
+  LoadTrusted(lua, state->steme_text_, "=steme");
   lua_pushlightuserdata(lua, &state->policy_frame_);
   LoadTrusted(lua, kPolicyLua, "=policy");
   lua_call(lua, 4, 4);  // adopt, run, param_values, ffi
   lua_rawseti(lua, LUA_REGISTRYINDEX, kRegistry + kAnchor);
   const int adopt = lua_gettop(lua) - 2;
-  state->memory_.max = state->memory_cap_;
+  state->memory_.max = state->options_.memory_bytes_max;
 
   lua_pushlightuserdata(lua, state);
   lua_pushvalue(lua, adopt + 1);
@@ -126,11 +194,17 @@ int State::OpenProtected(lua_State* lua) {
   lua_rawseti(lua, LUA_REGISTRYINDEX, kRegistry + kDescribe);
 
   const int describe = lua_gettop(lua);
+  if (state->options_.stopping == Stopping::kOn)
+    state->memory_.budget.Start(state->options_.load_time_ms_max);
+  // As it is written first: LuaJIT's complaints are to be about the author's text.
+  const char* name = state->chunk_name_.c_str();
+  LoadTrusted(lua, state->source_, name);
+  lua_pop(lua, 1);
   lua_pushvalue(lua, adopt);
-  if (luaL_loadbufferx(lua, state->text_.data(), state->text_.size(), state->chunk_name_.c_str(), "t") != 0) {
-    lua_error(lua);
-  }
+  LoadTrusted(lua, state->text_, name);
+  state->memory_.running = true;
   if (lua_pcall(lua, 1, 1, describe) != 0) lua_error(lua);
+  state->memory_.running = false;
   lua_rawseti(lua, LUA_REGISTRYINDEX, kRegistry + kScriptTable);
   lua_gc(lua, LUA_GCCOLLECT, 0);
   return 0;
@@ -163,11 +237,31 @@ int State::Describe(lua_State* lua) {
   return 1;
 }
 
+// What the stopped script says, if it comes to that, is of no interest.
+std::string State::StoppedError() const {
+  std::string text = file_;
+  if (frame_.stopped_line != 0) text += ":" + std::to_string(frame_.stopped_line);
+  return text + ": stopped after " + std::to_string(memory_.budget.time_ms_max()) +
+         " ms: a loop that doesn't end, or too much work for one call";
+}
+
+// The error on top of the stack, as text; sets failure_.
 std::string State::TakeError(int code) {
+  failure_ = Failure::kError;
+  if (memory_.budget.stopped()) {
+    failure_ = Failure::kTime;
+    return StoppedError();
+  }
   std::string text;
   const bool text_says_so = lua_type(lua_, -1) == LUA_TSTRING && lua_tostring(lua_, -1) == kLuaOutOfMemory;
-  if (code == LUA_ERRMEM || (memory_.refused && text_says_so)) {
-    text = "out of memory (cap " + Megabytes(memory_cap_) + ")";
+  if (code == LUA_ERRMEM || ((memory_.refused || memory_.text_refused) && text_says_so)) {
+    failure_ = Failure::kMemory;
+    text = "out of memory (cap " + Megabytes(options_.memory_bytes_max) + ")";
+    if (!memory_.refused && memory_.text_refused) {
+      text = frame_.heavy != 0
+                 ? "a text would be longer than 64 KiB"
+                 : "a text would be longer than 16 KiB: table.concat makes longer ones, '..' doesn't";
+    }
   } else if (lua_type(lua_, -1) == LUA_TSTRING) {
     size_t size = 0;
     const char* bytes = lua_tolstring(lua_, -1, &size);
@@ -193,6 +287,7 @@ void State::SetParams(int table) {
       lua_pushnumber(lua_, *number);
     } else {
       const auto& text = std::get<std::string>(value);
+      if (text.size() > kTextLight) frame_.heavy = 1;
       lua_pushlstring(lua_, text.data(), text.size());
     }
     lua_rawset(lua_, table);
@@ -224,21 +319,25 @@ void State::TakeAnswer(int explain, int details) {
     AppendCleanUtf8(explain_, {text, size}, kExplainBytesMax);
   }
   if (lua_type(lua_, details) == LUA_TTABLE) {
-    details_error_ = AppendDetails(lua_, details, kDetailsBytesMax, details_json_);
+    details_error_ = AppendDetails(lua_, details, kDetailsBytesMax, memory_.budget, details_json_);
   }
 }
 
 Status State::Run(const ScriptInfo& script, const Params* params) {
   script_ = &script;
   params_ = params;
-  memory_.refused = false;
+  failure_ = Failure::kNone;
+  memory_.refused = memory_.text_refused = false;
+  frame_.stopped_line = 0;
+  if (options_.stopping == Stopping::kOn) memory_.budget.Start(options_.time_ms_max);
   lua_pushvalue(lua_, kRun);
+  memory_.running = true;
   const int code = lua_pcall(lua_, 0, 0, kDescribe);
-  if (code != 0) return Status(Code::kInternal, "lens_failed", TakeError(code));
-  if (!details_error_.empty()) {
-    return Status(Code::kInternal, "lens_failed", file_ + ": resolve returned " + details_error_);
-  }
-  return Status::Ok();
+  memory_.running = false;
+  if (code != 0 || memory_.budget.stopped()) return Status(Code::kInternal, "lens_failed", TakeError(code));
+  if (details_error_.empty()) return Status::Ok();
+  failure_ = Failure::kError;
+  return Status(Code::kInternal, "lens_failed", file_ + ": resolve returned " + details_error_);
 }
 
 }  // namespace stemedb::script

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// State: one Lua state with one script in it. Its memory is capped, its world is what the prelude lets the
-// script see. Owned by one thread. After a failed call a state must be thrown away: the script may have
-// broken off anywhere.
+// State: one Lua state with one script in it. Its memory is capped, its time is limited, its world is what
+// the prelude lets the script see. Owned by one thread. After a failed call a state must be thrown away: the
+// script may have broken off anywhere.
 #pragma once
 
 #include <memory>
@@ -9,24 +9,28 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "script/budget.h"
 #include "script/call_frame.h"
 #include "script/lens.h"
+#include "script/matcher.h"
 #include "script/policy_frame.h"
 
 struct lua_State;
 
 namespace stemedb::script {
 
-// The last stage before the compiler: gives the text that is compiled in place of the script's own. Today it
-// only refuses what isn't Lua text; budgets will put their counters in here, token by token and line by line.
-Result<std::string> PrepareSource(const std::string& file, std::string_view source);
-
 class State {
  public:
-  // Compiles and runs the script's chunk. The failures are kInvalidArgument "script_invalid" with file and
-  // line.
+  struct Options {
+    size_t memory_bytes_max = 32u << 20;
+    int64_t time_ms_max = 50;        // for each Run
+    int64_t load_time_ms_max = 100;  // for Open
+    Stopping stopping = Stopping::kOn;
+  };
+  // Rewrites, compiles and runs the script's chunk. The failures are "script_invalid" with file and line:
+  // kDeadlineExceeded when its time was over, kResourceExhausted when its memory was, else kInvalidArgument.
   static Result<std::unique_ptr<State>> Open(const std::string& file, std::string_view source,
-                                             size_t memory_bytes_max);
+                                             const Options& options);
   ~State();
   State(const State&) = delete;
   State& operator=(const State&) = delete;
@@ -36,9 +40,10 @@ class State {
   PolicyFrame& policy_frame() { return policy_frame_; }
 
   // Calls resolve, or a policy's function, which leaves its verdict in policy_frame(). Afterwards
-  // frame().slots, explain() and details_json() hold what it said. kInternal "lens_failed" with file and
-  // line.
+  // frame().slots, explain() and details_json() hold what it said.
+  // kInternal "lens_failed" with file and line; failure() then says of what kind.
   Status Run(const ScriptInfo& script, const Params* params);
+  Failure failure() const { return failure_; }
   std::string& explain() { return explain_; }
   std::string& details_json() { return details_json_; }
 
@@ -48,13 +53,17 @@ class State {
   // Room above the cap for C++ code that reads the state outside a protected call, where running out would be
   // fatal.
   void LiftCap(size_t bytes) { memory_.max += bytes; }
-  size_t memory_bytes() const { return memory_.used; }
 
  private:
   struct Memory {
     size_t used = 0;
     size_t max = SIZE_MAX;
-    bool refused = false;
+    size_t unseen = 0;          // handed out since the clock was looked at
+    bool refused = false;       // a block, because of the cap
+    bool text_refused = false;  // a block, because it would be too long a text
+    bool running = false;       // the script's own code may ask, not the compiler
+    Budget budget;
+    const CallFrame* frame = nullptr;
   };
 
   State() = default;
@@ -62,18 +71,28 @@ class State {
   static int OpenProtected(lua_State* lua);
   static int RunProtected(lua_State* lua);
   static int Describe(lua_State* lua);
+  static double Tick(CallFrame* frame);
+  static int32_t Match(CallFrame* frame, const char* text, uint32_t size, const char* pattern,
+                       uint32_t pattern_size, uint32_t from);
+  Result<std::string> Prepare(std::string_view source) const;
   void SetParams(int table);
   void TakeAnswer(int explain, int details);
   std::string TakeError(int code);
+  std::string StoppedError() const;
+  static bool Refuses(Memory& account, const void* block, size_t old_size, size_t new_size);
 
+  Options options_;
   std::string file_;
   std::string chunk_name_;
-  std::string text_;  // prepared source; only while opening
+  std::string source_;  // as written, and
+  std::string text_;    // with fuel steps in it; only while opening
+  std::string steme_text_;
   Memory memory_;
-  size_t memory_cap_ = 0;  // what memory_.max becomes once the prelude is loaded
   lua_State* lua_ = nullptr;
   CallFrame frame_{};
   PolicyFrame policy_frame_{};
+  Matcher matcher_;
+  Failure failure_ = Failure::kNone;
   const ScriptInfo* script_ = nullptr;  // of the running call
   const Params* params_ = nullptr;
   std::vector<ParamValue> params_set_;  // what the script's params table holds

@@ -13,7 +13,7 @@
 PACKAGES_build=(
   g++ cmake ninja-build pkg-config
   libluajit-5.1-dev libuv1-dev node-llhttp liblmdb-dev prometheus-cpp-dev libsodium-dev libssl-dev
-  libsimdjson-dev libspdlog-dev libcli11-dev zlib1g-dev
+  libre2-dev libsimdjson-dev libspdlog-dev libcli11-dev zlib1g-dev
   python3 python3-yaml
   curl jq
 )

@@ -20,6 +20,7 @@ LIBRARIES = [
     (r"llhttp\.h", "llhttp"),
     (r"lmdb\.h", "PkgConfig::lmdb"),
     (r"lua.*\.h|lauxlib\.h|lualib\.h|luajit.*", "PkgConfig::luajit"),
+    (r"re2/.*", "PkgConfig::re2"),
     (r"sodium\.h|sodium/.*", "PkgConfig::sodium"),
     (r"openssl/.*", "PkgConfig::libcrypto"),
     (r"zlib\.h", "PkgConfig::zlib"),

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// No parser: a stack of open blocks is enough to know what a `do`, an `end` or an `until` belongs to, and two
+// neighbouring tokens tell where a statement may begin (behind the end of an expression a name always begins
+// a new one).
+//
+// Which step pays for an operator: the last one in front of it that has certainly been passed when it runs.
+// So a step inside a branch is forgotten at the branch's end, and what follows is paid by the step before the
+// branch. Steps before labels make that true for jumps back as well: a goto pays once more for all that its
+// label's step pays for.
+#include "script/instrument.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <vector>
+
+#include "script/lexer.h"
+
+namespace stemedb::script {
+namespace {
+
+constexpr std::string_view kPrefix =
+    "local \x80"
+    "f,\x80t=0,\x80t \x80l(function(n) \x80"
+    "f=\x80"
+    "f-n return \x80"
+    "f end,function(n) \x80"
+    "f=n end) ";
+
+// Between statements another step is put in when this much has gathered.
+constexpr unsigned kNewStepAt = 64;
+
+struct Step {
+  size_t offset = 0;
+  unsigned weight = 1;
+  std::string_view label;  // of a goto: pays for that label's steps too
+};
+
+enum class Block : uint8_t { kFunction, kWhileHead, kForHead, kLoop, kRepeat, kUntil, kBranch };
+
+struct Open {
+  Block block;
+  size_t base;  // the step that pays when the block is entered
+  size_t step;  // the step that pays now
+};
+
+bool EndsExpression(const Token& token) {
+  switch (token.kind) {
+    case TokenKind::kName:
+    case TokenKind::kNumber:
+    case TokenKind::kString:
+      return true;
+    case TokenKind::kKeyword:
+      return token.text == "end" || token.text == "nil" || token.text == "true" || token.text == "false";
+    case TokenKind::kSymbol:
+      return token.text == ")" || token.text == "]" || token.text == "}" || token.text == "...";
+    case TokenKind::kEnd:
+      return false;
+  }
+  return false;
+}
+
+bool StartsStatement(const Token& token) {
+  if (token.kind == TokenKind::kName) return true;
+  if (token.kind != TokenKind::kKeyword) return false;
+  for (const char* word : {"local", "if", "for", "while", "repeat", "return", "goto"}) {
+    if (token.text == word) return true;
+  }
+  return false;
+}
+
+class Instrumenter {
+ public:
+  Instrumenter(const std::string& file, std::string_view source, const std::vector<Token>& tokens)
+      : file_(file), source_(source), tokens_(tokens) {}
+
+  Result<std::string> Run() {
+    blocks_.push_back({Block::kFunction, 0, NewStep(0)});
+    for (at_ = 0; Here().kind != TokenKind::kEnd && error_.ok(); ++at_) Take();
+    if (error_.ok() && blocks_.size() != 1) EndUntils();
+    if (error_.ok() && blocks_.size() != 1) Refuse("a block that never ends: an 'end' is missing");
+    if (!error_.ok()) return error_;
+    return Write();
+  }
+
+ private:
+  const Token& Here() const { return tokens_[at_]; }
+  const Token& After(size_t count) const { return tokens_[std::min(at_ + count, tokens_.size() - 1)]; }
+  // The token before; at the start one that ends nothing.
+  const Token& Before() const { return at_ == 0 ? tokens_.back() : tokens_[at_ - 1]; }
+  size_t Start(const Token& token) const { return static_cast<size_t>(token.text.data() - source_.data()); }
+  size_t End(const Token& token) const { return Start(token) + token.text.size(); }
+
+  void Refuse(const std::string& what) {
+    if (!error_.ok()) return;
+    error_ = Status(Code::kInvalidArgument, "script_invalid",
+                    file_ + ":" + std::to_string(Here().line) + ": " + what);
+  }
+
+  size_t NewStep(size_t offset, unsigned weight = 1) {
+    steps_.push_back({offset, weight, {}});
+    return steps_.size() - 1;
+  }
+
+  void Take() {
+    if (EndsUntil()) EndUntils();
+    if (StartsStatement(Here()) && MayStartHere()) Gathered();
+    switch (Here().kind) {
+      case TokenKind::kKeyword:
+        return Keyword();
+      case TokenKind::kSymbol:
+        return Symbol();
+      case TokenKind::kString:
+        if (EndsExpression(Before())) Costs();  // f "text"
+        return;
+      default:
+        return;
+    }
+  }
+
+  // A keyword that starts statements does so wherever it stands; a name only behind the end of another one.
+  bool MayStartHere() const { return Here().kind == TokenKind::kKeyword || EndsExpression(Before()); }
+
+  void Gathered() {
+    Open& open = blocks_.back();
+    if (open.block == Block::kForHead || open.block == Block::kWhileHead) return;
+    if (steps_[open.step].weight > kNewStepAt) open.step = NewStep(Start(Here()));
+  }
+
+  void Costs() {
+    Pay(blocks_.back().step);
+    // The condition of a loop runs once more than its body.
+    const Block block = blocks_.back().block;
+    if ((block == Block::kWhileHead || block == Block::kUntil) && blocks_.size() > 1) {
+      Pay(blocks_[blocks_.size() - 2].step);
+    }
+  }
+
+  void Pay(size_t step) {
+    if (++steps_[step].weight > kStepWeightMax) {
+      Refuse("more than " + std::to_string(kStepWeightMax) +
+             " operators and calls without a statement in between: split it into functions");
+    }
+  }
+
+  void Symbol() {
+    const std::string_view text = Here().text;
+    if (text == "::") return Label();
+    const bool binary = EndsExpression(Before());
+    if (text == "(" || text == "{") {
+      if (binary) Costs();  // a call
+      return;
+    }
+    if (text == "...") return Costs();
+    if (text != "+" && text != "-" && text != "*" && text != "/" && text != "%" && text != "^" &&
+        text != ".." && text != "<" && text != ">" && text != "<=" && text != ">=") {
+      return;
+    }
+    const bool literal =
+        After(1).kind == TokenKind::kNumber && (!binary || Before().kind == TokenKind::kNumber);
+    if (!literal) Costs();
+  }
+
+  // ::name::
+  void Label() {
+    if (After(1).kind != TokenKind::kName || !After(2).Is("::")) return;
+    blocks_.back().step = NewStep(Start(Here()));
+    labels_[After(1).text].push_back(blocks_.back().step);
+    at_ += 2;
+  }
+
+  void Keyword() {
+    const std::string_view text = Here().text;
+    if (text == "function") return Function();
+    if (text == "while") return Push(Block::kWhileHead, NewStep(0));
+    if (text == "for") return Push(Block::kForHead, blocks_.back().step);
+    if (text == "repeat") return Push(Block::kRepeat, NewStep(End(Here())));
+    if (text == "if") return Push(Block::kBranch, blocks_.back().step);
+    if (text == "do") return Do();
+    if (text == "elseif" || text == "else") {
+      blocks_.back().step = blocks_.back().base;
+      return;
+    }
+    if (text == "end") return Close();
+    if (text == "until") return Until();
+    if (text == "goto") return Goto();
+  }
+
+  void Push(Block block, size_t step) { blocks_.push_back({block, step, step}); }
+
+  // Behind the parameters, which hold names, commas and dots only.
+  void Function() {
+    while (!Here().Is(")") && Here().kind != TokenKind::kEnd) ++at_;
+    if (Here().kind == TokenKind::kEnd) return Refuse("a function without parameters in brackets: write ()");
+    Push(Block::kFunction, NewStep(End(Here())));
+  }
+
+  void Do() {
+    Open& open = blocks_.back();
+    if (open.block == Block::kWhileHead) {
+      steps_[open.step].offset = End(Here());
+      open.block = Block::kLoop;
+    } else if (open.block == Block::kForHead) {
+      open = {Block::kLoop, 0, 0};
+      open.base = open.step = NewStep(End(Here()), 2);  // the iterator is called
+    } else {
+      Push(Block::kBranch, open.step);
+    }
+  }
+
+  void Close() {
+    const Block block = blocks_.back().block;
+    const bool closes = block == Block::kFunction || block == Block::kLoop || block == Block::kBranch;
+    if (!closes || blocks_.size() == 1) return Refuse("an 'end' without a block that it ends");
+    blocks_.pop_back();
+  }
+
+  void Until() {
+    if (blocks_.back().block != Block::kRepeat) return Refuse("an 'until' without a 'repeat'");
+    blocks_.back().block = Block::kUntil;
+    blocks_.back().step = blocks_.back().base;
+  }
+
+  // Whether the condition behind an until is over; too late is only dearer.
+  bool EndsUntil() const {
+    if (blocks_.back().block != Block::kUntil) return false;
+    if (Here().kind == TokenKind::kName) return EndsExpression(Before());
+    if (Here().Is(";") || Here().Is("::")) return true;
+    if (Here().kind != TokenKind::kKeyword) return false;
+    for (const char* word : {"and", "or", "not", "nil", "true", "false"}) {
+      if (Here().text == word) return false;
+    }
+    return Here().text != "function" || EndsExpression(Before());
+  }
+  void EndUntils() {
+    while (blocks_.back().block == Block::kUntil) blocks_.pop_back();
+  }
+
+  // LuaJIT takes goto for a name where no name follows, or where a statement can't begin.
+  void Goto() {
+    const Token& before = Before();
+    bool statement = at_ == 0 || EndsExpression(before) || before.Is(";") || before.Is("::");
+    for (const char* word : {"then", "else", "do", "repeat"}) statement = statement || before.Is(word);
+    if (!statement || After(1).kind != TokenKind::kName) {
+      return Refuse("'goto' is used as a name: call it something else");
+    }
+    steps_[NewStep(Start(Here()))].label = After(1).text;
+  }
+
+  unsigned Weight(const Step& step) const {
+    unsigned weight = step.weight;
+    if (const auto found = labels_.find(step.label); found != labels_.end()) {
+      unsigned most = 0;
+      for (const size_t label : found->second) most = std::max(most, steps_[label].weight);
+      weight += most;
+    }
+    return weight;
+  }
+
+  std::string Write() const {
+    std::vector<size_t> order(steps_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return steps_[a].offset < steps_[b].offset; });
+    std::string text(kPrefix);
+    text.reserve(kPrefix.size() + source_.size() + steps_.size() * 40);
+    size_t done = 0;
+    for (const size_t number : order) {
+      const Step& step = steps_[number];
+      text += source_.substr(done, step.offset - done);
+      done = step.offset;
+      text +=
+          " \x80"
+          "f=\x80"
+          "f-" +
+          std::to_string(Weight(step)) +
+          " if \x80"
+          "f<0 then \x80t() end ";
+    }
+    text += source_.substr(done);
+    return text;
+  }
+
+  const std::string& file_;
+  std::string_view source_;
+  const std::vector<Token>& tokens_;
+  size_t at_ = 0;
+  std::vector<Open> blocks_;
+  std::vector<Step> steps_;
+  std::map<std::string_view, std::vector<size_t>> labels_;
+  Status error_;
+};
+
+}  // namespace
+
+Result<std::string> Instrument(const std::string& file, std::string_view source) {
+  const auto tokens = Tokenise(file, source);
+  if (!tokens) return tokens.error();
+  return Instrumenter(file, source, *tokens).Run();
+}
+
+}  // namespace stemedb::script

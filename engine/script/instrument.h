@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rewrites a script so that it can be stopped while it runs at the trace compiler's speed: every way round
+// and every way in pays from a counter, the fuel, and the script asks for more when it is used up. A count
+// hook can't do this: it never fires in compiled code. See docs/decisions/0012-fuel-in-scripts.md.
+//
+// What is put in, always on the line where it belongs, so that line numbers stay true:
+//   at the start        local F,T=0,T L(function(n) F=F-n return F end,function(n) F=n end)
+//   a step              F=F-W if F<0 then T() end
+// F, T and L stand for names that begin with the byte 0x80, which no script can write. L, given by the
+// prelude, takes the two functions that take from the counter and fill it; T, the same, fills it or raises an
+// error.
+//
+// Steps are behind the parameters of every function, at the head of every loop's body, before every goto and
+// every label, and between statements where many costly operators come in a row. W is 1 and the number of
+// costly operators that run before the next step: arithmetic, comparisons, `..`, `...` and calls, each of
+// which may read a whole text.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace stemedb::script {
+
+// The most that one step may pay for.
+inline constexpr unsigned kStepWeightMax = 512;
+
+// kInvalidArgument "script_invalid" with FILE:LINE, what and remedy, for what the lexer refuses, for `goto`
+// used as a plain name, and for more than kStepWeightMax costly operators in one statement. A text that isn't
+// Lua may be refused or rewritten to something that isn't Lua either.
+Result<std::string> Instrument(const std::string& file, std::string_view source);
+
+}  // namespace stemedb::script

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the rewriting puts in, where, and that nothing else changes: line numbers and results stay what they were.
+#include "script/instrument.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <lua.hpp>
+
+namespace stemedb::script {
+namespace {
+
+using ::testing::HasSubstr;
+
+// The rewritten text with `<W>` for a step and without the first line's declarations.
+std::string Show(const std::string& source) {
+  const auto text = Instrument("x.lua", source);
+  if (!text) return std::string(text.error().message());
+  std::string shown = *text;
+  shown.erase(0, shown.find("n end) ") + 7);
+  for (size_t at; (at = shown.find(" \x80" "f=\x80" "f-")) != std::string::npos;) {
+    const size_t number = at + 7, end = shown.find(" end ", at);
+    const std::string weight = shown.substr(number, shown.find(' ', number) - number);
+    shown.replace(at, end + 5 - at, "<" + weight + ">");
+  }
+  return shown;
+}
+
+TEST(Instrument, PutsAStepIntoEveryFunctionAndLoop) {
+  EXPECT_EQ(Show("local function f(a, ...) return a end"), "<1>local function f(a, ...)<1> return a end");
+  EXPECT_EQ(Show("function t.a.b:c() end"), "<1>function t.a.b:c()<1> end");
+  EXPECT_EQ(Show("while true do end"), "<1>while true do<1> end");
+  EXPECT_EQ(Show("for i = 1, 2 do end for k in f do end"), "<1>for i = 1, 2 do<2> end for k in f do<2> end");
+  EXPECT_EQ(Show("repeat local x until x"), "<1>repeat<1> local x until x");
+  EXPECT_EQ(Show("do end if a then else end"), "<1>do end if a then else end");
+  EXPECT_EQ(Show("while (function() return 1 end)() do end"), "<2>while (function()<1> return 1 end)() do<2> end");
+}
+
+TEST(Instrument, PutsAStepBeforeGotosAndLabels) {
+  EXPECT_EQ(Show("::a:: goto a"), "<1><1>::a:: <2>goto a");
+  EXPECT_EQ(Show("for i = 1, 2 do if i then goto c end local x ::c:: end"),
+            "<1>for i = 1, 2 do<2> if i then <2>goto c end local x <1>::c:: end");
+  EXPECT_EQ(Show("::a:: f() g() goto a"), "<1><3>::a:: f() g() <4>goto a") << "the way back pays for all of it";
+}
+
+TEST(Instrument, MakesStraightCodePay) {
+  EXPECT_EQ(Show("return a .. b .. c"), "<3>return a .. b .. c");
+  EXPECT_EQ(Show("return a < b, a >= b, a == b"), "<3>return a < b, a >= b, a == b");
+  EXPECT_EQ(Show("return f(g 'x', h { }, ...)"), "<5>return f(g 'x', h { }, ...)");
+  EXPECT_EQ(Show("return 2 * 3 - x, -1, -x, #x"), "<3>return 2 * 3 - x, -1, -x, #x");
+  EXPECT_EQ(Show("while a < b do end"), "<2>while a < b do<2> end") << "the condition runs once more than the body";
+  EXPECT_EQ(Show("repeat until a < b x = 1 < y"), "<3>repeat<2> until a < b x = 1 < y");
+}
+
+// A step may pay only for what runs when it has run.
+TEST(Instrument, ForgetsAStepAtTheEndOfItsBranch) {
+  std::string calls;
+  for (int i = 0; i < 70; ++i) calls += "f() ";
+  EXPECT_EQ(Show("if a then " + calls + "local b f() end g() g()").find("<74>if"), 0u);
+  const std::string text = Show(calls + "x = 1 " + calls);
+  EXPECT_THAT(text, HasSubstr("f() <")) << "and between statements there are more of them";
+}
+
+TEST(Instrument, KeepsEveryLineNumber) {
+  const std::string source = "local a\n\nfor i = 1, 2 do\n\n\nend\r\nrepeat\n --[[\n]] until a\nreturn function(\n)\n end";
+  const auto text = Instrument("x.lua", source);
+  ASSERT_TRUE(text);
+  EXPECT_EQ(std::count(text->begin(), text->end(), '\n'), std::count(source.begin(), source.end(), '\n'));
+  EXPECT_EQ(Show(source).find("<1>local a\n\nfor i = 1, 2 do<2>\n\n\nend\r\nrepeat<1>\n --[["), 0u);
+}
+
+TEST(Instrument, RefusesWithPlaceAndRemedy) {
+  EXPECT_THAT(Show("\nlocal goto = 1"), HasSubstr("x.lua:2: 'goto' is used as a name: call it something else"));
+  EXPECT_THAT(Show("local goto x = 1"), HasSubstr("'goto' is used as a name"));
+  EXPECT_THAT(Show("b = a.goto x (f)()"), HasSubstr("'goto' is used as a name"));
+  EXPECT_THAT(Show("goto()"), HasSubstr("'goto' is used as a name"));
+  std::string sum = "\n\nreturn x";
+  for (int i = 0; i < 600; ++i) sum += "\n+ x";
+  EXPECT_THAT(Show(sum), HasSubstr("x.lua:514: more than 512 operators and calls"));
+  std::string statements = "local x = 0";
+  for (int i = 0; i < 6000; ++i) statements += " x = x + f(x)";
+  EXPECT_EQ(Show(statements).find("x.lua"), std::string::npos) << "statements may be as many as one likes";
+}
+
+// Both forms in plain LuaJIT: what they return, and the errors they raise, lines included, must be the same.
+class Plain {
+ public:
+  Plain() : lua_(luaL_newstate()) { luaL_openlibs(lua_); }
+  ~Plain() { lua_close(lua_); }
+
+  std::string Run(const std::string& text) {
+    lua_getglobal(lua_, "debug");
+    lua_pushcfunction(lua_, [](lua_State*) { return 0; });
+    lua_setglobal(lua_, "\x80l");
+    lua_pushcfunction(lua_, [](lua_State*) { return 0; });
+    lua_setglobal(lua_, "\x80t");
+    std::string result;
+    const bool ok = luaL_loadbufferx(lua_, text.data(), text.size(), "@x.lua", "t") == 0 &&
+                    lua_pcall(lua_, 0, LUA_MULTRET, 0) == 0;
+    result = ok ? "" : "error ";
+    for (int i = 2; i <= lua_gettop(lua_); ++i) {
+      lua_getglobal(lua_, "tostring");
+      lua_pushvalue(lua_, i);
+      lua_call(lua_, 1, 1);
+      result += std::string(lua_tostring(lua_, -1)) + " ";
+      lua_pop(lua_, 1);
+    }
+    lua_settop(lua_, 0);
+    return result;
+  }
+
+ private:
+  lua_State* lua_;
+};
+
+TEST(Instrument, ChangesNoMeaning) {
+  const char* programs[] = {
+      "local t = { n = 0 } function t:add(x) self.n = self.n + x return self end return t:add(1):add(2).n",
+      "local function f(...) local a, b = ... return select('#', ...), a, b, ... end return f(1, nil, 3)",
+      "local s = 0 repeat local x = s s = s + 1 repeat local y = x until y == x until x >= 5 return s",
+      "local s = 0 for i = 1, 10 do if i % 2 == 0 then goto continue end s = s + i ::continue:: end return s",
+      "local s = 0 for i = 1, 3 do for j = 1, 3 do if j == 2 then goto next end s = s + j end ::next:: end return s",
+      "local i = 1 ::top:: i = i * 2 if i < 100 then goto top end return i",
+      "do goto done end local x ::done:: return 1",
+      "do local x = 1 goto done end ::done:: ::again:: return 2",
+      "local s = '' for i = 3, 1, -1 do s = s .. i end for i = 1, 0 do s = s .. 'no' end return s",
+      "local s = 0 for i = 0.1, 1, 0.1 do s = s + 1 end return s",
+      "local s = 0 for --[[x]] i --[[y]] = --[[z]] 1,2 do--[[q]]s=s+i end--",
+      "return(function(...)return...end)(1,2)",
+      "local f=function()return'x'end return f()..f'y'..#[[z]]",
+      "local a = {} a.x, a.y = 1, 2; (function() a.x = 3 end)() return a.x",
+      "local a = 1;;; return a",
+      "while true do break end return 'out'",
+      "while true do if true then break end end return 'out'",
+      "local n = 0 while n < 3 do n = n + 1 end return n",
+      "local t = {} for i = 1, 3 do t[i] = function() i = i + 1 return i end end return t[1](), t[1](), t[2]()",
+      "local function fact(n) if n < 2 then return 1 end return n * fact(n - 1) end return fact(10)",
+      "local co = coroutine.wrap(function(a) local b = coroutine.yield(a) return b end) return co(1), co(2)",
+      "return pcall(function() error('x') end)",
+      "return pcall(function()\n\nlocal x = nil + 1 end)",
+      "local x\n\nx.y = 1",
+      "return select(2, pcall(function() local t = setmetatable({}, { __index = function(_, k) error(k, 2) end })\n"
+      "return t.a end))",
+      "return debug.getinfo(function()\n\nend, 'S').linedefined, debug.getinfo(function() end, 'S').lastlinedefined",
+      "return 0x1p4, 1e2, .5, 3LL, '\\x41\\65\\u{42}\\z   C', [==[\n]]]==]",
+      "return not nil == true, 2^3^2, -2^2, 'a' .. 1 .. 2",
+      "return (\"x\"):rep(3)",
+      "local t = { f = function() return 1 end, [1] = 2; 3, ... } return t.f(), t[1], #t",
+      "if nil then return 1 elseif false then return 2 else return 3 end",
+      "local function f() return end return f()",
+      "local a <const> = 1",
+      "return 1 return 2",
+      "for i = 1 do end",
+      "x = = 1",
+      "local t = {} t.a = {} t.a.b = function(self) return self end function t.a.c(x) return x end return t.a.c(4)",
+      "local r = {} for k, v in next, { 5 } do r[#r + 1] = k + v end return r[1]",
+      "local x = 0 local function inc() x = x + 1 return x end repeat until inc() > 3 inc() return x",
+      "local f repeat f = function() return 7 end until f() == 7 return f()",
+      "repeat local done = true until (function() return done end)() return 'done'",
+  };
+  for (const std::string program : programs) {
+    const auto text = Instrument("x.lua", program);
+    Plain plain, rewritten;
+    const std::string expected = plain.Run(program);
+    if (!text) {
+      EXPECT_EQ(expected.find("error x.lua:"), 0u) << program << " is refused: " << text.error().message();
+    } else if (expected.find("error x.lua:1: ") == 0 && expected.find("near") != std::string::npos) {
+      EXPECT_EQ(rewritten.Run(*text).find("error"), 0u) << program;  // no Lua: LuaJIT complains of the original
+    } else {
+      EXPECT_EQ(rewritten.Run(*text), expected) << program;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace stemedb::script
