@@ -9,6 +9,14 @@ local function confidence_by_gap(gap)
   return 0.5
 end
 
+-- For questions that ask to explain: the claims behind `count`, which max_age_s leaves out.
+local function too_old(ctx, candidates, count)
+  if not ctx.wants_notes then return nil end
+  local notes = {}
+  for i = count + 1, #candidates do notes[i] = "older than max_age_s: left out" end
+  return notes
+end
+
 return {
   kind = "lens", api = 1, name = "recency", version = "1.0.0",
   description = "The newest claim wins; sure in proportion to its lead over the newest claim with another value.",
@@ -32,11 +40,14 @@ return {
       if other.value_index ~= newest.value_index then
         local gap = newest.timestamp - other.timestamp
         return {
-          winner = 1, confidence = confidence_by_gap(gap), weights = weights,
+          winner = 1, confidence = confidence_by_gap(gap), weights = weights, notes = too_old(ctx, candidates, count),
           explain = "newest claim, " .. gap / 1000 .. " s ahead of the next with another value",
         }
       end
     end
-    return { winner = 1, confidence = 1, weights = weights, explain = "newest claim, and no other value" }
+    return {
+      winner = 1, confidence = 1, weights = weights, notes = too_old(ctx, candidates, count),
+      explain = "newest claim, and no other value",
+    }
   end,
 }

@@ -25,8 +25,15 @@ return {
         claims = claims + 1
       end
     end
+    local notes
+    if ctx.wants_notes then
+      notes = {}
+      for i = 1, #candidates do
+        if candidates[i].tier ~= tier then notes[i] = "not asked: a " .. steme.tier_name(tier) .. " claim has spoken" end
+      end
+    end
     return {
-      winner = best, weights = weights,
+      winner = best, weights = weights, notes = notes,
       explain = "strongest of " .. claims .. " " .. steme.tier_name(tier) .. " claims; lower tiers are not asked",
     }
   end,

@@ -17,7 +17,7 @@ return {
   { claim = "volume never beats authority: 100 anecdotes at 0.8 against one regulatory claim at 1.0",
     given = against_one_regulatory(100),
     expect = { winner = 1, value = "label", confidence = 1, candidates_count = 101,
-      shares = { { "label", 1 }, { "rumour", 0 } }, explain = "1 regulatory" } },
+      shares = { { "label", 1 }, { "rumour", 0 } }, explain = "1 regulatory", notes = { [1] = false, [2] = "not asked" } } },
   { claim = "not even a weak regulatory claim is outvoted",
     given = { { value = "a", tier = 0, confidence = 0.01 }, { value = "b", tier = 1, confidence = 1 } },
     expect = { winner = 1 } },

@@ -5,14 +5,14 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "api/turn_queue.h"
+#include "audit/journal.h"
 #include "defense/limiter.h"
+#include "deploy/deployer.h"
 #include "env/clock.h"
-#include "script/lens.h"
 #include "store/store.h"
 #include "telemetry/metrics.h"
 
@@ -25,8 +25,8 @@ enum class UnsignedClaims : uint8_t { kFromLoopback, kRefused };
 
 struct Backend {
   store::Store* store = nullptr;
-  std::shared_ptr<const script::ScriptSet> scripts;
-  std::shared_ptr<const script::ScriptSet> policies;  // null: none
+  deploy::Deployer* deployer = nullptr;  // scripts: the live set, and all work on them
+  audit::Journal* journal = nullptr;     // of what operators did
   defense::Limiter limiter{defense::Limiter::Options{}};
   env::Clock* clock = nullptr;
   telemetry::Metrics* metrics = nullptr;

@@ -3,30 +3,14 @@
 // be taken, a forged one never.
 #include "api/claim_intake.h"
 
-#include <algorithm>
 #include <string>
 
+#include "api/peer.h"
 #include "base/json_writer.h"
 #include "model/canonical.h"
 #include "model/claim_record.h"
 
 namespace stemedb::api {
-namespace {
-
-bool CameThroughProxy(const http::Request& request) {
-  return request.has_header("forwarded") || request.has_header("x-forwarded-for");
-}
-
-// Browsers let any page post to this machine and name the page's origin: without this check a web page could
-// write.
-bool CameFromForeignPage(const Backend& backend, const http::Request& request) {
-  if (!request.has_header("origin")) return false;
-  const auto& allowed = backend.allowed_origins;
-  return std::find(allowed.begin(), allowed.end(), request.header("origin")) == allowed.end();
-}
-
-}  // namespace
-
 Status UnsignedClaimsFault(const Backend& backend, const http::Request& request) {
   if (backend.unsigned_claims == UnsignedClaims::kRefused) {
     return Status(

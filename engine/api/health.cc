@@ -26,7 +26,7 @@ std::array<Check, 4> Checks(const Backend& backend) {
       Check{"writes", stats.accepting_writes ? "" : "writes are refused: " + stats.not_accepting_reason},
       Check{"index",
             stats.index_failure.empty() ? "" : "claims don't reach the index: " + stats.index_failure},
-      Check{"scripts", backend.scripts->scripts().empty() ? "no lens is loaded" : ""},
+      Check{"scripts", backend.deployer->deployment().live().generation() == 0 ? "no lens is loaded" : ""},
   };
 }
 
@@ -51,7 +51,7 @@ http::Response Health(const Backend& backend) {
   json.Key("wal_bytes");
   json.Unsigned(stats.wal_bytes);
   json.Key("script_generation");
-  json.Unsigned(backend.scripts->generation());
+  json.Unsigned(backend.deployer->deployment().live().generation());
   if (!stats.accepting_writes) json.Field("reason", stats.not_accepting_reason);
   json.EndObject();
   return response;

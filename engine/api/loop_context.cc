@@ -12,15 +12,16 @@ LoopContext::LoopContext(Backend& backend, Role role) : backend_(&backend) {
   query::EngineOptions options;
   options.clock = backend.clock;
   options.metrics = backend.metrics;
-  engine_ = std::make_unique<query::Engine>(backend.store->NewReader(), backend.scripts, options);
+  deploy::Deployment& deployment = backend.deployer->deployment();
+  options.live = &deployment.live();
+  options.recent = deployment.NewRecent();
+  engine_ = std::make_unique<query::Engine>(backend.store->NewReader(), deployment.live().Current(), options);
   turns_ = std::make_unique<TurnQueue>(*backend.clock, backend.turns,
                                        [this](const http::ExchangePtr& exchange, const Status& status) {
                                          exchange->Respond(Refusal(exchange->request(), status));
                                        });
-  auto policies =
-      backend.policies != nullptr ? backend.policies : std::make_shared<const script::ScriptSet>();
   rates_ = std::make_unique<RateGate>(
-      std::move(policies), backend.limiter, *backend.clock,
+      deployment.live(), backend.limiter, *backend.clock,
       [this](const Status& status) { PolicyFailed(status); }, RateGate::Options{});
 }
 

@@ -127,7 +127,23 @@ std::optional<query::Moment> QuestionFields::MomentOf(element value) {
   return std::nullopt;
 }
 
-void QuestionFields::ReadAsOf(element value) { question_.as_of = MomentOf(value); }
+// As an answer has it: what was known then, weighed by the clock of then.
+void QuestionFields::ReadAsOf(element value) {
+  simdjson::dom::object object;
+  if (value.get(object) != simdjson::SUCCESS) {
+    question_.as_of = MomentOf(value);
+    return;
+  }
+  element sequence, time;
+  if (object.size() != 2 || object["sequence"].get(sequence) != simdjson::SUCCESS || !sequence.is_uint64() ||
+      object["time"].get(time) != simdjson::SUCCESS || !time.is_string()) {
+    return Complain("as an object it has a sequence and a time, as the as_of of an answer has");
+  }
+  const auto at = MomentOf(sequence), now = MomentOf(time);
+  if (!at || !now) return;
+  question_.as_of = query::Moment{.sequence = at->sequence, .time_ms = {}};
+  question_.now_ms = now->time_ms;
+}
 void QuestionFields::ReadSince(element value) { question_.since = MomentOf(value); }
 
 void QuestionFields::ReadValidAt(element value) {

@@ -159,6 +159,16 @@ ReadQuestion ReadQuestionJson(simdjson::dom::parser& parser, std::string_view bo
   return QuestionFields(form).Read(root);
 }
 
+ReadQuestion ReadQuestionElement(element root, const QuestionForm& form, std::string_view at) {
+  ReadQuestion out = QuestionFields(form).Read(root);
+  for (http::FieldError& field : out.errors) field.pointer.insert(0, at);
+  if (!out.errors.empty()) {
+    out.status = Status(out.status.code(), out.status.reason(),
+                        out.errors.front().pointer + " " + out.errors.front().detail);
+  }
+  return out;
+}
+
 ReadQuestion ReadQuestionString(simdjson::dom::parser& parser, std::string_view query,
                                 const QuestionForm& form) {
   ReadQuestion out;

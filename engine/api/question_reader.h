@@ -39,6 +39,8 @@ inline constexpr size_t kLensesMax = 16;  // of one comparison
 
 // `parser` is the calling thread's own; nothing of it is kept.
 ReadQuestion ReadQuestionJson(simdjson::dom::parser& parser, std::string_view body, const QuestionForm& form);
+// The same of a question that is a member of another document; `at` is its pointer there.
+ReadQuestion ReadQuestionElement(simdjson::dom::element root, const QuestionForm& form, std::string_view at);
 ReadQuestion ReadQuestionString(simdjson::dom::parser& parser, std::string_view query,
                                 const QuestionForm& form);
 

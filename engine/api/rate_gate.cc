@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <utility>
 
 #include "base/bytes.h"
 
@@ -27,18 +29,28 @@ Status NoRoom(const Account& account) {
 
 }  // namespace
 
-RateGate::RateGate(std::shared_ptr<const script::ScriptSet> policies, defense::Limiter& limiter,
-                   const env::Clock& clock, std::function<void(const Status&)> on_failure, Options options)
-    : runner_(std::move(policies), {}),
+RateGate::RateGate(const script::LiveScripts& live, defense::Limiter& limiter, const env::Clock& clock,
+                   std::function<void(const Status&)> on_failure, Options options)
+    : live_(live),
+      runner_(live.Current(), {}),
       policy_(runner_.FindHook("rate_limit")),
       limiter_(limiter),
       clock_(clock),
       on_failure_(std::move(on_failure)),
       options_(options) {}
 
-void RateGate::Use(std::shared_ptr<const script::ScriptSet> policies) {
-  runner_.Use(std::move(policies));
+void RateGate::TakeUp() {
+  if (live_.generation() == runner_.scripts().generation()) return;
+  if (policy_ >= 0) OnTurnEnd();
+  runner_.Use(live_.Current());
   policy_ = runner_.FindHook("rate_limit");
+}
+
+void RateGate::OnTurnEnd() {
+  spent_ns_ = 0;
+  if (calls_ == 0) return;
+  const auto& counts = runner_.scripts().scripts()[static_cast<size_t>(policy_)].counts;
+  counts->calls.fetch_add(std::exchange(calls_, 0), std::memory_order_relaxed);
 }
 
 RateGate::Payment RateGate::PaymentOf(const http::Route& route) {
@@ -75,12 +87,16 @@ std::optional<script::RateVerdict> RateGate::Ask(const http::Request& request, c
   const int64_t began_ns = clock_.MonotonicNs();
   auto verdict = runner_.Limit(policy_, asked, clock_.NowMs());
   spent_ns_ += clock_.MonotonicNs() - began_ns;
+  ++calls_;
   if (verdict) return std::move(*verdict);
+  runner_.scripts().scripts()[static_cast<size_t>(policy_)].counts->failures.fetch_add(
+      1, std::memory_order_relaxed);
   on_failure_(verdict.error());
   return BuiltInLimit(sender, items);
 }
 
 Status RateGate::Judge(http::Request& request) {
+  TakeUp();
   if (policy_ < 0) return Status::Ok();
   const auto payment = payments_.find(request.route);
   if (payment == payments_.end() || payment->second == Payment::kFree) return Status::Ok();

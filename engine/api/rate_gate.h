@@ -23,6 +23,7 @@
 #include "defense/limiter.h"
 #include "env/clock.h"
 #include "http/router.h"
+#include "script/live_scripts.h"
 #include "script/policy.h"
 
 namespace stemedb::api {
@@ -34,13 +35,12 @@ class RateGate {
     // requests.
     int64_t turn_ns_max = 20'000'000;
   };
-  // `limiter` and `clock` outlive it. `on_failure` hears of a policy that failed.
-  RateGate(std::shared_ptr<const script::ScriptSet> policies, defense::Limiter& limiter,
-           const env::Clock& clock, std::function<void(const Status&)> on_failure, Options options);
+  // `live`, `limiter` and `clock` outlive it. `on_failure` hears of a policy that failed.
+  RateGate(const script::LiveScripts& live, defense::Limiter& limiter, const env::Clock& clock,
+           std::function<void(const Status&)> on_failure, Options options);
   RateGate(const RateGate&) = delete;
   RateGate& operator=(const RateGate&) = delete;
 
-  void Use(std::shared_ptr<const script::ScriptSet> policies);
   // Every route that Judge will see. `router` outlives the gate.
   void Learn(const http::Router& router);
 
@@ -66,7 +66,7 @@ class RateGate {
   // Adds the fields of a limited request to its answer.
   static void Finish(const http::Request& request, http::Response& response);
 
-  void OnTurnEnd() { spent_ns_ = 0; }
+  void OnTurnEnd();
 
  private:
   enum class Payment : uint8_t {
@@ -80,6 +80,10 @@ class RateGate {
   std::optional<script::RateVerdict> Ask(const http::Request& request, const Sender& sender,
                                          uint64_t body_bytes, uint64_t items);
 
+  // Takes up the live generation when it is another one.
+  void TakeUp();
+
+  const script::LiveScripts& live_;
   script::PolicyRunner runner_;
   int policy_ = -1;  // position of the rate limit in the runner's set
   defense::Limiter& limiter_;
@@ -88,6 +92,7 @@ class RateGate {
   const Options options_;
   std::unordered_map<const http::Route*, Payment> payments_;
   int64_t spent_ns_ = 0;  // by policies, of this turn
+  uint64_t calls_ = 0;    // of the policy, not yet in its counts, which all loops share
 };
 
 }  // namespace stemedb::api

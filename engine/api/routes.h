@@ -8,14 +8,16 @@
 
 namespace stemedb::api {
 
-void AddAssertRoutes(http::Router& router, LoopContext& context);       // assert.cc
-void AddBatchRoutes(http::Router& router, LoopContext& context);        // batch.cc
-void AddAssertionsRoutes(http::Router& router, LoopContext& context);   // assertions.cc
-void AddQueryRoutes(http::Router& router, LoopContext& context);        // query.cc
-void AddLensesRoutes(http::Router& router, LoopContext& context);       // lenses.cc
-void AddConceptsRoutes(http::Router& router, LoopContext& context);     // concepts.cc
-void AddHealthRoutes(http::Router& router, LoopContext& context);       // health.cc
-void AddMetricsRoutes(http::Router& router, LoopContext& context);      // metrics.cc
-void AddDescriptionRoutes(http::Router& router, LoopContext& context);  // description.cc
+void AddAssertRoutes(http::Router& router, LoopContext& context);        // assert.cc
+void AddBatchRoutes(http::Router& router, LoopContext& context);         // batch.cc
+void AddAssertionsRoutes(http::Router& router, LoopContext& context);    // assertions.cc
+void AddQueryRoutes(http::Router& router, LoopContext& context);         // query.cc
+void AddLensesRoutes(http::Router& router, LoopContext& context);        // lenses.cc
+void AddConceptsRoutes(http::Router& router, LoopContext& context);      // concepts.cc
+void AddHealthRoutes(http::Router& router, LoopContext& context);        // health.cc
+void AddMetricsRoutes(http::Router& router, LoopContext& context);       // metrics.cc
+void AddAdminScriptsRoutes(http::Router& router, LoopContext& context);  // admin_scripts.cc
+void AddAdminAuditRoutes(http::Router& router, LoopContext& context);    // admin_audit.cc
+void AddDescriptionRoutes(http::Router& router, LoopContext& context);   // description.cc
 
 }  // namespace stemedb::api

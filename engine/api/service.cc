@@ -15,6 +15,8 @@ namespace {
 void AddOperationsRoutes(http::Router& router, LoopContext& context) {
   AddHealthRoutes(router, context);
   AddMetricsRoutes(router, context);
+  AddAdminScriptsRoutes(router, context);
+  AddAdminAuditRoutes(router, context);
   AddDescriptionRoutes(router, context);
 }
 

@@ -203,5 +203,8 @@ Result<uint64_t> FaultInjectingEnv::FreeBytes(const std::string& dir) {
 Result<std::unique_ptr<FileLock>> FaultInjectingEnv::LockDir(const std::string& dir) {
   return base_->LockDir(dir);
 }
+Result<std::unique_ptr<FileLock>> FaultInjectingEnv::LockDirToRead(const std::string& dir) {
+  return base_->LockDirToRead(dir);
+}
 
 }  // namespace stemedb::env

@@ -61,6 +61,7 @@ class FaultInjectingEnv final : public Env {
   Result<uint64_t> FileSize(const std::string& path) override;
   Result<uint64_t> FreeBytes(const std::string& dir) override;
   Result<std::unique_ptr<FileLock>> LockDir(const std::string& dir) override;
+  Result<std::unique_ptr<FileLock>> LockDirToRead(const std::string& dir) override;
   Clock* clock() override { return clock_; }
 
  private:

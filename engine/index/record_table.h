@@ -41,7 +41,8 @@ struct StoredRecord {
 // Thread-safe itself; transactions belong to their threads.
 class RecordTable {
  public:
-  static Result<std::unique_ptr<RecordTable>> Open(const std::string& path, uint64_t map_bytes = kMapBytes);
+  static Result<std::unique_ptr<RecordTable>> Open(const std::string& path, uint64_t map_bytes = kMapBytes,
+      kv::Access access = kv::Access::kReadWrite);
 
   kv::Environment& environment() { return *environment_; }
 

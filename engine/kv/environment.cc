@@ -30,7 +30,8 @@ unsigned FlagsOf(const EnvironmentOptions& options) {
   // NOTLS: a reading transaction belongs to its object, not to a thread. NORDAHEAD: lookups are random.
   unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
   if (options.layout == Layout::kSingleFile) flags |= MDB_NOSUBDIR;
-  if (options.access == Access::kReadOnly) flags |= MDB_RDONLY;
+  if (options.access != Access::kReadWrite) flags |= MDB_RDONLY;
+  if (options.access == Access::kAtRest) flags |= MDB_NOLOCK;
   return flags;
 }
 

@@ -26,7 +26,11 @@ struct MDB_txn;
 
 namespace stemedb::kv {
 
-enum class Access : uint8_t { kReadWrite, kReadOnly };
+enum class Access : uint8_t {
+  kReadWrite,
+  kReadOnly,
+  kAtRest,  // read-only, and nobody writes to the file as long as it is open: no lock file is touched
+};
 enum class Layout : uint8_t {
   kSingleFile,  // path is the data file; the lock file is path + "-lock"
   kDirectory,   // path is a directory with data.mdb and lock.mdb; it is created when missing

@@ -29,7 +29,13 @@ void WriteLens(JsonWriter& json, const script::ScriptSet& scripts, int script) {
   json.Field("version", info.version);
   json.Field("sha256", ToHex(info.sha256));
   json.Key("generation");
-  json.Unsigned(scripts.generation());
+  if (scripts.generation() != 0) {
+    json.Unsigned(scripts.generation());
+  } else {
+    json.Null();
+    json.Key("deployed");
+    json.Bool(false);
+  }
   json.EndObject();
 }
 

@@ -2,6 +2,7 @@
 #include "query/engine.h"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "base/json_writer.h"
@@ -57,13 +58,43 @@ Status TooManyPairs(size_t resolutions_max) {
                     " (concept, predicate) pairs; ask for a narrower concept path or name a predicate");
 }
 
+// Whether the script was stopped because it used up its budget.
+bool WasKilled(const Status& failure) { return failure.code() == Code::kDeadlineExceeded; }
+
+Verdict MakeVerdict(std::string_view concept_path, std::string_view predicate, const CandidateSet& set,
+                    script::Outcome& outcome, size_t bytes_max) {
+  Verdict verdict{
+      std::string(concept_path), std::string(predicate), {}, outcome.overall.confidence, {}, {}, {}};
+  verdict.explain = std::move(outcome.explain);
+  outcome.explain.clear();
+  verdict.status = NameOf(outcome.overall.agreement);
+  JsonWriter value(verdict.value_json);
+  WriteWinningValue(value, outcome.overall, set);
+  JsonWriter json(verdict.resolution_json);
+  const AnswerBound bound(verdict.resolution_json, bytes_max);
+  const Weighing unused;
+  WriteResolution(json,
+                  {.concept_path = concept_path,
+                   .predicate = predicate,
+                   .set = &set,
+                   .outcome = &outcome,
+                   .weighing = &unused},
+                  bound);
+  return verdict;
+}
+
 }  // namespace
 
 struct Engine::Impl {
   std::unique_ptr<store::Reader> reader;
   script::LensRunner lenses;
   EngineOptions options;
-  std::vector<telemetry::Histogram*> lens_seconds;  // by script
+  // What belongs to one script of the set: looked up when a set is taken up, and kept.
+  struct PerScript {
+    telemetry::Histogram* seconds = nullptr;
+    RecentQuestions::List* recent = nullptr;
+  };
+  std::vector<PerScript> per_script;  // by script
   telemetry::Histogram& claims_lookup_seconds;
   telemetry::Histogram& concepts_lookup_seconds;
   telemetry::StorageSeries scans;  // of the index
@@ -74,6 +105,14 @@ struct Engine::Impl {
   Listing page;
   CandidateSet set;
 
+  // Takes up the live generation, if it is another one. First thing of every call.
+  void TakeUp();
+  void Use(std::shared_ptr<const script::ScriptSet> scripts);
+  void Count(int script, const Status& result) const;
+  void Record(const BoundLens& lens, const Question& question, const Viewpoint& viewpoint) const {
+    RecentQuestions::List* recent = per_script[static_cast<size_t>(lens.script)].recent;
+    if (recent != nullptr) recent->Offer(question, viewpoint.sequence_max, viewpoint.weighing.now_ms);
+  }
   // Between questions: lets the reader's snapshot go, and memory that only a giant question needs.
   void Rest();
   Result<BoundLens> Bind(const std::string& name, const Question& question) const;
@@ -81,7 +120,11 @@ struct Engine::Impl {
   enum class Need : uint8_t { kRows, kPage };
   Result<Viewpoint> Collect(const Question& question, Need need);
   Result<script::Outcome> Resolve(const BoundLens& lens, std::span<const store::Row> pair,
-                                  const Viewpoint& viewpoint, ScriptTime& time);
+                                  const Viewpoint& viewpoint, script::Notes notes, ScriptTime& time);
+  // Calls `visit` for each pair that the question covers, with its outcome; stops where one fails.
+  template <typename Visit>
+  Status ResolveAll(const Question& question, const Viewpoint& viewpoint, const BoundLens& lens,
+                    ScriptTime& time, Visit visit);
   Status WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
                           const BoundLens& lens, const AnswerBound& bound, ScriptTime& time);
   Status WriteAssertions(JsonWriter& json, const Viewpoint& viewpoint, const AnswerBound& bound,
@@ -101,12 +144,35 @@ Engine::Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const scri
                      {},
                      {},
                      {}}) {
-  for (const script::ScriptInfo& script : scripts->scripts()) {
-    impl_->lens_seconds.push_back(&options.metrics->Lens(script.name));
-  }
+  impl_->Use(std::move(scripts));
 }
 
 Engine::~Engine() = default;
+
+void Engine::Impl::TakeUp() {
+  if (options.live == nullptr || options.live->generation() == lenses.scripts().generation()) return;
+  Use(options.live->Current());
+}
+
+void Engine::Impl::Use(std::shared_ptr<const script::ScriptSet> scripts) {
+  per_script.clear();
+  for (const script::ScriptInfo& script : scripts->scripts()) {
+    PerScript& one = per_script.emplace_back();
+    if (options.counting == EngineOptions::Counting::kOn) one.seconds = &options.metrics->Lens(script.name);
+    if (options.recent != nullptr) one.recent = options.recent->ListFor(script.name);
+  }
+  lenses.Use(std::move(scripts));
+}
+
+void Engine::Impl::Count(int script, const Status& result) const {
+  if (options.counting == EngineOptions::Counting::kOff) return;
+  const script::ScriptInfo& info = lenses.scripts().scripts()[static_cast<size_t>(script)];
+  info.counts->Count(!result.ok());
+  if (result.ok()) return;
+  const telemetry::ScriptSeries series = options.metrics->Script(info.name);
+  series.errors.Increment();
+  if (WasKilled(result)) series.budget_kills.Increment();
+}
 
 void Engine::Impl::Rest() {
   reader->Release();
@@ -118,10 +184,12 @@ void Engine::Impl::Rest() {
 Result<BoundLens> Engine::Impl::Bind(const std::string& name, const Question& question) const {
   const script::ScriptSet& scripts = lenses.scripts();
   BoundLens lens{scripts.Find(name), {}};
-  if (lens.script < 0) {
+  const bool is_lens = lens.script >= 0 && scripts.scripts()[static_cast<size_t>(lens.script)].kind == "lens";
+  if (!is_lens) {
     std::string known;
-    for (const script::ScriptInfo& script : scripts.scripts())
-      known += (known.empty() ? "" : ", ") + script.name;
+    for (const script::ScriptInfo& script : scripts.scripts()) {
+      if (script.kind == "lens") known += (known.empty() ? "" : ", ") + script.name;
+    }
     return Status(Code::kNotFound, "unknown_lens", "there is no lens '" + name + "'; there are " + known);
   }
   auto params = script::CheckParams(scripts.scripts()[static_cast<size_t>(lens.script)], question.params);
@@ -152,7 +220,8 @@ Result<Viewpoint> Engine::Impl::Collect(const Question& question, Need need) {
 }
 
 Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<const store::Row> pair,
-                                              const Viewpoint& viewpoint, ScriptTime& time) {
+                                              const Viewpoint& viewpoint, script::Notes notes,
+                                              ScriptTime& time) {
   STEMEDB_RETURN_IF_ERROR(time.Check());
   set.Build(pair, viewpoint.weighing, options.candidates_max);
   script::LensCall call;
@@ -161,42 +230,57 @@ Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<c
   call.voices_count = set.voices_count();
   call.now_ms = viewpoint.weighing.now_ms;
   call.params = &lens.params;
+  call.notes = notes;
   const telemetry::Stopwatch stopwatch;
   auto outcome = lenses.Resolve(lens.script, call);
   const double seconds = stopwatch.Seconds();
-  lens_seconds[static_cast<size_t>(lens.script)]->Observe(seconds);
   time.Add(seconds);
+  if (auto* histogram = per_script[static_cast<size_t>(lens.script)].seconds; histogram != nullptr) {
+    histogram->Observe(seconds);
+  }
+  Count(lens.script, outcome ? Status::Ok() : outcome.error());
   return outcome;
+}
+
+template <typename Visit>
+Status Engine::Impl::ResolveAll(const Question& question, const Viewpoint& viewpoint, const BoundLens& lens,
+                                ScriptTime& time, Visit visit) {
+  const auto notes = question.include_explain ? script::Notes::kWanted : script::Notes::kNone;
+  const auto resolve = [&](std::string_view concept_path, std::string_view predicate,
+                           std::span<const store::Row> pair) -> Status {
+    auto outcome = Resolve(lens, pair, viewpoint, notes, time);
+    return outcome ? visit(concept_path, predicate, *outcome) : outcome.error();
+  };
+  size_t pairs = 0;
+  STEMEDB_RETURN_IF_ERROR(ForEachPair(rows, [&](std::span<const store::Row> pair) -> Status {
+    if (++pairs > options.resolutions_max) return TooManyPairs(options.resolutions_max);
+    return resolve(pair.front().concept_path, pair.front().predicate, pair);
+  }));
+  // A pair that the question names is answered even when nobody has said anything about it.
+  if (pairs == 0 && !question.subtree && !question.predicate.empty()) {
+    STEMEDB_RETURN_IF_ERROR(resolve(question.concept_path, question.predicate, {}));
+  }
+  return Status::Ok();
 }
 
 Status Engine::Impl::WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
                                       const BoundLens& lens, const AnswerBound& bound, ScriptTime& time) {
-  const auto write = [&](std::string_view concept_path, std::string_view predicate,
-                         std::span<const store::Row> pair) -> Status {
-    auto outcome = Resolve(lens, pair, viewpoint, time);
-    if (!outcome) return outcome.error();
-    WriteResolution(json,
-                    {.concept_path = concept_path,
-                     .predicate = predicate,
-                     .set = &set,
-                     .outcome = &*outcome,
-                     .weighing = &viewpoint.weighing,
-                     .include_candidates = question.include_candidates,
-                     .include_explain = question.include_explain},
-                    bound);
-    return bound.Check();
-  };
   json.Key("resolutions");
   json.BeginArray();
-  size_t pairs = 0;
-  STEMEDB_RETURN_IF_ERROR(ForEachPair(rows, [&](std::span<const store::Row> pair) -> Status {
-    if (++pairs > options.resolutions_max) return TooManyPairs(options.resolutions_max);
-    return write(pair.front().concept_path, pair.front().predicate, pair);
-  }));
-  // A pair that the question names is answered even when nobody has said anything about it.
-  if (pairs == 0 && !question.subtree && !question.predicate.empty()) {
-    STEMEDB_RETURN_IF_ERROR(write(question.concept_path, question.predicate, {}));
-  }
+  STEMEDB_RETURN_IF_ERROR(ResolveAll(
+      question, viewpoint, lens, time,
+      [&](std::string_view concept_path, std::string_view predicate, script::Outcome& outcome) -> Status {
+        WriteResolution(json,
+                        {.concept_path = concept_path,
+                         .predicate = predicate,
+                         .set = &set,
+                         .outcome = &outcome,
+                         .weighing = &viewpoint.weighing,
+                         .include_candidates = question.include_candidates,
+                         .include_explain = question.include_explain},
+                        bound);
+        return bound.Check();
+      }));
   json.EndArray();
   return Status::Ok();
 }
@@ -225,6 +309,7 @@ Status Engine::Impl::WriteAssertions(JsonWriter& json, const Viewpoint& viewpoin
 }
 
 Status Engine::Answer(const Question& question, std::string& out) {
+  impl_->TakeUp();
   BoundLens lens;
   if (!question.lens.empty()) {
     auto bound = impl_->Bind(question.lens, question);
@@ -234,6 +319,7 @@ Status Engine::Answer(const Question& question, std::string& out) {
   const AtEnd end([this] { impl_->Rest(); });
   auto viewpoint = impl_->Collect(question, lens.script >= 0 ? Impl::Need::kRows : Impl::Need::kPage);
   if (!viewpoint) return viewpoint.error();
+  if (lens.script >= 0) impl_->Record(lens, question, *viewpoint);
 
   JsonWriter json(out);
   const AnswerBound bound(out, impl_->options.answer_bytes_max);
@@ -260,7 +346,32 @@ Status Engine::Answer(const Question& question, std::string& out) {
   return Status::Ok();
 }
 
+Status Engine::Judge(const Question& question, std::vector<Verdict>& verdicts) {
+  impl_->TakeUp();
+  auto lens = impl_->Bind(question.lens, question);
+  if (!lens) return lens.error();
+  const AtEnd end([this] { impl_->Rest(); });
+  auto viewpoint = impl_->Collect(question, Impl::Need::kRows);
+  if (!viewpoint) return viewpoint.error();
+  size_t bytes = 0;
+  // Nobody waits for it, and what a loop could answer in time must not fail here for being a little slower.
+  ScriptTime time(std::numeric_limits<double>::infinity());
+  return impl_->ResolveAll(
+      question, *viewpoint, *lens, time,
+      [&](std::string_view concept_path, std::string_view predicate, script::Outcome& outcome) -> Status {
+        verdicts.push_back(
+            MakeVerdict(concept_path, predicate, impl_->set, outcome, impl_->options.answer_bytes_max));
+        bytes += verdicts.back().resolution_json.size();
+        return AnswerBound(verdicts.back().resolution_json, impl_->options.answer_bytes_max,
+                           bytes - verdicts.back().resolution_json.size())
+            .Check();
+      });
+}
+
+void Engine::Use(std::shared_ptr<const script::ScriptSet> scripts) { impl_->Use(std::move(scripts)); }
+
 Status Engine::Compare(const Question& question, std::span<const std::string> lenses, std::string& out) {
+  impl_->TakeUp();
   std::vector<BoundLens> bound;
   for (const std::string& name : lenses) {
     auto lens = impl_->Bind(name, question);
@@ -330,7 +441,10 @@ Status Engine::Concepts(std::string_view prefix, std::string_view after, size_t 
   return Status::Ok();
 }
 
-void Engine::Lenses(std::string& out) const { AppendLensList(out, impl_->lenses.scripts()); }
+void Engine::Lenses(std::string& out) {
+  impl_->TakeUp();
+  AppendLensList(out, impl_->lenses.scripts());
+}
 
 uint64_t Engine::assertion_count() {
   const AtEnd end([this] { impl_->Rest(); });

@@ -7,12 +7,15 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "env/env.h"
 #include "query/plan.h"
 #include "query/question.h"
+#include "query/recent_questions.h"
 #include "script/lens.h"
+#include "script/live_scripts.h"
 #include "store/reader.h"
 #include "telemetry/metrics.h"
 
@@ -33,8 +36,26 @@ struct EngineOptions {
   // take some 50 ms. The question holds its loop meanwhile, so that this is also how long it may keep the
   // others waiting. Beyond: kDeadlineExceeded "query_timeout".
   double script_seconds_max = 0.25;
+  // Where new generations come from: every call begins with a look, and keeps the one it began with to its
+  // end. Null: the set that the engine was made with. Outlives the engine.
+  const script::LiveScripts* live = nullptr;
+  RecentQuestions* recent =
+      nullptr;  // gets the questions that a lens answered; null: nobody. Outlives the engine
+  // Whether calls of lenses are counted, for their scripts and in the metrics. Not when a draft is tried.
+  enum class Counting : uint8_t { kOn, kOff } counting = Counting::kOn;
   // One answer as text, which is made whole in memory; beyond: kOutOfRange "answer_too_large".
   size_t answer_bytes_max = 32u << 20;
+};
+
+// What a lens said of one (concept, predicate) pair, for comparing two versions of it.
+struct Verdict {
+  std::string concept_path;
+  std::string predicate;
+  std::string value_json;  // "null" without a winner
+  double confidence = 0;
+  std::string status;
+  std::string explain;
+  std::string resolution_json;  // the whole resolution, explain left empty
 };
 
 class Engine {
@@ -52,6 +73,12 @@ class Engine {
   // fails has its error in its place.
   Status Compare(const Question& question, std::span<const std::string> lenses, std::string& out);
 
+  // The verdicts of the question's lens: Answer without its text, and with its failures.
+  Status Judge(const Question& question, std::vector<Verdict>& verdicts);
+
+  // Goes over to another set; for engines without `live`.
+  void Use(std::shared_ptr<const script::ScriptSet> scripts);
+
   // One assertion with its status. kNotFound "unknown_assertion".
   Status Assertion(const Hash256& id, std::string& out);
 
@@ -59,7 +86,7 @@ class Engine {
   Status Concepts(std::string_view prefix, std::string_view after, size_t limit, std::string& out);
 
   // Names, versions, hashes, parameters with types.
-  void Lenses(std::string& out) const;
+  void Lenses(std::string& out);
 
   uint64_t assertion_count();
 

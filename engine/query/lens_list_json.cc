@@ -54,6 +54,7 @@ void AppendLensList(std::string& out, const script::ScriptSet& scripts) {
   json.Key("lenses");
   json.BeginArray();
   for (const script::ScriptInfo& script : scripts.scripts()) {
+    if (script.kind != "lens") continue;
     json.BeginObject();
     json.Field("name", script.name);
     json.Field("version", script.version);

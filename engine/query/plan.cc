@@ -65,7 +65,10 @@ Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, i
       viewpoint.weighing.now_ms = record->recorded_at_ms;
     }
   }
-  if (question.now_ms) viewpoint.weighing.now_ms = *question.now_ms;
+  if (question.now_ms) {
+    if (!question.before_sequence && *question.now_ms > clock_now_ms) return InFuture(FormatTime(clock_now_ms));
+    viewpoint.weighing.now_ms = *question.now_ms;
+  }
   if (question.since) {
     auto sequence = SequenceOf(*question.since, reader);
     if (!sequence) return sequence.error();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
@@ -11,20 +12,6 @@ namespace stemedb::query {
 namespace {
 
 using script::Candidate;
-
-std::string_view NameOf(script::Agreement agreement) {
-  switch (agreement) {
-    case script::Agreement::kUnanimous:
-      return "unanimous";
-    case script::Agreement::kAgreed:
-      return "agreed";
-    case script::Agreement::kContested:
-      return "contested";
-    case script::Agreement::kNone:
-      break;
-  }
-  return "none";
-}
 
 void WriteHex(JsonWriter& json, const uint8_t* bytes) { json.Hex({bytes, sizeof(Hash256)}); }
 
@@ -97,8 +84,21 @@ void WriteClaims(JsonWriter& json, const script::Judgement& judgement, const Can
   json.EndArray();
 }
 
-void WriteJudgement(JsonWriter& json, const script::Judgement& judgement, const CandidateSet& set,
+// Which parts of a judgement are the lens's own, and which follow from the weights by the default rules.
+void WriteOrigins(JsonWriter& json, const script::Origins& origins) {
+  const auto name = [](script::Origin origin) { return origin == script::Origin::kLens ? "lens" : "default"; };
+  json.Key("said_by");
+  json.BeginObject();
+  json.Field("weights", name(origins.weights));
+  json.Field("confidence", name(origins.confidence));
+  json.Field("conflict_score", name(origins.conflict_score));
+  json.Field("status", name(origins.status));
+  json.EndObject();
+}
+
+void WriteJudgement(JsonWriter& json, const script::Judgement& judgement, const ResolutionText& text,
                     const ByValue& by_value, int tier, const AnswerBound& bound) {
+  const CandidateSet& set = *text.set;
   json.Key("winner");
   if (judgement.winner) {
     const Candidate& winner = set.candidates()[*judgement.winner];
@@ -117,12 +117,41 @@ void WriteJudgement(JsonWriter& json, const script::Judgement& judgement, const 
   json.Field("status", NameOf(judgement.agreement));
   json.Key("candidates_count");
   json.Unsigned(judgement.candidates_count);
+  if (text.include_explain) WriteOrigins(json, judgement.origins);
   WriteClaims(json, judgement, set, by_value, tier, bound);
 }
 
-void WriteCandidate(JsonWriter& json, const Candidate& candidate, const ResolutionText& text) {
+// What the lens made of a claim, by what it said of the claim's value.
+std::string_view RoleOf(uint32_t candidate, uint32_t value_index, double value_weight,
+                        const ResolutionText& text) {
+  const std::optional<uint32_t>& winner = text.outcome->overall.winner;
+  if (winner == candidate) return "winner";
+  if (!(value_weight > 0)) return "unweighed";
+  if (!winner) return "listed";
+  return text.set->candidates()[*winner].value_index == value_index ? "supports" : "opposes";
+}
+
+// The numbers that a candidate came to the lens with, and what it left with.
+void WriteAccount(JsonWriter& json, uint32_t index, const Candidate& candidate, const ResolutionText& text,
+                  const script::ValueWeight& value, const std::string* note) {
+  json.Key("effective_confidence");
+  json.Number(candidate.effective_confidence);
+  json.Key("class_multiplier");
+  json.Number(text.weighing->class_multipliers[candidate.tier]);
+  json.Key("weight");
+  json.Number(candidate.weight);
+  json.Key("voice");
+  json.Unsigned(candidate.voice_index);
+  json.Key("value_weight");
+  json.Number(value.weight);
+  json.Key("value_share");
+  json.Number(value.share);
+  json.Field("role", RoleOf(index, candidate.value_index, value.weight, text));
+  if (note != nullptr) json.Field("note", *note);
+}
+
+void WriteCandidate(JsonWriter& json, const Candidate& candidate) {
   const auto source_class = static_cast<model::SourceClass>(candidate.tier);
-  json.BeginObject();
   json.Key("id");
   WriteHex(json, candidate.id);
   json.Key("value");
@@ -140,17 +169,6 @@ void WriteCandidate(JsonWriter& json, const Candidate& candidate, const Resoluti
   json.Field("lifecycle", model::NameOf(static_cast<model::Lifecycle>(candidate.lifecycle)));
   json.Key("sequence");
   json.Unsigned(candidate.sequence);
-  if (text.include_explain) {
-    json.Key("effective_confidence");
-    json.Number(candidate.effective_confidence);
-    json.Key("class_multiplier");
-    json.Number(text.weighing->class_multipliers[candidate.tier]);
-    json.Key("weight");
-    json.Number(candidate.weight);
-    json.Key("voice");
-    json.Unsigned(candidate.voice_index);
-  }
-  json.EndObject();
 }
 
 void WriteCandidates(JsonWriter& json, const ResolutionText& text, const AnswerBound& bound) {
@@ -158,7 +176,20 @@ void WriteCandidates(JsonWriter& json, const ResolutionText& text, const AnswerB
   const size_t shown = std::min(candidates.size(), kCandidatesShownMax);
   json.Key("candidates");
   json.BeginArray();
-  for (size_t i = 0; i < shown && !bound.exceeded(); ++i) WriteCandidate(json, candidates[i], text);
+  std::vector<script::ValueWeight> by_value(text.set->values_count());
+  for (const auto& value : text.outcome->overall.values) by_value[value.value_index] = value;
+  auto note = text.outcome->notes.begin();
+  for (uint32_t i = 0; i < shown && !bound.exceeded(); ++i) {
+    json.BeginObject();
+    WriteCandidate(json, candidates[i]);
+    if (text.include_explain) {
+      const bool has_note = note != text.outcome->notes.end() && note->candidate == i;
+      WriteAccount(json, i, candidates[i], text, by_value[candidates[i].value_index],
+                   has_note ? &note->text : nullptr);
+      if (has_note) ++note;
+    }
+    json.EndObject();
+  }
   json.EndArray();
   if (shown < candidates.size()) {
     json.Key("candidates_not_shown");
@@ -193,13 +224,35 @@ void WriteWeighing(JsonWriter& json, const Weighing& weighing) {
 
 }  // namespace
 
+std::string_view NameOf(script::Agreement agreement) {
+  switch (agreement) {
+    case script::Agreement::kUnanimous:
+      return "unanimous";
+    case script::Agreement::kAgreed:
+      return "agreed";
+    case script::Agreement::kContested:
+      return "contested";
+    case script::Agreement::kNone:
+      break;
+  }
+  return "none";
+}
+
+void WriteWinningValue(JsonWriter& json, const script::Judgement& judgement, const CandidateSet& set) {
+  if (judgement.winner) {
+    WriteValue(json, set.candidates()[*judgement.winner]);
+  } else {
+    json.Null();
+  }
+}
+
 void WriteResolution(JsonWriter& json, const ResolutionText& text, const AnswerBound& bound) {
   const script::Outcome& outcome = *text.outcome;
   const ByValue by_value(*text.set);
   json.BeginObject();
   json.Field("concept_path", text.concept_path);
   json.Field("predicate", text.predicate);
-  WriteJudgement(json, outcome.overall, *text.set, by_value, -1, bound);
+  WriteJudgement(json, outcome.overall, text, by_value, -1, bound);
   json.Field("explain", outcome.explain);
   if (!outcome.layers.empty()) {
     json.Key("layers");
@@ -209,7 +262,7 @@ void WriteResolution(JsonWriter& json, const ResolutionText& text, const AnswerB
       json.Key("tier");
       json.Unsigned(layer.tier);
       json.Field("source_class", model::NameOf(static_cast<model::SourceClass>(layer.tier)));
-      WriteJudgement(json, layer.judgement, *text.set, by_value, layer.tier, bound);
+      WriteJudgement(json, layer.judgement, text, by_value, layer.tier, bound);
       json.EndObject();
     }
     json.EndArray();
@@ -222,7 +275,11 @@ void WriteResolution(JsonWriter& json, const ResolutionText& text, const AnswerB
     json.Key("candidates_left_out");
     json.Unsigned(text.set->left_out());
   }
-  if (text.include_explain) WriteWeighing(json, *text.weighing);
+  if (text.include_explain) {
+    json.Key("declined");
+    json.Bool(outcome.declined);
+    WriteWeighing(json, *text.weighing);
+  }
   if (text.include_candidates || text.include_explain) {
     WriteCandidates(json, text, bound);
   }

@@ -19,6 +19,11 @@ inline constexpr size_t kAssertionIdsMax = 100;
 // Candidates are included up to this many, newest first; `candidates_not_shown` says how many more there are.
 inline constexpr size_t kCandidatesShownMax = 10'000;
 
+// "unanimous" and so on.
+std::string_view NameOf(script::Agreement agreement);
+// The winner's value, or null.
+void WriteWinningValue(JsonWriter& json, const script::Judgement& judgement, const CandidateSet& set);
+
 struct ResolutionText {
   std::string_view concept_path;
   std::string_view predicate;
@@ -26,7 +31,7 @@ struct ResolutionText {
   const script::Outcome* outcome = nullptr;
   const Weighing* weighing = nullptr;
   bool include_candidates = false;
-  bool include_explain = false;
+  bool include_explain = false;  // where each number comes from, what the lens made of each claim
 };
 
 // Writes one resolution object. Claims are listed in the outcome's order, ids in the candidates'. Lists end

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The room's own Lua, prelude.lua, policy.lua and steme.lua, as text in the program. CMake makes the
-// definitions.
+// The room's own Lua as text in the program. CMake makes the definitions.
 #pragma once
 
 #include <string_view>
 
 namespace stemedb::script {
-extern const std::string_view kPreludeLua;
-extern const std::string_view kStemeLua;
-extern const std::string_view kPolicyLua;
+extern const std::string_view kPreludeLua;  // prelude.lua
+extern const std::string_view kStemeLua;    // steme.lua
+extern const std::string_view kPromptLua;   // prompt.lua
+extern const std::string_view kPolicyLua;   // policy.lua
 }  // namespace stemedb::script

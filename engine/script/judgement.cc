@@ -91,6 +91,11 @@ Judgement Judge(const CallFrame& frame, const JudgementSlot& slot, std::optional
   judgement.conflict_score =
       std::isnan(slot.conflict_score) ? ConflictScore(judgement.values) : slot.conflict_score;
   judgement.agreement = slot.agreement < 0 ? Agree(judgement.values) : static_cast<Agreement>(slot.agreement);
+  const auto origin = [](bool by_lens) { return by_lens ? Origin::kLens : Origin::kDefault; };
+  judgement.origins = {.weights = origin(slot.has_weights != 0),
+                       .confidence = origin(!std::isnan(slot.confidence)),
+                       .conflict_score = origin(!std::isnan(slot.conflict_score)),
+                       .status = origin(slot.agreement >= 0)};
   judgement.confidence = std::isnan(slot.confidence) ? DefaultConfidence(frame, judgement) : slot.confidence;
   return judgement;
 }

@@ -3,6 +3,7 @@
 // is one thread's Lua states for one ScriptSet.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -32,6 +33,17 @@ struct ParamSpec {
   std::string description;
 };
 
+// How one version of a script has fared since it went live. All threads count here, without a lock; the
+// scripts thread looks whether it fails too often.
+struct alignas(64) ScriptCounts {
+  std::atomic<uint64_t> calls{0};
+  std::atomic<uint64_t> failures{0};
+  void Count(bool failed) {
+    calls.fetch_add(1, std::memory_order_relaxed);
+    if (failed) failures.fetch_add(1, std::memory_order_relaxed);
+  }
+};
+
 struct ScriptInfo {
   std::string name;
   std::string kind;  // "lens" or "policy"
@@ -43,6 +55,8 @@ struct ScriptInfo {
   Hash256 sha256{};    // of the file's bytes
   std::string source;  // the file's text
   std::vector<ParamSpec> params;
+  uint64_t generation = 0;               // the one in which this version came; 0: it isn't live
+  std::shared_ptr<ScriptCounts> counts;  // never null in a set
 };
 
 struct ScriptFile {
@@ -52,26 +66,42 @@ struct ScriptFile {
 
 // The scripts of a directory, sorted by name, specs (*_spec.lua) left out.
 Result<std::vector<ScriptFile>> ReadScripts(const std::string& directory);
-// Compiles one script in a fresh state and checks its description. kInvalidArgument "script_invalid" with
-// file, line and remedy.
-Result<ScriptInfo> CheckScript(const ScriptFile& file);
 
-// All scripts that are live together. Immutable.
+enum class CheckStage : uint8_t { kCompile, kDescribe };
+// Compiles one script in a fresh state and checks its description. kInvalidArgument "script_invalid" with
+// file, line and remedy. `stage` becomes the one that it came to.
+Result<ScriptInfo> CheckScript(const ScriptFile& file, CheckStage* stage = nullptr);
+// The same for a text that isn't in a directory: its own description names the script; `label` is what
+// messages call its file.
+Result<ScriptInfo> CheckDraft(std::string_view source, const std::string& label);
+
+// All scripts that are live together, lenses and policies. Immutable, but for what is counted.
 class ScriptSet {
  public:
-  // Reads, compiles and checks every *.lua of the directory (specs, *_spec.lua, are left out). A script that
-  // is wrong fails the whole load with file, line and remedy: at start-up a server must not come up with less
-  // than its operator expects. (Live reload will keep the last good version of each instead; it builds sets
-  // by the same path.)
-  static Result<std::shared_ptr<const ScriptSet>> Load(const std::string& directory, uint64_t generation);
+  // Checks every *.lua of the directory, or of both (specs, *_spec.lua, are left out). A script that is wrong
+  // fails the whole load with file, line and remedy: at start-up a server must not come up with less than its
+  // operator expects. (Live reload keeps the last good version of each instead; it builds sets by the same
+  // path.) There must be a lens; `policies_directory` may be empty or missing.
+  static Result<std::shared_ptr<const ScriptSet>> Load(const std::string& lenses_directory,
+                                                       uint64_t generation,
+                                                       const std::string& policies_directory = "");
   // The same from texts.
   static Result<std::shared_ptr<const ScriptSet>> Build(const std::vector<ScriptFile>& files,
                                                         uint64_t generation);
+  // Of scripts that are checked. Those without a generation come in this one, and are counted anew.
+  // kInvalidArgument "script_invalid" when two have one name.
+  static Result<std::shared_ptr<const ScriptSet>> Of(std::vector<ScriptInfo> scripts, uint64_t generation);
 
+  // 0: of a set that was never live, such as a draft's.
   uint64_t generation() const { return generation_; }
   const std::vector<ScriptInfo>& scripts() const { return scripts_; }  // sorted by name
   // Position in scripts(), or -1.
   int Find(std::string_view name) const;
+  // Null when there is none.
+  const ScriptInfo* Get(std::string_view name) const {
+    const int script = Find(name);
+    return script < 0 ? nullptr : &scripts_[static_cast<size_t>(script)];
+  }
 
  private:
   uint64_t generation_ = 0;
@@ -87,12 +117,16 @@ struct Params {
 // allowed.
 Result<Params> CheckParams(const ScriptInfo& script, const std::map<std::string, ParamValue>& given);
 
+// Whether the lens is asked for notes on single claims.
+enum class Notes : uint8_t { kNone, kWanted };
+
 struct LensCall {
   std::span<const Candidate> candidates;
   uint32_t values_count = 0;       // distinct value_index
   uint32_t voices_count = 0;       // distinct voice_index
   int64_t now_ms = 0;              // the question's time: the only clock a lens has
   const Params* params = nullptr;  // from CheckParams; null: the script's defaults
+  Notes notes = Notes::kNone;
 };
 
 // Whether a script can be stopped by its time. Without it a script runs as it is written: for benchmarks,
@@ -122,6 +156,8 @@ class LensRunner {
 
   const ScriptSet& scripts() const { return *scripts_; }
   const std::shared_ptr<const ScriptSet>& shared_scripts() const { return scripts_; }
+  // Goes over to another set. States of scripts that are the same in both stay as they are, warm.
+  void Use(std::shared_ptr<const ScriptSet> scripts);
 
   // Runs scripts()[script].resolve over the candidates, which are in canonical order (candidate.h); without
   // candidates the answer is "no claims" and the script isn't asked. kInternal "lens_failed" with file and

@@ -136,7 +136,9 @@ Outcome TakeOutcome(State& state) {
     const auto tier = static_cast<uint8_t>(frame.slots[i].tier);
     outcome.layers.push_back({tier, Judge(frame, frame.slots[i], tier, scratch.judge)});
   }
+  outcome.declined = frame.declined != 0;
   outcome.explain = state.explain();
+  outcome.notes = std::move(state.notes());
   outcome.details_json = state.details_json();
   return outcome;
 }
@@ -176,6 +178,24 @@ LensRunner::~LensRunner() = default;
 
 Failure LensRunner::last_failure() const { return impl_->failure; }
 
+void LensRunner::Use(std::shared_ptr<const ScriptSet> scripts) {
+  if (scripts == scripts_) return;
+  std::vector<std::unique_ptr<State>> states(scripts->scripts().size());
+  impl_->defaults.clear();
+  for (size_t i = 0; i < states.size(); ++i) {
+    const ScriptInfo& script = scripts->scripts()[i];
+    impl_->defaults.push_back(Defaults(script));
+    const int old = scripts_->Find(script.name);
+    if (old < 0) continue;
+    const ScriptInfo& before = scripts_->scripts()[static_cast<size_t>(old)];
+    if (before.sha256 == script.sha256 && before.file == script.file) {
+      states[i] = std::move(impl_->states[static_cast<size_t>(old)]);
+    }
+  }
+  impl_->states = std::move(states);
+  scripts_ = std::move(scripts);
+}
+
 Result<Outcome> LensRunner::Resolve(int script, const LensCall& call) {
   STEMEDB_CHECK(script >= 0 && static_cast<size_t>(script) < impl_->states.size());
   impl_->failure = Failure::kNone;
@@ -201,7 +221,7 @@ Result<Outcome> LensRunner::Resolve(int script, const LensCall& call) {
     state = std::move(opened).value();
   }
   FillFrame(state->frame(), call);
-  if (Status status = state->Run(info, params); !status.ok()) {
+  if (Status status = state->Run(info, params, call.notes); !status.ok()) {
     impl_->failure = state->failure();
     state.reset();
     return status;

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <lua.hpp>
-#include <optional>
 
 #include "base/json_writer.h"
 #include "script/spec_case.h"
@@ -15,30 +14,6 @@ namespace {
 
 constexpr double kTolerance = 1e-9;
 constexpr size_t kCasesMax = 10'000;
-
-// A request that owns its texts.
-struct GivenRequest {
-  std::string route = "/v1/query";
-  std::string method = "GET";
-  std::string agent;
-  std::string peer = "192.0.2.1";
-  double body_bytes = 0;
-  double items = 1;
-  double now_ms = kSpecNow;
-  bool loopback = false;
-  bool is_signed = false;
-};
-
-struct PolicyCase {
-  std::string claim;
-  std::string error;  // what is wrong with the case itself
-  GivenRequest given;
-  std::map<std::string, ParamValue> params;
-  bool is_unlimited = false;
-  std::optional<std::string> bucket;
-  std::optional<double> cost, limit, window_s, peer_limit;
-  std::optional<std::string> fails;  // a part of the error's message
-};
 
 std::string Show(double number) {
   std::string text;
@@ -84,10 +59,11 @@ std::string ReadExpected(lua_State* lua, PolicyCase& one) {
 // The table on top of the stack.
 PolicyCase ReadCase(lua_State* lua, size_t number) {
   PolicyCase one;
-  bool has_expectation = false;
+  bool has_request = false, has_expectation = false;
   one.error = ReadFields(lua, {{"claim", Text([&](std::string v) { one.claim = std::move(v); })},
                                {"request",
                                 [&](lua_State* state) {
+                                  has_request = true;
                                   const std::string error = ReadRequest(state, one.given);
                                   return error.empty() ? error : "." + error;
                                 }},
@@ -97,6 +73,7 @@ PolicyCase ReadCase(lua_State* lua, size_t number) {
                                   return ReadExpected(state, one);
                                 }}});
   if (one.error.empty() && one.claim.empty()) one.error = "claim is missing: say in words what holds";
+  if (one.error.empty() && !has_request) one.error = "request is missing";
   if (one.error.empty() && !has_expectation) one.error = "expect is missing";
   if (one.claim.empty()) one.claim = "case " + std::to_string(number);
   return one;
@@ -122,7 +99,9 @@ std::string Compare(const PolicyCase& one, const std::optional<RateVerdict>& got
   return failure;
 }
 
-std::string RunCase(PolicyRunner& runner, int script, const PolicyCase& one) {
+}  // namespace
+
+std::string RunPolicyCase(PolicyRunner& runner, int script, const PolicyCase& one) {
   if (!one.error.empty()) return "the case is wrong: " + one.error;
   const auto params = CheckParams(runner.scripts().scripts()[static_cast<size_t>(script)], one.params);
   if (!params) return std::string(params.error().message());
@@ -141,18 +120,28 @@ std::string RunCase(PolicyRunner& runner, int script, const PolicyCase& one) {
   return one.fails && message.find(*one.fails) != std::string::npos ? "" : message;
 }
 
-}  // namespace
+bool HasPolicyCases(lua_State* lua, int index) {
+  bool has_request = false;
+  lua_rawgeti(lua, index, 1);
+  if (lua_type(lua, -1) == LUA_TTABLE) {
+    lua_pushliteral(lua, "request");
+    lua_rawget(lua, -2);
+    has_request = lua_type(lua, -1) != LUA_TNIL;
+    lua_pop(lua, 1);
+  }
+  lua_pop(lua, 1);
+  return has_request;
+}
 
-std::vector<SpecResult> RunPolicyCases(PolicyRunner& runner, int script, lua_State* lua, int index) {
-  std::vector<SpecResult> results;
+std::vector<PolicyCase> ReadPolicyCases(lua_State* lua, int index) {
+  std::vector<PolicyCase> cases;
   const size_t count = std::min<size_t>(lua_objlen(lua, index), kCasesMax);
   for (size_t i = 1; i <= count; ++i) {
     lua_rawgeti(lua, index, static_cast<int>(i));
-    const PolicyCase one = ReadCase(lua, i);
+    cases.push_back(ReadCase(lua, i));
     lua_pop(lua, 1);
-    results.push_back({one.claim, RunCase(runner, script, one)});
   }
-  return results;
+  return cases;
 }
 
 }  // namespace stemedb::script

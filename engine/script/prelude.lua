@@ -5,6 +5,8 @@
 --   adopt, run, param_values, ffi = prelude(address of the CallFrame, the chunk of steme.lua,
 --                                           address of the PolicyFrame, the chunk of policy.lua)
 --
+-- and by prompt.cc, which takes `safe` and FIELDS as well.
+--
 -- Time: the script's chunk, and steme.lua's, come with fuel steps (instrument.h). What a script can call here takes at
 -- most as long as reading a text of 64 KiB once, or else it pays by what it does: `charge` takes from the script's own
 -- fuel. One unit may take 20 µs.
@@ -664,9 +666,17 @@ local resolve
 -- One call of a policy; nil for a lens.
 local judge_policy
 
--- One call: C++ has filled the frame and params. Gives explain and details.
-local function run()
+-- What the lens made of single claims: for questions that ask to explain. C++ looks at the entries.
+local function read_notes(said)
+  local notes = said.notes
+  if notes ~= nil and type(notes) ~= "table" then wrong("", "notes that are not a table", notes) end
+  return notes
+end
+
+-- One call: C++ has filled the frame and params. Gives explain, details and notes.
+local function run(wants_notes)
   if judge_policy then return judge_policy() end
+  context.wants_notes = wants_notes
   context.now = frame.now_ms
   context.candidates_count = frame.rows_count
   context.values_count = frame.values_count
@@ -684,7 +694,7 @@ local function run()
   local explain, details = said.explain, said.details
   if explain ~= nil and type(explain) ~= "string" then wrong("", "an explain that is not a string", explain) end
   if details ~= nil and type(details) ~= "table" then wrong("", "details that are not a table", details) end
-  return explain, details
+  return explain, details, read_notes(said)
 end
 
 -- Gives a compiled chunk its world, runs it and returns its table.
@@ -710,4 +720,4 @@ for name in next, loaded do loaded[name] = nil end
 for name in next, globals do globals[name] = nil end
 
 -- The caller anchors ffi: LuaJIT keeps the metatypes in tables that nothing but the library's own functions holds.
-return adopt, run, param_values, ffi
+return adopt, run, param_values, ffi, safe, FIELDS

@@ -2,72 +2,79 @@
 // ScriptSet: from files to checked scripts. A script is compiled and run once in a state of its own, under
 // the same prelude as in production, and its description is read from the table that it returns.
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <lua.hpp>
 
 #include "crypto/sha256.h"
 #include "script/describe.h"
 #include "script/lens.h"
+#include "script/script_files.h"
 #include "script/spec.h"
 #include "script/state.h"
 
 namespace stemedb::script {
 namespace {
 
-constexpr size_t kScriptBytesMax = 256 << 10;
-constexpr size_t kScriptsMax = 256;
-
-bool IsSpec(const std::string& name) { return name.size() > 9 && name.ends_with("_spec.lua"); }
-
-Result<std::string> ReadScript(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return Status(Code::kIoError, "script_unreadable",
-                  path.string() + ": can't be opened: check its permissions");
-  }
-  std::string text(kScriptBytesMax + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (file.bad()) return Status(Code::kIoError, "script_unreadable", path.string() + ": can't be read");
-  if (text.size() > kScriptBytesMax) {
-    return Status(Code::kTooLarge, "script_invalid",
-                  path.string() + ": larger than 256 KiB: is it a script?");
-  }
-  return text;
-}
-
-Result<std::vector<ScriptFile>> ReadFiles(const std::string& directory, bool (*wanted)(const std::string&)) {
-  std::error_code error;
-  std::filesystem::directory_iterator entries(directory, error);
+Result<std::vector<ScriptFile>> ReadFiles(const std::string& directory, bool specs) {
+  auto listed = ListScriptFiles(directory);
+  if (!listed) return listed.error();
   std::vector<ScriptFile> files;
-  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
-    const auto& path = entries->path();
-    const std::string name = path.filename().string();
-    if (path.extension() != ".lua" || name.front() == '.' || !wanted(name)) continue;
+  for (const ListedFile& file : *listed) {
+    if (IsSpecFile(file.name) != specs) continue;
     if (files.size() == kScriptsMax) {
       return Status(Code::kTooLarge, "script_invalid", directory + ": more than 256 scripts");
     }
-    auto text = ReadScript(path);
-    if (!text) return text.error();
-    files.push_back({name, std::move(text).value()});
+    auto read = ReadScriptFile(directory + "/" + file.name);
+    if (!read) return read.error();
+    files.push_back({file.name, std::move(read->text)});
   }
-  if (error) {
-    return Status(Code::kIoError, "scripts_unreadable",
-                  directory + ": " + error.message() + ": give the directory with the lenses");
-  }
-  std::sort(files.begin(), files.end(),
-            [](const ScriptFile& a, const ScriptFile& b) { return a.name < b.name; });
   return files;
+}
+
+Status MustBe(const std::string& kind, const ScriptInfo& script, const std::string& directory) {
+  if (script.kind == kind) return Status::Ok();
+  return Status(Code::kInvalidArgument, "script_invalid",
+                directory + ": " + script.file + ": kind is '" + script.kind +
+                    "', but this is the directory for " + "kind '" + kind + "': move the file");
+}
+
+// The scripts of one directory, checked, appended to `scripts`.
+Status LoadDirectory(const std::string& directory, const std::string& kind,
+                     std::vector<ScriptInfo>& scripts) {
+  auto files = ReadScripts(directory);
+  if (!files) return files.error();
+  for (const ScriptFile& file : *files) {
+    auto info = CheckScript(file);
+    if (!info) return info.error().Annotate(directory);
+    STEMEDB_RETURN_IF_ERROR(MustBe(kind, *info, directory));
+    scripts.push_back(std::move(*info));
+  }
+  return Status::Ok();
+}
+
+// Not more than what describes the table's own name; empty when it has none.
+std::string OwnName(State& state) {
+  lua_State* lua = state.lua();
+  if (lua_type(lua, State::kScriptTable) != LUA_TTABLE) return "";
+  lua_pushliteral(lua, "name");
+  lua_rawget(lua, State::kScriptTable);
+  size_t size = 0;
+  const char* text = lua_type(lua, -1) == LUA_TSTRING ? lua_tolstring(lua, -1, &size) : "";
+  std::string name(text, std::min<size_t>(size, 256));
+  lua_pop(lua, 1);
+  return name;
 }
 
 }  // namespace
 
-Result<ScriptInfo> CheckScript(const ScriptFile& file) {
+Result<ScriptInfo> CheckScript(const ScriptFile& file, CheckStage* stage) {
+  CheckStage unused;
+  CheckStage& at = stage != nullptr ? *stage : unused;
+  at = CheckStage::kCompile;
   auto state = State::Open(file.name, file.text, {});
   if (!state) {
     return Status(Code::kInvalidArgument, "script_invalid", std::string(state.error().message()));
   }
+  at = CheckStage::kDescribe;
   (*state)->LiftCap(1 << 20);
   auto info = DescribeScript((*state)->lua(), State::kScriptTable, file.name);
   if (!info) return info.error();
@@ -76,37 +83,68 @@ Result<ScriptInfo> CheckScript(const ScriptFile& file) {
   return info;
 }
 
+Result<ScriptInfo> CheckDraft(std::string_view source, const std::string& label) {
+  auto state = State::Open(label, source, {});
+  if (!state) return state.error();
+  (*state)->LiftCap(1 << 20);
+  const std::string name = OwnName(**state);
+  auto info = DescribeScript((*state)->lua(), State::kScriptTable, name.empty() ? label : name + ".lua");
+  if (!info) return info.error();
+  info->file = label;
+  info->sha256 = crypto::Sha256::Of(source);
+  info->source = source;
+  return info;
+}
+
 Result<std::shared_ptr<const ScriptSet>> ScriptSet::Build(const std::vector<ScriptFile>& files,
                                                           uint64_t generation) {
-  auto set = std::make_shared<ScriptSet>();
-  set->generation_ = generation;
+  std::vector<ScriptInfo> scripts;
   for (const auto& file : files) {
     auto info = CheckScript(file);
     if (!info) return info.error();
-    set->scripts_.push_back(std::move(info).value());
+    scripts.push_back(std::move(info).value());
   }
+  return Of(std::move(scripts), generation);
+}
+
+Result<std::shared_ptr<const ScriptSet>> ScriptSet::Of(std::vector<ScriptInfo> scripts, uint64_t generation) {
+  auto set = std::make_shared<ScriptSet>();
+  set->generation_ = generation;
+  set->scripts_ = std::move(scripts);
   std::sort(set->scripts_.begin(), set->scripts_.end(),
             [](const ScriptInfo& a, const ScriptInfo& b) { return a.name < b.name; });
+  for (size_t i = 0; i < set->scripts_.size(); ++i) {
+    ScriptInfo& script = set->scripts_[i];
+    if (i > 0 && set->scripts_[i - 1].name == script.name) {
+      return Status(Code::kInvalidArgument, "script_invalid",
+                    "two scripts are named '" + script.name +
+                        "': names are unique over lenses and policies, rename one");
+    }
+    if (script.generation == 0) script.generation = generation, script.counts = nullptr;
+    if (script.counts == nullptr) script.counts = std::make_shared<ScriptCounts>();
+  }
   return std::shared_ptr<const ScriptSet>(std::move(set));
 }
 
 Result<std::vector<ScriptFile>> ReadScripts(const std::string& directory) {
-  return ReadFiles(directory, [](const std::string& name) { return !IsSpec(name); });
+  return ReadFiles(directory, false);
 }
 
-Result<std::vector<ScriptFile>> ReadSpecs(const std::string& directory) {
-  return ReadFiles(directory, IsSpec);
-}
+Result<std::vector<ScriptFile>> ReadSpecs(const std::string& directory) { return ReadFiles(directory, true); }
 
-Result<std::shared_ptr<const ScriptSet>> ScriptSet::Load(const std::string& directory, uint64_t generation) {
-  auto files = ReadScripts(directory);
-  if (!files) return files.error();
-  if (files->empty()) {
-    return Status(Code::kNotFound, "scripts_missing", directory + ": no lens in it (expected *.lua)");
+Result<std::shared_ptr<const ScriptSet>> ScriptSet::Load(const std::string& lenses_directory,
+                                                         uint64_t generation,
+                                                         const std::string& policies_directory) {
+  std::vector<ScriptInfo> scripts;
+  STEMEDB_RETURN_IF_ERROR(LoadDirectory(lenses_directory, "lens", scripts));
+  if (scripts.empty()) {
+    return Status(Code::kNotFound, "scripts_missing", lenses_directory + ": no lens in it (expected *.lua)");
   }
-  auto set = Build(*files, generation);
-  if (!set) return set.error().Annotate(directory);
-  return set;
+  if (!policies_directory.empty()) {
+    const Status loaded = LoadDirectory(policies_directory, "policy", scripts);
+    if (!loaded.ok() && loaded.code() != Code::kNotFound) return loaded;
+  }
+  return Of(std::move(scripts), generation);
 }
 
 int ScriptSet::Find(std::string_view name) const {

@@ -51,6 +51,7 @@ class Comparison {
   std::string TakeFailure() { return std::move(failure_); }
 
  private:
+  void Notes(const Outcome& outcome);
   void Judgements(const std::string& place, const ExpectedJudgement& expected, const Judgement& got);
   void Shares(const std::string& place, const ExpectedJudgement& expected, const Judgement& got);
   void Differs(const std::string& what, const std::string& expected, const std::string& got) {
@@ -103,7 +104,23 @@ void Comparison::Judgements(const std::string& place, const ExpectedJudgement& e
   Shares(place, expected, got);
 }
 
+// `spec_.notes` is by the number of the given claim.
+void Comparison::Notes(const Outcome& outcome) {
+  for (const auto& [number, part] : spec_.notes) {
+    std::string got;
+    for (const Note& note : outcome.notes) {
+      if (claims_.numbers[note.candidate] == number) got = note.text;
+    }
+    const bool fits = part.empty() ? got.empty() : got.find(part) != std::string::npos;
+    if (!fits) {
+      Differs("note on claim " + std::to_string(number), part.empty() ? "none" : "'" + part + "' in it",
+              got.empty() ? "none" : "'" + got + "'");
+    }
+  }
+}
+
 void Comparison::Outcomes(const Outcome& outcome) {
+  Notes(outcome);
   Judgements("", spec_.expected, outcome.overall);
   if (spec_.explain && outcome.explain.find(*spec_.explain) == std::string::npos) {
     Differs("explain", "'" + *spec_.explain + "' in it", "'" + outcome.explain + "'");
@@ -125,18 +142,14 @@ void Comparison::Outcomes(const Outcome& outcome) {
   }
 }
 
-Status NoCases(const ScriptFile& spec) {
-  return Status(Code::kInvalidArgument, "spec_invalid",
-                spec.name + ": no cases in it: return a list of them");
-}
-
 // What differs; empty when the case holds.
 std::string RunCase(LensRunner& runner, int script, const SpecCase& spec) {
   if (!spec.error.empty()) return "the case is wrong: " + spec.error;
   const auto params = CheckParams(runner.scripts().scripts()[static_cast<size_t>(script)], spec.params);
   if (!params) return std::string(params.error().message());
   const PreparedClaims claims = Prepare(spec.given);
-  const LensCall call{claims.rows, claims.values_count, claims.voices_count, kSpecNow, &*params};
+  const LensCall call{claims.rows, claims.values_count,   claims.voices_count, kSpecNow,
+                      &*params,    script::Notes::kWanted};
   const auto outcome = runner.Resolve(script, call);
   if (!outcome) {
     const std::string message(outcome.error().message());
@@ -148,7 +161,50 @@ std::string RunCase(LensRunner& runner, int script, const SpecCase& spec) {
   return comparison.TakeFailure();
 }
 
+// The cases of a lens, or of a policy.
+struct Cases {
+  std::vector<SpecCase> lens;
+  std::vector<PolicyCase> policy;
+  size_t count() const { return lens.size() + policy.size(); }
+};
+
+Result<Cases> CasesOf(const ScriptFile& spec) {
+  State::Options options;
+  options.memory_bytes_max = kSpecMemoryMax;
+  auto state = State::Open(spec.name, spec.text, options);
+  if (!state) return state.error();
+  (*state)->LiftCap(1 << 20);
+  lua_State* lua = (*state)->lua();
+  Cases cases;
+  if (HasPolicyCases(lua, State::kScriptTable)) {
+    cases.policy = ReadPolicyCases(lua, State::kScriptTable);
+  } else {
+    cases.lens = ReadCases(lua, State::kScriptTable);
+  }
+  if (cases.count() > 0) return cases;
+  return Status(Code::kInvalidArgument, "spec_invalid",
+                spec.name + ": no cases in it: return a list of them");
+}
+
+template <typename Case>
+Status FirstFault(const ScriptFile& spec, const std::vector<Case>& cases) {
+  for (const Case& one : cases) {
+    if (one.error.empty()) continue;
+    return Status(Code::kInvalidArgument, "spec_invalid",
+                  spec.name + ": the case '" + one.claim + "': " + one.error);
+  }
+  return Status::Ok();
+}
+
 }  // namespace
+
+Result<size_t> CheckSpec(const ScriptFile& spec) {
+  const auto cases = CasesOf(spec);
+  if (!cases) return cases.error();
+  STEMEDB_RETURN_IF_ERROR(FirstFault(spec, cases->lens));
+  STEMEDB_RETURN_IF_ERROR(FirstFault(spec, cases->policy));
+  return cases->count();
+}
 
 Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec) {
   constexpr size_t kEnding = sizeof("_spec.lua") - 1;
@@ -158,22 +214,20 @@ Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& sp
     return Status(Code::kNotFound, "spec_invalid",
                   spec.name + ": there is no script '" + name + "' for this spec");
   }
-  State::Options options;
-  options.memory_bytes_max = kSpecMemoryMax;
-  auto state = State::Open(spec.name, spec.text, options);
-  if (!state) return state.error();
-  (*state)->LiftCap(1 << 20);
-  if (runner.scripts().scripts()[static_cast<size_t>(script)].kind == "policy") {
-    PolicyRunner policies(runner.shared_scripts(), {});
-    auto results = RunPolicyCases(policies, script, (*state)->lua(), State::kScriptTable);
-    if (results.empty()) return NoCases(spec);
-    return results;
+  const auto cases = CasesOf(spec);
+  if (!cases) return cases.error();
+  const std::string& kind = runner.scripts().scripts()[static_cast<size_t>(script)].kind;
+  if ((kind == "policy") != cases->lens.empty()) {
+    return Status(Code::kInvalidArgument, "spec_invalid",
+                  spec.name + ": " + name + " is a " + kind + ": its cases " +
+                      (kind == "policy" ? "give a request" : "give claims (given)"));
   }
-  const auto cases = ReadCases((*state)->lua(), State::kScriptTable);
-  if (cases.empty()) return NoCases(spec);
   std::vector<SpecResult> results;
-  results.reserve(cases.size());
-  for (const auto& one : cases) results.push_back({one.claim, RunCase(runner, script, one)});
+  results.reserve(cases->count());
+  for (const auto& one : cases->lens) results.push_back({one.claim, RunCase(runner, script, one)});
+  if (cases->policy.empty()) return results;
+  PolicyRunner policies(runner.shared_scripts(), {});
+  for (const auto& one : cases->policy) results.push_back({one.claim, RunPolicyCase(policies, script, one)});
   return results;
 }
 

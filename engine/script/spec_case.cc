@@ -102,9 +102,29 @@ std::string ReadLayer(lua_State* lua, SpecCase& spec) {
   return error;
 }
 
+std::string ReadNotes(lua_State* lua, SpecCase& spec) {
+  if (lua_type(lua, -1) != LUA_TTABLE) return "must be a table";
+  const int table = lua_gettop(lua);
+  std::string error;
+  lua_pushnil(lua);
+  while (error.empty() && lua_next(lua, table) != 0) {
+    const bool has_text = lua_type(lua, -1) == LUA_TSTRING;
+    const bool is_false = lua_type(lua, -1) == LUA_TBOOLEAN && lua_toboolean(lua, -1) == 0;
+    if (lua_type(lua, -2) != LUA_TNUMBER || !(has_text || is_false)) {
+      error = "must give, by the number of a given claim, a part of its note, or false for none";
+    } else {
+      spec.notes[static_cast<int>(lua_tonumber(lua, -2))] = has_text ? TopText(lua) : std::string_view();
+    }
+    lua_pop(lua, 1);
+  }
+  lua_settop(lua, table);
+  return error;
+}
+
 std::string ReadExpected(lua_State* lua, SpecCase& spec) {
   Fields fields = JudgementFields(spec.expected);
   fields["explain"] = Text([&](std::string v) { spec.explain = std::move(v); });
+  fields["notes"] = [&](lua_State* state) { return ReadNotes(state, spec); };
   fields["details"] = Text([&](std::string v) { spec.details = std::move(v); });
   fields["fails"] = Text([&](std::string v) { spec.fails = std::move(v); });
   fields["layers"] = [&](lua_State* state) {

@@ -48,6 +48,7 @@ struct SpecCase {
   ExpectedJudgement expected;
   std::optional<std::vector<ExpectedJudgement>> layers;
   std::optional<std::string> explain;  // a part of it
+  std::map<int, std::string> notes;    // by number in `given`: a part of the note; empty for none
   std::optional<std::string> details;  // the whole JSON
   std::optional<std::string> fails;    // a part of the error's message
 };

@@ -303,9 +303,11 @@ int State::RunProtected(lua_State* lua) {
   lua_pushvalue(lua, lua_upvalueindex(3));
   state->SetParams(1);
   lua_pushvalue(lua, lua_upvalueindex(2));
-  lua_call(lua, 0, 2);
+  lua_pushboolean(lua, state->notes_wanted_ == Notes::kWanted ? 1 : 0);
+  lua_call(lua, 1, 3);
   luaL_checkstack(lua, kDetailsStack, "details");
-  state->TakeAnswer(lua_gettop(lua) - 1, lua_gettop(lua));
+  state->TakeAnswer(lua_gettop(lua) - 2, lua_gettop(lua) - 1);
+  if (state->notes_wanted_ == Notes::kWanted) state->TakeNotes(lua_gettop(lua));
   return 0;
 }
 
@@ -313,6 +315,7 @@ void State::TakeAnswer(int explain, int details) {
   explain_.clear();
   details_json_.clear();
   details_error_.clear();
+  notes_.clear();
   if (lua_type(lua_, explain) == LUA_TSTRING) {
     size_t size = 0;
     const char* text = lua_tolstring(lua_, explain, &size);
@@ -323,7 +326,26 @@ void State::TakeAnswer(int explain, int details) {
   }
 }
 
-Status State::Run(const ScriptInfo& script, const Params* params) {
+// By candidate number; what isn't there has no note.
+void State::TakeNotes(int notes) {
+  if (lua_type(lua_, notes) != LUA_TTABLE) return;
+  const uint32_t count = std::min(frame_.rows_count, kNotedCandidatesMax);
+  for (uint32_t i = 0; i < count; ++i) {
+    lua_rawgeti(lua_, notes, static_cast<int>(i) + 1);
+    const int type = lua_type(lua_, -1);
+    if (type == LUA_TSTRING) {
+      size_t size = 0;
+      const char* text = lua_tolstring(lua_, -1, &size);
+      notes_.push_back({i, CleanUtf8({text, size}, kNoteBytesMax)});
+    } else if (type != LUA_TNIL && details_error_.empty()) {
+      details_error_ = "a note on claim " + std::to_string(i + 1) + " that is not a string";
+    }
+    lua_pop(lua_, 1);
+  }
+}
+
+Status State::Run(const ScriptInfo& script, const Params* params, Notes notes) {
+  notes_wanted_ = notes;
   script_ = &script;
   params_ = params;
   failure_ = Failure::kNone;

@@ -42,10 +42,11 @@ class State {
   // Calls resolve, or a policy's function, which leaves its verdict in policy_frame(). Afterwards
   // frame().slots, explain() and details_json() hold what it said.
   // kInternal "lens_failed" with file and line; failure() then says of what kind.
-  Status Run(const ScriptInfo& script, const Params* params);
+  Status Run(const ScriptInfo& script, const Params* params, Notes notes = Notes::kNone);
   Failure failure() const { return failure_; }
   std::string& explain() { return explain_; }
   std::string& details_json() { return details_json_; }
+  std::vector<Note>& notes() { return notes_; }
 
   // The table that the script returned is at this index of the Lua stack.
   static constexpr int kScriptTable = 1;
@@ -77,6 +78,7 @@ class State {
   Result<std::string> Prepare(std::string_view source) const;
   void SetParams(int table);
   void TakeAnswer(int explain, int details);
+  void TakeNotes(int notes);
   std::string TakeError(int code);
   std::string StoppedError() const;
   static bool Refuses(Memory& account, const void* block, size_t old_size, size_t new_size);
@@ -98,7 +100,9 @@ class State {
   std::vector<ParamValue> params_set_;  // what the script's params table holds
   std::string explain_;
   std::string details_json_;
-  std::string details_error_;
+  std::string details_error_;  // or what is wrong with the notes
+  Notes notes_wanted_ = Notes::kNone;
+  std::vector<Note> notes_;
 };
 
 }  // namespace stemedb::script

@@ -35,12 +35,15 @@ std::string Text(const Metadata& metadata, int64_t now_ms) {
   return out;
 }
 
+std::string Beside(const std::string& path, std::string_view name) {
+  const std::string dir = ParentOf(path);
+  return (dir == "/" ? dir : dir + "/") + std::string(name);
+}
+
 }  // namespace
 
-std::string MetadataPath(const std::string& wal_dir) {
-  const std::string dir = ParentOf(wal_dir);
-  return (dir == "/" ? dir : dir + "/") + "metadata.json";
-}
+std::string MetadataPath(const std::string& wal_dir) { return Beside(wal_dir, "metadata.json"); }
+std::string AuditPath(const std::string& wal_dir) { return Beside(wal_dir, "audit.jsonl"); }
 
 Result<uint64_t> ReadStarts(env::Env& env, const std::string& path) {
   auto file = env.OpenRead(path);

@@ -20,6 +20,8 @@ struct Metadata {
 
 // Beside the log's directory: data/wal has data/metadata.json.
 std::string MetadataPath(const std::string& wal_dir);
+// Likewise: data/audit.jsonl, what operators did.
+std::string AuditPath(const std::string& wal_dir);
 
 // The starts that the file tells of; 0 when it isn't there or tells of none. An error of the disk is none of
 // that: a count that began again would hide how often the server has been started.

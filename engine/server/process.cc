@@ -13,6 +13,8 @@
 #include <string>
 
 #include "api/service.h"
+#include "audit/journal.h"
+#include "deploy/deployer.h"
 #include "env/env.h"
 #include "http/server.h"
 #include "server/metadata.h"
@@ -25,7 +27,6 @@ namespace {
 
 constexpr uint64_t kDrainMs = 3'000;  // of requests in flight, so that a stop takes under 5 s
 constexpr uint64_t kOperationsDrainMs = 300;
-constexpr uint64_t kScriptGeneration = 1;  // of the set that the server starts with
 
 // A shell's limit on descriptors is mostly 1024, for the sake of programs that call select(), and each
 // connection takes one. What the operator allows at most is the hard limit; a want of descriptors is said
@@ -50,7 +51,6 @@ class Process {
   Status CheckDirectories();
   Status OpenStore();
   Status LoadScripts();
-  Status LoadPolicies();
   Status Bind();
   Status WritePortFile();
   Status SaveMetadata();
@@ -68,6 +68,8 @@ class Process {
   api::Backend backend_;
   uint64_t starts_ = 0;
   std::unique_ptr<store::Store> store_;
+  std::unique_ptr<audit::Journal> journal_;
+  std::unique_ptr<deploy::Deployer> deployer_;
   std::unique_ptr<http::Server> clients_;
   std::unique_ptr<http::Server> operations_;
 };
@@ -114,27 +116,26 @@ Status Process::OpenStore() {
 }
 
 Status Process::LoadScripts() {
-  auto scripts = script::ScriptSet::Load(config_.lenses_dir, kScriptGeneration);
-  if (!scripts) return scripts.error().Annotate("STEMEDB_LENSES_DIR");
-  backend_.scripts = std::move(*scripts);
-  STEMEDB_RETURN_IF_ERROR(LoadPolicies());
+  auto journal = audit::Journal::Open(*env_, AuditPath(config_.wal_dir));
+  if (!journal) return journal.error();
+  journal_ = std::move(*journal);
+  deploy::DeploymentOptions options;
+  options.directories = {config_.lenses_dir, config_.policies_dir};
+  if (config_.scripts_atomic) options.together = deploy::Together::kAllOrNone;
+  if (config_.scripts_hold_changes) options.on_changes = deploy::OnChanges::kHold;
+  options.room = {store_.get(), env_->clock(), &metrics_};
+  options.journal = journal_.get();
+  auto deployment = deploy::Deployment::Open(std::move(options));
+  if (!deployment) return deployment.error().Annotate("STEMEDB_LENSES_DIR, STEMEDB_POLICIES_DIR");
+  deployer_ = std::make_unique<deploy::Deployer>(std::move(*deployment), config_.scripts_poll_ms);
+  backend_.deployer = deployer_.get();
+  backend_.journal = journal_.get();
   backend_.store = store_.get();
   backend_.clock = env_->clock();
   backend_.metrics = &metrics_;
   backend_.unsigned_claims =
       config_.require_signatures ? api::UnsignedClaims::kRefused : api::UnsignedClaims::kFromLoopback;
   backend_.allowed_origins = config_.allowed_origins;
-  metrics_.domain().script_generation.Set(static_cast<double>(backend_.scripts->generation()));
-  return Status::Ok();
-}
-
-// An operator who wants no policy has an empty directory, or none.
-Status Process::LoadPolicies() {
-  if (!std::filesystem::is_directory(config_.policies_dir)) return Status::Ok();
-  auto policies = script::ScriptSet::Load(config_.policies_dir, kScriptGeneration);
-  if (!policies && policies.error().reason() == "scripts_missing") return Status::Ok();
-  if (!policies) return policies.error().Annotate("STEMEDB_POLICIES_DIR");
-  backend_.policies = std::move(*policies);
   return Status::Ok();
 }
 
@@ -209,13 +210,16 @@ int Process::Start() {
   metrics_.domain().restarts_total.Increment(static_cast<double>(starts_ - 1));
   if (Status status = SaveMetadata(); !status.ok()) return log_.Failed(Step::kDirectories, status);
   if (Status status = LoadScripts(); !status.ok()) return log_.Failed(Step::kScripts, status);
-  log_.Done(Step::kScripts, "lenses are loaded",
-            {{"dir", config_.lenses_dir}, {"lenses", backend_.scripts->scripts().size()}});
+  log_.Done(Step::kScripts, "scripts are loaded, and hold their specs",
+            {{"lenses", config_.lenses_dir},
+             {"policies", config_.policies_dir},
+             {"scripts", deployer_->deployment().live().Current()->scripts().size()}});
   backend_.phase = api::Phase::kServing;
   RaiseDescriptorLimit();
   // From the first connection on, a stop finishes what is in flight.
   stop_signal_.Arm();
   if (Status status = Bind(); !status.ok()) return log_.Failed(Step::kBind, status);
+  deployer_->Start();
   const std::string api_address = FormatAddress({config_.bind.host, clients_->port()});
   const std::string operations_address =
       operations_ ? FormatAddress({config_.dashboard.host, operations_->port()}) : "off";
@@ -229,6 +233,7 @@ int Process::Stop() {
   const telemetry::Stopwatch stopwatch;
   backend_.phase = api::Phase::kDraining;
   clients_->Stop();
+  deployer_->Stop();  // while both servers are there, whose requests may wait for it
   store_->Close();
   const Status saved = SaveMetadata();
   if (!saved.ok())
@@ -239,7 +244,10 @@ int Process::Stop() {
 }
 
 int Process::Run() {
-  if (const int code = Start(); code != 0) return code;
+  if (const int code = Start(); code != 0) {
+    if (deployer_) deployer_->Stop();
+    return code;
+  }
   const int signal = stop_signal_.Wait();
   telemetry::LogInfo("server", "Stopping: finishing what is in flight", {{"signal", signal}});
   return Stop();

@@ -49,7 +49,7 @@ constexpr std::array kLater = {
 };
 
 bool IsOfOtherPrograms(std::string_view name) {
-  return name == "STEMEDB_URL" || name == "STEMEDB_API" || name == "STEMEDB_SOURCE_DIR" ||
+  return name == "STEMEDB_URL" || name == "STEMEDB_API_KEY" || name == "STEMEDB_API" || name == "STEMEDB_TOOL" || name == "STEMEDB_SOURCE_DIR" ||
          name == "STEMEDB_EXPOSITION_DIR" || name.starts_with("STEMEDB_TEST_") ||
          name.starts_with("STEMEDB_BENCH_");
 }
@@ -139,9 +139,21 @@ const std::vector<Setting>& Settings() {
       {"STEMEDB_LENSES_DIR", "--lenses-dir", "a directory", "the lenses' Lua files",
        [] { return Installed("lenses"); },
        [](std::string_view text, Config& c) { return ApplyDir(text, c.lenses_dir); }},
-      {"STEMEDB_POLICIES_DIR", "--policies-dir", "a directory that exists", "the policies' Lua files",
-       [] { return Installed("policies"); },
+      {"STEMEDB_POLICIES_DIR", "--policies-dir", "a directory that exists",
+       "the policies' Lua files; may be left out", [] { return Installed("policies"); },
        [](std::string_view text, Config& c) { return ApplyDir(text, c.policies_dir); }},
+      {"STEMEDB_SCRIPTS_ATOMIC", "--scripts-atomic", "true or false",
+       "scripts that change go in all together or not at all, instead of each by itself",
+       [] { return std::string("false"); },
+       [](std::string_view text, Config& c) { return ParseBool(text, c.scripts_atomic); }},
+      {"STEMEDB_SCRIPTS_HOLD_CHANGES", "--scripts-hold-changes", "true or false",
+       "a changed script that would answer recent questions otherwise waits for an operator's yes",
+       [] { return std::string("false"); },
+       [](std::string_view text, Config& c) { return ParseBool(text, c.scripts_hold_changes); }},
+      {"STEMEDB_SCRIPTS_POLL_MS", "--scripts-poll-ms", "a whole number from 10 to 60000",
+       "how often the directories of lenses and policies are looked at; two looks make a change",
+       [] { return std::string("200"); },
+       [](std::string_view text, Config& c) { return ParseNumber<10, 60'000>(text, c.scripts_poll_ms); }},
       {"STEMEDB_LOOPS", "--loops", "a whole number from 1 to 256",
        "event loops; by default one for each core", LoopsByDefault,
        [](std::string_view text, Config& c) { return ParseNumber<1, kLoopsMax>(text, c.loops); }},

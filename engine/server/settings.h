@@ -28,6 +28,9 @@ struct Config {
   std::string db_dir;
   std::string lenses_dir;
   std::string policies_dir;
+  bool scripts_atomic = false;
+  bool scripts_hold_changes = false;
+  uint64_t scripts_poll_ms = 0;
   size_t loops = 1;
   telemetry::LogFormat log_format = telemetry::LogFormat::kText;
   telemetry::Level log_level = telemetry::Level::kInfo;

@@ -42,6 +42,10 @@ inline constexpr char kQueryTimeoutTotal[] = "stemedb_query_timeout_total";
 inline constexpr char kLensDurationSeconds[] = "stemedb_lens_duration_seconds";
 inline constexpr char kRequestsRejectedTotal[] = "stemedb_requests_rejected_total";
 inline constexpr char kScriptGeneration[] = "stemedb_script_generation";
+inline constexpr char kScriptReloadTotal[] = "stemedb_script_reload_total";
+inline constexpr char kScriptReloadDurationSeconds[] = "stemedb_script_reload_duration_seconds";
+inline constexpr char kScriptErrorsTotal[] = "stemedb_script_errors_total";
+inline constexpr char kScriptBudgetKillsTotal[] = "stemedb_script_budget_kills_total";
 
 // Process. The process_* names without our prefix are those that every Prometheus client library gives.
 inline constexpr char kRestartsTotal[] = "stemedb_restarts_total";

@@ -92,6 +92,10 @@ DomainMetrics MakeDomain(Registry& r) {
           OneCounter(r, names::kAssertionsTotal, "Assertions stored, those from before the start included."),
       .query_timeout_total = OneCounter(r, names::kQueryTimeoutTotal, "Queries stopped at their time limit."),
       .script_generation = OneGauge(r, names::kScriptGeneration, "Generation of the live script set."),
+      .script_reload_duration_seconds =
+          OneHistogram(r, names::kScriptReloadDurationSeconds,
+                       "Duration of a reload, from reading the files to the new generation or the refusal.",
+                       kRequestSeconds),
       .restarts_total = OneCounter(r, names::kRestartsTotal,
                                    "Starts of the server on this data directory after the first."),
   };
@@ -144,6 +148,12 @@ struct Metrics::Families {
       HistogramFamily(registry, names::kQueryLatencySeconds, "Duration of a query, without HTTP.");
   Family<Histogram>& lens_duration =
       HistogramFamily(registry, names::kLensDurationSeconds, "Duration of one call of a lens.");
+  Family<Counter>& script_errors =
+      CounterFamily(registry, names::kScriptErrorsTotal, "Calls of a script that failed.");
+  Family<Counter>& script_kills = CounterFamily(registry, names::kScriptBudgetKillsTotal,
+                                                "Calls of a script that were stopped at its budget.");
+  Family<Counter>& script_reloads = CounterFamily(registry, names::kScriptReloadTotal,
+                                                  "What became of scripts whose files changed, by result.");
   Family<Gauge>& build_info = GaugeFamily(registry, names::kBuildInfo, "Always 1; the labels say what runs.");
 };
 
@@ -161,6 +171,8 @@ Metrics::Metrics() : families_(std::make_unique<Families>()) {
   Rejected("quota_exceeded");
   Query("query");
   Lens("consensus");
+  Script("consensus");
+  ScriptReload("ok");
 }
 
 Metrics::~Metrics() = default;
@@ -207,6 +219,15 @@ QuerySeries Metrics::Query(std::string_view endpoint) {
 
 Histogram& Metrics::Lens(std::string_view lens) {
   return families_->lens_duration.Add({{"lens", std::string(lens)}}, kFastSeconds);
+}
+
+ScriptSeries Metrics::Script(std::string_view script) {
+  const prometheus::Labels labels = {{"script", std::string(script)}};
+  return {families_->script_errors.Add(labels), families_->script_kills.Add(labels)};
+}
+
+Counter& Metrics::ScriptReload(std::string_view result) {
+  return families_->script_reloads.Add({{"result", std::string(result)}});
 }
 
 void Metrics::CountIngested(uint64_t assertions) {

@@ -49,6 +49,7 @@ struct DomainMetrics {
   Counter& assertions_total;  // stored ones, counted across restarts: add the stored number once at start
   Counter& query_timeout_total;
   Gauge& script_generation;
+  Histogram& script_reload_duration_seconds;  // of a transaction, whatever it came to
   Counter& restarts_total;  // likewise: add the number from the data directory once at start
 };
 
@@ -66,6 +67,11 @@ struct HttpSeries {
 struct QuerySeries {
   Counter& queries;
   Histogram& latency_seconds;
+};
+
+struct ScriptSeries {
+  Counter& errors;        // calls that failed, whatever the reason
+  Counter& budget_kills;  // those of them that were stopped
 };
 
 class Metrics {
@@ -93,6 +99,8 @@ class Metrics {
   Counter& Rejected(std::string_view reason);
   QuerySeries Query(std::string_view endpoint);
   Histogram& Lens(std::string_view lens);
+  ScriptSeries Script(std::string_view script);
+  Counter& ScriptReload(std::string_view result);  // the names are those of deploy/outcome.h
 
   // Counts assertions that were just made durable: the ingested and stored totals and the rate per minute.
   void CountIngested(uint64_t assertions);

@@ -13,7 +13,7 @@
 PACKAGES_build=(
   g++ cmake ninja-build pkg-config
   libluajit-5.1-dev libuv1-dev node-llhttp liblmdb-dev prometheus-cpp-dev libsodium-dev libssl-dev
-  libre2-dev libsimdjson-dev libspdlog-dev libcli11-dev zlib1g-dev
+  libre2-dev libsimdjson-dev libspdlog-dev libcli11-dev zlib1g-dev libcurl4-openssl-dev libedit-dev
   python3 python3-yaml
   curl jq
 )
@@ -26,7 +26,7 @@ PACKAGES_example=(
 PACKAGES_test=(
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-nacl python3-prometheus-client python3-jsonschema
-  node:nodejs npm:npm luajit lua-check shellcheck lmdb-utils openssl prometheus procps iproute2 util-linux mount
+  node:nodejs npm:npm luajit lua-check shellcheck lmdb-utils openssl prometheus procps iproute2 util-linux mount tmux
 )
 # To change the code, and to measure it.
 PACKAGES_develop=(

@@ -68,12 +68,14 @@ local function resolve(lens, claims, params, now)
   end
   local values, voices = 0, 0
   for _, c in ipairs(claims) do values, voices = math.max(values, c.value_index), math.max(voices, c.voice_index) end
-  local ctx = { now = now, params = {}, candidates_count = #claims, values_count = values, voices_count = voices }
+  local ctx = { now = now, params = {}, candidates_count = #claims, values_count = values, voices_count = voices,
+    wants_notes = mode == "specs" }
   for name, spec in pairs(lens.params or {}) do ctx.params[name] = spec.default end
   for name, value in pairs(params or {}) do ctx.params[name] = value end
   local said, reason = lens.resolve(ctx, claims)
   if not said then said = { confidence = 0, status = "none", explain = reason } end
   local answer = judge(claims, said)
+  answer.notes = said.notes or {}
   answer.explain, answer.details, answer.layers = said.explain or "", said.details, {}
   for i, layer in ipairs(said.layers or {}) do answer.layers[i] = judge(claims, layer, layer.tier) end
   return answer
@@ -151,6 +153,14 @@ local function compare(claims, expected, got, place, complain)
     elseif name == "details" then
       is = string.format('{"between_tiers_conflict":%.14g}', is.between_tiers_conflict)
       if is ~= want then complain(place .. "details: " .. is) end
+    elseif name == "notes" then
+      for number, part in pairs(want) do
+        local note = ""
+        for i, c in ipairs(claims) do if c.number == number then note = is[i] or "" end end
+        if not (part and note:find(part, 1, true)) and (part or note ~= "") then
+          complain(place .. "note on " .. number .. ": " .. note)
+        end
+      end
     elseif name == "layers" then
       if #is ~= #want then complain("layers: " .. #is) end
       for i, layer in ipairs(want) do compare(claims, layer, is[i], "layer " .. i .. " ", complain) end

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,6 +17,7 @@
 
 #include "../store/store_fixture.h"
 #include "api/service.h"
+#include "deploy/deployer.h"
 #include "http/server.h"
 
 namespace stemedb::testing {
@@ -110,13 +113,21 @@ inline std::string Post(const std::string& target, const std::string& body, cons
 
 class ApiTest : public StoreTest {
  protected:
-  ~ApiTest() override { server_.reset(); }  // before the store
+  ~ApiTest() override {  // before the store
+    server_.reset();
+    deployer_.reset();
+  }
 
-  // One loop, unless the test has set another number.
-  void Serve(const std::vector<script::ScriptFile>& scripts) {
-    auto set = script::ScriptSet::Build(scripts, 1);
-    ASSERT_TRUE(set) << set.error().message();
-    backend_.scripts = *set;
+  // One loop. Files of lenses and policies, as operators have them.
+  void Serve(const std::vector<script::ScriptFile>& lenses,
+             const std::vector<script::ScriptFile>& policies = {}) {
+    deploy::DeploymentOptions options;
+    options.directories = {WriteAll("lenses", lenses), WriteAll("policies", policies)};
+    options.room = {store_.get(), env::Clock::System(), &metrics_};
+    auto deployment = deploy::Deployment::Open(std::move(options));
+    ASSERT_TRUE(deployment) << deployment.error().message();
+    deployer_ = std::make_unique<deploy::Deployer>(std::move(*deployment), 50);
+    backend_.deployer = deployer_.get();
     backend_.store = store_.get();
     if (backend_.clock == nullptr) backend_.clock = env::Clock::System();
     backend_.metrics = &metrics_;
@@ -125,9 +136,16 @@ class ApiTest : public StoreTest {
     ASSERT_TRUE(started) << started.error().message();
     server_ = std::move(*started);
   }
+  std::string WriteAll(const std::string& name, const std::vector<script::ScriptFile>& files) {
+    const std::string directory = directory_.path() + "/" + name;
+    std::filesystem::create_directory(directory);
+    for (const auto& file : files) std::ofstream(directory + "/" + file.name) << file.text;
+    return directory;
+  }
   uint16_t port() const { return server_->port(); }
 
   api::Backend backend_;
+  std::unique_ptr<deploy::Deployer> deployer_;
   std::unique_ptr<http::Server> server_;
 };
 

@@ -36,12 +36,9 @@ class RateGateTest : public ApiTest {
   void ServeWith(const std::string& policy) {
     Open();
     backend_.clock = &clock_;
-    auto policies = script::ScriptSet::Build({{"rate_limit.lua", policy}}, 1);
-    ASSERT_TRUE(policies) << policies.error().message();
-    backend_.policies = *policies;
     auto lenses = script::ReadScripts(STEMEDB_SOURCE_DIR "/lenses");
     ASSERT_TRUE(lenses);
-    Serve(*lenses);
+    Serve(*lenses, {{"rate_limit.lua", policy}});
   }
   void SetUp() override { ServeWith(Policy()); }
 

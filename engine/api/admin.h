@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all operators' calls have in common: who may make them, who made them, and how work that a loop must
+// not do is done on the scripts thread and answered on the loop.
+#pragma once
+
+#include <simdjson.h>
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/loop_context.h"
+#include "deploy/deployer.h"
+#include "http/exchange.h"
+
+namespace stemedb::api {
+
+// A handler of operators' calls: refuses what AdminFault refuses, and calls `handle` with the rest.
+http::Handler AdminOnly(LoopContext& context, std::function<void(http::ExchangePtr)> handle);
+
+// The peer's address, and X-Actor if it is there.
+deploy::Actor ActorOf(const http::Request& request);
+
+// Calls `work` on the scripts thread, and answers with what it gives. 503 when too much waits there.
+using ScriptWork = std::function<Result<http::Response>(deploy::Deployment& deployment)>;
+void RunOnScriptsThread(LoopContext& context, http::ExchangePtr exchange, ScriptWork work);
+
+// The members of a small JSON body; an empty one has none.
+struct AdminBody {
+  Status status;  // ok, or kInvalidArgument "invalid_json", "invalid_request"
+  std::vector<http::FieldError> errors;
+  std::optional<bool> accept;
+  std::optional<std::string> to_version_sha256;
+  std::optional<std::string> source;
+  std::optional<std::string> name;
+  std::optional<simdjson::dom::element> question;  // lives as long as the parser's document
+};
+// `allowed` are names of members above; another one is refused.
+AdminBody ReadAdminBody(simdjson::dom::parser& parser, const http::Request& request,
+                        std::span<const std::string_view> allowed);
+
+}  // namespace stemedb::api

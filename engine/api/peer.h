@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a request came from, as far as its sender can't choose: what unsigned claims and operators' calls are
+// judged by.
+#pragma once
+
+#include "api/backend.h"
+#include "base/status.h"
+#include "http/message.h"
+
+namespace stemedb::api {
+
+// Somebody between us and who asked: then "from this machine" says nothing about who asked.
+bool CameThroughProxy(const http::Request& request);
+
+// Browsers let any page post to this machine and name the page's origin: without this check a web page could
+// write. True for an origin that STEMEDB_ALLOWED_ORIGINS doesn't name.
+bool CameFromForeignPage(const Backend& backend, const http::Request& request);
+
+// Why an operator's call (/v1/admin/*) must be refused; ok when it may be made. kPermissionDenied
+// "forbidden".
+Status AdminFault(const Backend& backend, const http::Request& request);
+
+}  // namespace stemedb::api

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Journal: who changed what about the running server, durable, one JSON object on each line of a file that
+// any tool can read. It grows to a bound, then becomes FILE.1 in place of the one before.
+//
+// A room of its own: the store keeps claims, which are everybody's; this is the operator's, belongs to no one
+// room that acts (scripts today, quarantine and keys later), and must be there when the store is not.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/status.h"
+#include "env/env.h"
+
+namespace stemedb::audit {
+
+struct Entry {
+  int64_t time_ms = 0;
+  std::string peer;     // address of who asked; "server" when the server acted by itself
+  std::string actor;    // who they say they are; empty: they don't
+  std::string action;   // "scripts.rollback"
+  std::string subject;  // "recency"
+  std::string result;   // "ok", or a reason slug
+  std::string detail;   // for people; valid UTF-8, cut at 2 KiB
+};
+
+// Any thread but the loops: it waits for the disk.
+class Journal {
+ public:
+  // Makes the file when it isn't there; cuts off a torn last line. `env` outlives the journal.
+  static Result<std::unique_ptr<Journal>> Open(env::Env& env, const std::string& path,
+                                               uint64_t bytes_max = 16u << 20);
+
+  // On disk when it returns ok. After a failure the next call tries with the file opened anew.
+  Status Append(const Entry& entry);
+
+  // Appends {"entries":[…],"next_cursor":"…"?}, newest first, those with ids below `before`. Lines that make
+  // no sense are left out.
+  Status List(size_t limit, std::optional<uint64_t> before, std::string& out);
+
+ private:
+  Journal(env::Env& env, std::string path, uint64_t bytes_max)
+      : env_(env), path_(std::move(path)), old_path_(path_ + ".1"), bytes_max_(bytes_max) {}
+  Status OpenFile();
+  Status Rotate();
+  Result<uint64_t> NewestId(const env::File& file) const;
+
+  env::Env& env_;
+  const std::string path_;
+  const std::string old_path_;
+  const uint64_t bytes_max_;
+  std::mutex mutex_;  // guards the rest
+  std::unique_ptr<env::File> file_;
+  uint64_t next_id_ = 1;
+};
+
+}  // namespace stemedb::audit

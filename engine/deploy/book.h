@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The book: what the scripts thread knows of every script besides the live set, and what became of the last
+// generations. Plain data, in memory only: it begins anew with the process.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "deploy/disk.h"
+#include "deploy/outcome.h"
+#include "deploy/shadow.h"
+#include "script/lens.h"
+
+namespace stemedb::deploy {
+
+inline constexpr size_t kVersionsMax = 16;     // of each script, with their source
+inline constexpr size_t kGenerationsMax = 32;  // without it
+inline constexpr size_t kNotLiveMax = 64;      // scripts that are known and not live
+
+// What made a generation.
+enum class Cause : uint8_t { kStart, kFile, kReload, kRollback, kAutoRollback };
+std::string_view NameOf(Cause cause);
+
+struct Version {
+  script::ScriptInfo info;  // info.generation: when it came, the last time it did
+  int64_t time_ms = 0;
+  Cause cause = Cause::kStart;
+};
+
+// A version that waits for an operator's yes.
+struct Held {
+  script::ScriptInfo info;
+  int64_t since_ms = 0;
+  ShadowReport shadow;
+};
+
+// A new version is watched for a while: `before` comes back when it fails too often.
+struct Probation {
+  script::ScriptInfo before;
+  std::shared_ptr<script::ScriptCounts> counts;  // of the new version
+  int64_t until_ns = 0;                          // monotonic
+};
+
+struct ScriptRecord {
+  DiskScript acted;                    // what was last acted upon; no files: nothing yet, or they are gone
+  std::optional<Hash256> disk_sha256;  // of the text that was last read
+  std::deque<Version> versions;        // oldest first, each text once
+  // Rolled back: this text, which is on disk, doesn't come back by itself.
+  std::optional<Hash256> pinned_against;
+  std::optional<Held> held;
+  std::optional<Probation> probation;
+  std::optional<Trouble> last_error;  // until a version goes in, or the file is as it should be
+  std::optional<Outcome> last_outcome;
+  int64_t last_outcome_ms = 0;
+  // The file asks for something else than what is live and was refused: in atomic mode it still counts.
+  bool is_refused = false;
+
+  Version* Find(const Hash256& sha256);
+  // The newest text that isn't `live`, going back from it; null when there is none.
+  const Version* Before(const std::optional<Hash256>& live) const;
+  // Notes a version that has gone live. Forgets the oldest beyond the bound.
+  void Add(const script::ScriptInfo& info, int64_t time_ms, Cause cause);
+};
+
+struct Change {
+  std::string name;
+  std::string before_version, after_version;  // empty: there was, or is, none
+  std::optional<Hash256> before_sha256, after_sha256;
+};
+
+struct GenerationRecord {
+  uint64_t generation = 0;
+  int64_t time_ms = 0;
+  Cause cause = Cause::kStart;
+  Actor actor;
+  std::vector<Change> changes;
+};
+
+struct Book {
+  std::map<std::string, ScriptRecord, std::less<>> scripts;
+  std::deque<GenerationRecord> generations;  // oldest first
+
+  void Add(GenerationRecord record);
+  // Forgets scripts that are neither live nor on disk, beyond kNotLiveMax.
+  void Trim(const script::ScriptSet& live);
+};
+
+}  // namespace stemedb::deploy

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Deployer: the thread "scripts" and its queue. It looks at the directories again and again, and does what
+// loops ask for and must not do themselves.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "base/status.h"
+#include "deploy/deployment.h"
+
+namespace stemedb::deploy {
+
+class Deployer {
+ public:
+  static constexpr size_t kTasksMax = 64;
+
+  // Called on the scripts thread; with a status that isn't ok when the thread ends before: on the thread that
+  // calls Stop, and then it must not touch the deployment.
+  using Task = std::function<void(Deployment& deployment, const Status& ready)>;
+
+  Deployer(std::unique_ptr<Deployment> deployment, uint64_t poll_ms)
+      : deployment_(std::move(deployment)), poll_ms_(poll_ms) {}
+  ~Deployer() { Stop(); }
+  Deployer(const Deployer&) = delete;
+  Deployer& operator=(const Deployer&) = delete;
+
+  // Posted tasks wait until then.
+  void Start();
+  // Ends the thread: what runs ends early, what waits is refused. Repeats do nothing.
+  void Stop();
+
+  // Any thread. kResourceExhausted "overloaded" when too many wait, kUnavailable "shutting_down" after Stop:
+  // the task is then destroyed uncalled.
+  Status Post(Task task);
+
+  // For what a deployment offers to any thread.
+  Deployment& deployment() { return *deployment_; }
+  const Deployment& deployment() const { return *deployment_; }
+
+ private:
+  void Run();
+
+  const std::unique_ptr<Deployment> deployment_;
+  const uint64_t poll_ms_;
+  std::mutex mutex_;  // guards the three below
+  std::condition_variable changed_;
+  std::deque<Task> tasks_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace stemedb::deploy

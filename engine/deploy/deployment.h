@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Deployment: how scripts become live, and how they are taken back. A reload is a transaction: look, read,
+// compile, describe, spec, self-check, shadow, and then one publication of one immutable generation; whatever
+// fails on the way leaves what is live as it was, for that script alone or, if so set, for all.
+//
+// Threads: everything that isn't marked belongs to one thread, the scripts thread (deployer.h). Nothing here
+// waits for a loop, and no loop waits for it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "audit/journal.h"
+#include "base/status.h"
+#include "deploy/book.h"
+#include "deploy/disk.h"
+#include "deploy/outcome.h"
+#include "deploy/rehearsal.h"
+#include "deploy/shadow.h"
+#include "query/question.h"
+#include "query/recent_questions.h"
+#include "script/live_scripts.h"
+
+namespace stemedb::deploy {
+
+// Whether scripts that changed together go in one by one, or all or none.
+enum class Together : uint8_t { kEachByItself, kAllOrNone };
+// Whether a version that would change answers waits for an operator's yes.
+enum class OnChanges : uint8_t { kGoIn, kHold };
+
+struct DeploymentOptions {
+  Directories directories;
+  Together together = Together::kEachByItself;
+  OnChanges on_changes = OnChanges::kGoIn;
+  int64_t probation_ms = 60'000;         // of a new version
+  uint64_t probation_failures = 5;       // as many at the least,
+  double probation_failure_share = 0.1;  // and more than this share of its calls: it is taken back
+  ShadowRoom room;                    // outlives the deployment; a null store: nothing is shadowed or tried
+  audit::Journal* journal = nullptr;  // outlives it too; null: none is kept
+};
+
+// What a request came to.
+struct Report {
+  std::string name;
+  Outcome outcome = Outcome::kUnchanged;
+  Status why;               // of failures, and of held ones
+  uint64_t generation = 0;  // the live one afterwards
+  std::string version;      // of the text that was looked at; empty when it has none
+  std::optional<Hash256> sha256;
+  ShadowReport shadow;
+};
+
+enum class Accept : uint8_t { kNo, kYes };
+
+class Deployment {
+ public:
+  // `directories` loaded as generation 1: a script that is wrong, or whose spec fails, fails the whole.
+  static Result<std::unique_ptr<Deployment>> Open(DeploymentOptions options);
+
+  // --- Any thread ---
+  const script::LiveScripts& live() const { return live_; }
+  // For one loop, which hands it to its engine; lives as long as the deployment.
+  query::RecentQuestions* NewRecent();
+  // The JSON of GET /v1/admin/scripts.
+  void AppendList(std::string& out) const;
+  // The JSON of GET /v1/admin/scripts/{name}. kNotFound "unknown_script", "unknown_version". A diff takes
+  // some milliseconds: not for a loop.
+  struct Wanted {
+    bool source = false;
+    std::optional<Hash256> diff_from;
+  };
+  Status AppendScript(std::string_view name, const Wanted& wanted, std::string& out) const;
+  void Stop() { stopping_.store(true, std::memory_order_relaxed); }  // what runs ends soon
+
+  // --- The scripts thread ---
+  // One look at the directories: acts on what has changed and is the same as at the last look; takes versions
+  // back that fail too often.
+  void Step();
+  // Takes the script's file as it is now, whatever was rolled back. kNotFound "unknown_script".
+  Result<Report> Reload(const std::string& name, Accept accept, const Actor& actor);
+  // Puts an older version back: `to`, or the one before the live one. kNotFound "unknown_script",
+  // "unknown_version"; kConflict "no_previous_version", "already_live".
+  Result<Report> RollBack(const std::string& name, const std::optional<Hash256>& to, const Actor& actor);
+  // What would change if `source`, or the script's file, took the live version's place. kNotFound
+  // "unknown_script", kInvalidArgument "script_invalid".
+  Result<ShadowReport> Shadow(const std::string& name, const std::optional<std::string>& source,
+                              const Actor& actor);
+  // The answer of a lens that isn't deployed, on live data. `label` is what messages call its file.
+  Status Try(std::string_view source, const std::string& label, query::Question question, std::string& out,
+             const Actor& actor);
+
+ private:
+  struct Candidate;
+  struct Trigger {
+    Cause cause = Cause::kFile;
+    Actor actor;
+    Accept accept = Accept::kNo;
+  };
+  struct Replacement {
+    std::string name;
+    std::optional<script::ScriptInfo> info;  // none: it goes
+  };
+
+  explicit Deployment(DeploymentOptions options) : options_(std::move(options)) {}
+  Status Load();
+  int64_t NowMs() const { return options_.room.clock->NowMs(); }
+
+  // transaction.cc
+  std::vector<Report> Transact(const std::vector<std::string>& names, const DiskLook& look,
+                               const Trigger& trigger);
+  void Judge(Candidate& candidate, const Trigger& trigger, double seconds_left);
+  void JudgeVanished(Candidate& candidate) const;
+  void JudgeText(Candidate& candidate, const DiskText& text, const Trigger& trigger, double seconds_left);
+  void JudgeShadow(Candidate& candidate, const Trigger& trigger, double seconds_left);
+  void KeepLastLens(std::vector<Candidate>& candidates) const;
+  void HoldBackAll(std::vector<Candidate>& candidates) const;
+  void Settle(Candidate& candidate, const Trigger& trigger);
+  Report Tell(const Candidate& candidate, const Trigger& trigger);
+
+  // The live set is another one afterwards.
+  Status Publish(const std::vector<Replacement>& replacements, const Trigger& trigger);
+  Report PutBack(const std::string& name, const script::ScriptInfo& older, const Trigger& trigger);
+  void CheckProbations();
+  const ScriptRecord& RecordOf(const std::string& name) const;  // an empty one when it isn't known
+  std::vector<query::RecordedQuestion> RecentOf(const std::string& name) const;
+  ShadowReport RunShadowOf(const script::ScriptInfo& candidate, double seconds_left) const;
+  Result<DiskLook> Look() const;
+  void Audit(const Trigger& trigger, std::string_view action, const std::string& subject,
+             std::string_view result, std::string_view detail) const;
+
+  const DeploymentOptions options_;
+  script::LiveScripts live_;
+  std::atomic<bool> stopping_{false};
+
+  // The scripts thread.
+  DiskLook last_look_;
+  std::string look_failure_;  // of the last look; so that it is logged once
+
+  // The scripts thread reads it as it likes and writes it under the lock; others read it under the lock.
+  mutable std::mutex book_mutex_;
+  Book book_;
+
+  mutable std::mutex recent_mutex_;  // guards the list
+  std::vector<std::unique_ptr<query::RecentQuestions>> recent_;
+};
+
+}  // namespace stemedb::deploy

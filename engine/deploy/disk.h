@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What lies in the two directories of scripts, as far as it can be told without reading a file.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/status.h"
+#include "script/lens.h"
+#include "script/script_files.h"
+
+namespace stemedb::deploy {
+
+struct Directories {
+  std::string lenses;
+  std::string policies;  // may be empty, and may not be there
+};
+
+// One script with its spec; without `script` there is none.
+struct DiskScript {
+  std::string kind;       // "lens" or "policy", by the directory
+  std::string directory;  // where its files are
+  std::optional<script::FileSignature> script;
+  std::optional<script::FileSignature> spec;
+  bool is_twice = false;  // both directories have the name
+  bool operator==(const DiskScript&) const = default;
+};
+
+// By name; a spec without its script isn't in it.
+using DiskLook = std::map<std::string, DiskScript, std::less<>>;
+
+// `policies_must_exist`: their directory was there before, so its absence is a fault and not a choice.
+Result<DiskLook> LookAt(const Directories& directories, bool policies_must_exist);
+
+// Both files of one script.
+struct DiskText {
+  script::ScriptFile script;
+  std::optional<script::ScriptFile> spec;
+};
+// The failures of ReadScriptFile. kUnavailable "script_changing" when what is read isn't what was looked at:
+// look again.
+Result<DiskText> ReadTexts(const std::string& name, const DiskScript& disk);
+
+}  // namespace stemedb::deploy

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lists for operators. The book is read under its lock, for as long as it takes to write them.
+#include "deploy/deployment.h"
+#include "deploy/report_json.h"
+#include "deploy/text_diff.h"
+
+namespace stemedb::deploy {
+namespace {
+
+void WriteCounts(JsonWriter& json, const script::ScriptCounts& counts) {
+  json.Key("calls");
+  json.Unsigned(counts.calls.load(std::memory_order_relaxed));
+  json.Key("failures");
+  json.Unsigned(counts.failures.load(std::memory_order_relaxed));
+}
+
+void WriteLive(JsonWriter& json, const script::ScriptInfo& info) {
+  json.Field("kind", info.kind);
+  json.Field("version", info.version);
+  json.Field("sha256", ToHex(info.sha256));
+  json.Field("description", info.description);
+  json.Key("generation");
+  json.Unsigned(info.generation);
+  WriteCounts(json, *info.counts);
+}
+
+void WriteHeld(JsonWriter& json, const Held& held) {
+  json.BeginObject();
+  json.Field("version", held.info.version);
+  json.Field("sha256", ToHex(held.info.sha256));
+  json.Key("since");
+  json.Time(held.since_ms);
+  json.Key("shadow");
+  json.BeginObject();
+  WriteShadowFields(json, held.shadow);
+  json.EndObject();
+  json.EndObject();
+}
+
+// The fields that a script has in the list and by itself.
+void WriteScript(JsonWriter& json, const std::string& name, const ScriptRecord& record,
+                 const script::ScriptInfo* live) {
+  json.Field("name", name);
+  json.Key("live");
+  json.Bool(live != nullptr);
+  if (live != nullptr) WriteLive(json, *live);
+  json.Key("pinned");
+  json.Bool(record.pinned_against.has_value());
+  if (record.last_outcome) {
+    json.Key("last_result");
+    json.BeginObject();
+    json.Field("result", NameOf(*record.last_outcome));
+    json.Key("time");
+    json.Time(record.last_outcome_ms);
+    json.EndObject();
+  }
+  if (record.last_error) {
+    json.Key("last_error");
+    WriteTrouble(json, *record.last_error);
+  }
+  if (record.held) {
+    json.Key("held");
+    WriteHeld(json, *record.held);
+  }
+}
+
+void WriteVersions(JsonWriter& json, const ScriptRecord& record, const script::ScriptInfo* live) {
+  json.Key("versions");
+  json.BeginArray();
+  for (auto version = record.versions.rbegin(); version != record.versions.rend(); ++version) {
+    json.BeginObject();
+    json.Field("version", version->info.version);
+    json.Field("sha256", ToHex(version->info.sha256));
+    json.Key("live");
+    json.Bool(live != nullptr && live->sha256 == version->info.sha256);
+    json.Key("generation");
+    json.Unsigned(version->info.generation);
+    json.Key("time");
+    json.Time(version->time_ms);
+    json.Field("cause", NameOf(version->cause));
+    WriteCounts(json, *version->info.counts);
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+}  // namespace
+
+void Deployment::AppendList(std::string& out) const {
+  const auto set = live_.Current();
+  const std::lock_guard lock(book_mutex_);
+  JsonWriter json(out);
+  json.BeginObject();
+  json.Key("generation");
+  json.Unsigned(set->generation());
+  json.Key("all_or_none");
+  json.Bool(options_.together == Together::kAllOrNone);
+  json.Key("holds_changes");
+  json.Bool(options_.on_changes == OnChanges::kHold);
+  json.Key("scripts");
+  json.BeginArray();
+  for (const auto& [name, record] : book_.scripts) {
+    json.BeginObject();
+    WriteScript(json, name, record, set->Get(name));
+    json.EndObject();
+  }
+  json.EndArray();
+  json.Key("generations");
+  json.BeginArray();
+  for (auto record = book_.generations.rbegin(); record != book_.generations.rend(); ++record) {
+    WriteGeneration(json, *record);
+  }
+  json.EndArray();
+  json.EndObject();
+}
+
+Status Deployment::AppendScript(std::string_view name, const Wanted& wanted, std::string& out) const {
+  const auto set = live_.Current();
+  std::unique_lock lock(book_mutex_);
+  const auto found = book_.scripts.find(name);
+  if (found == book_.scripts.end()) {
+    return Status(Code::kNotFound, "unknown_script",
+                  "there is no script '" + std::string(name) + "', neither live nor in the directories");
+  }
+  ScriptRecord record = found->second;
+  lock.unlock();  // a diff takes its time
+  const script::ScriptInfo* live = set->Get(name);
+  const Version* from = nullptr;
+  if (wanted.diff_from) {
+    from = record.Find(*wanted.diff_from);
+    if (from == nullptr) {
+      return Status(Code::kNotFound, "unknown_version",
+                    "'" + std::string(name) + "' has no version " + ToHex(*wanted.diff_from) +
+                        " among its last " + std::to_string(kVersionsMax));
+    }
+  }
+  JsonWriter json(out);
+  json.BeginObject();
+  WriteScript(json, std::string(name), record, live);
+  WriteVersions(json, record, live);
+  if (wanted.source && live != nullptr) json.Field("source", live->source);
+  if (from != nullptr) {
+    const std::string_view after = live != nullptr ? std::string_view(live->source) : std::string_view();
+    json.Field("diff", UnifiedDiff(from->info.source, after,
+                                   std::string(name) + ".lua " + ToHex(from->info.sha256).substr(0, 12),
+                                   std::string(name) + ".lua " +
+                                       (live ? ToHex(live->sha256).substr(0, 12) : "gone")));
+  }
+  json.EndObject();
+  return Status::Ok();
+}
+
+}  // namespace stemedb::deploy

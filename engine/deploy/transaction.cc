@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// The transaction: each script whose files changed is judged by itself, then what may go in goes in as one
+// generation, then everything is told: to the book, the log, the metrics and the audit.
+#include <algorithm>
+#include <set>
+
+#include "crypto/sha256.h"
+#include "deploy/deployment.h"
+#include "telemetry/log.h"
+#include "telemetry/stopwatch.h"
+
+namespace stemedb::deploy {
+
+struct Deployment::Candidate {
+  std::string name;
+  DiskScript disk;
+  Outcome outcome = Outcome::kUnchanged;
+  Status why;
+  std::optional<script::ScriptInfo> info;
+  std::optional<Hash256> sha256;
+  ShadowReport shadow;
+  bool is_postponed = false;  // changing under our eyes: the next look will see it again
+};
+
+namespace {
+
+bool GoesIn(Outcome outcome) { return outcome == Outcome::kOk || outcome == Outcome::kRemoved; }
+
+}  // namespace
+
+void Deployment::JudgeVanished(Candidate& candidate) const {
+  const bool is_live = live_.Current()->Find(candidate.name) >= 0;
+  candidate.outcome = is_live ? Outcome::kRemoved : Outcome::kUnchanged;
+}
+
+void Deployment::Judge(Candidate& candidate, const Trigger& trigger, double seconds_left) {
+  if (!candidate.disk.script) return JudgeVanished(candidate);
+  if (candidate.disk.is_twice) {
+    candidate.outcome = Outcome::kFailedDescribe;
+    candidate.why =
+        Status(Code::kInvalidArgument, "script_invalid",
+               candidate.name + ".lua: is in both directories: names are unique over both, rename one");
+    return;
+  }
+  auto text = ReadTexts(candidate.name, candidate.disk);
+  if (text) return JudgeText(candidate, *text, trigger, seconds_left);
+  candidate.outcome = Outcome::kFailedRead;
+  candidate.why = text.error();
+  candidate.is_postponed = text.error().reason() == "script_changing" && trigger.cause == Cause::kFile;
+}
+
+void Deployment::JudgeText(Candidate& candidate, const DiskText& text, const Trigger& trigger,
+                           double seconds_left) {
+  candidate.sha256 = crypto::Sha256::Of(text.script.text);
+  const ScriptRecord& record = RecordOf(candidate.name);
+  const auto live_set = live_.Current();
+  const script::ScriptInfo* live = live_set->Get(candidate.name);
+  if (trigger.cause == Cause::kFile && record.pinned_against == candidate.sha256) return;
+  if (live != nullptr && live->sha256 == *candidate.sha256 && live->kind == candidate.disk.kind) {
+    candidate.info = *live;
+    if (!text.spec) return;
+    candidate.why = RehearseSpec(*live, *text.spec);
+    if (!candidate.why.ok()) candidate.outcome = Outcome::kFailedSpec;
+    return;
+  }
+  Rehearsal rehearsal = Rehearse(candidate.disk.kind, text.script, text.spec);
+  candidate.outcome = rehearsal.outcome;
+  candidate.why = rehearsal.why;
+  if (!rehearsal.info.name.empty()) candidate.info = std::move(rehearsal.info);
+  if (candidate.outcome == Outcome::kOk) JudgeShadow(candidate, trigger, seconds_left);
+}
+
+void Deployment::JudgeShadow(Candidate& candidate, const Trigger& trigger, double seconds_left) {
+  candidate.shadow = RunShadowOf(*candidate.info, seconds_left);
+  if (candidate.shadow.failed > 0) {
+    candidate.outcome = Outcome::kFailedShadow;
+    candidate.why =
+        Status(Code::kInvalidArgument, "script_failed",
+               "fails on " + std::to_string(candidate.shadow.failed) + " of " +
+                   std::to_string(candidate.shadow.compared) +
+                   " recent questions that the live version answers: " + candidate.shadow.first_failure);
+    return;
+  }
+  if (options_.on_changes != OnChanges::kHold || candidate.shadow.changed == 0) return;
+  // A yes is for what was looked at: with something else waiting, it is none for this.
+  const ScriptRecord& record = RecordOf(candidate.name);
+  const bool other_waits = record.held && record.held->info.sha256 != *candidate.sha256;
+  if (trigger.accept == Accept::kYes && !other_waits) return;
+  candidate.outcome = Outcome::kHeld;
+  candidate.why =
+      Status(Code::kConflict, "script_held",
+             std::to_string(candidate.shadow.changed) + " of " + std::to_string(candidate.shadow.compared) +
+                 " recent questions would be answered otherwise; POST /v1/admin/scripts/" + candidate.name +
+                 "/reload {\"accept\": true} takes it in");
+}
+
+// There is always a lens. Of several that vanish at once all stay: which one should go can't be told.
+void Deployment::KeepLastLens(std::vector<Candidate>& candidates) const {
+  std::set<std::string> lenses;
+  for (const script::ScriptInfo& script : live_.Current()->scripts()) {
+    if (script.kind == "lens") lenses.insert(script.name);
+  }
+  for (const Candidate& candidate : candidates) {
+    if (candidate.outcome == Outcome::kRemoved) lenses.erase(candidate.name);
+    if (candidate.outcome == Outcome::kOk && candidate.info->kind == "lens") lenses.insert(candidate.name);
+  }
+  if (!lenses.empty()) return;
+  for (Candidate& candidate : candidates) {
+    if (candidate.outcome != Outcome::kRemoved) continue;
+    candidate.outcome = Outcome::kFailedRemoval;
+    candidate.why =
+        Status(Code::kConflict, "last_lens",
+               candidate.name + ".lua: is gone, but without it there would be no lens: it stays live");
+  }
+}
+
+void Deployment::HoldBackAll(std::vector<Candidate>& candidates) const {
+  const Candidate* blocking = nullptr;
+  for (const Candidate& candidate : candidates) {
+    if (IsFailure(candidate.outcome) || candidate.outcome == Outcome::kHeld) blocking = &candidate;
+  }
+  if (blocking == nullptr) return;
+  for (Candidate& candidate : candidates) {
+    if (!GoesIn(candidate.outcome)) continue;
+    candidate.outcome = Outcome::kFailedAtomic;
+    candidate.why = Status(Code::kConflict, "not_all_good",
+                           candidate.name + ".lua: waits for " + blocking->name + ", which is " +
+                               std::string(NameOf(blocking->outcome)) + " (STEMEDB_SCRIPTS_ATOMIC)");
+  }
+}
+
+std::vector<Report> Deployment::Transact(const std::vector<std::string>& names, const DiskLook& look,
+                                         const Trigger& trigger) {
+  const telemetry::ScopedTimer timer(options_.room.metrics->domain().script_reload_duration_seconds);
+  const telemetry::Stopwatch stopwatch;
+  std::set<std::string> wanted(names.begin(), names.end());
+  for (const auto& [name, record] : book_.scripts) {
+    // What was refused still asks to be live; and the last lens may go once it is no more the last.
+    const bool asks =
+        options_.together == Together::kAllOrNone || record.last_outcome == Outcome::kFailedRemoval;
+    if (record.is_refused && asks) wanted.insert(name);
+  }
+  std::vector<Candidate> candidates;
+  for (const std::string& name : wanted) {
+    const auto disk = look.find(name);
+    Candidate& candidate = candidates.emplace_back();
+    candidate.name = name;
+    if (disk != look.end()) candidate.disk = disk->second;
+    Judge(candidate, trigger, ShadowBounds::kSecondsMax - stopwatch.Seconds());
+  }
+  const bool any_postponed =
+      std::any_of(candidates.begin(), candidates.end(), [](const Candidate& c) { return c.is_postponed; });
+  if (any_postponed && options_.together == Together::kAllOrNone) return {};
+  std::erase_if(candidates, [](const Candidate& candidate) { return candidate.is_postponed; });
+  KeepLastLens(candidates);
+  if (options_.together == Together::kAllOrNone) HoldBackAll(candidates);
+
+  std::vector<Replacement> replacements;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.outcome == Outcome::kOk) replacements.push_back({candidate.name, candidate.info});
+    if (candidate.outcome == Outcome::kRemoved) replacements.push_back({candidate.name, std::nullopt});
+  }
+  if (!replacements.empty()) {
+    if (const Status published = Publish(replacements, trigger); !published.ok()) {
+      for (Candidate& candidate : candidates) {
+        if (!GoesIn(candidate.outcome)) continue;
+        candidate.outcome = Outcome::kFailedDescribe;
+        candidate.why = published;
+      }
+    }
+  }
+  std::vector<Report> reports;
+  for (Candidate& candidate : candidates) {
+    Settle(candidate, trigger);
+    reports.push_back(Tell(candidate, trigger));
+  }
+  return reports;
+}
+
+void Deployment::Settle(Candidate& candidate, const Trigger& trigger) {
+  const std::lock_guard lock(book_mutex_);
+  ScriptRecord& record = book_.scripts[candidate.name];
+  record.acted = candidate.disk;
+  record.disk_sha256 = candidate.sha256;
+  record.last_outcome = candidate.outcome;
+  record.last_outcome_ms = NowMs();
+  record.is_refused = IsFailure(candidate.outcome) || candidate.outcome == Outcome::kHeld;
+  record.held.reset();
+  if (candidate.outcome == Outcome::kHeld) record.held = Held{*candidate.info, NowMs(), candidate.shadow};
+  if (IsFailure(candidate.outcome)) {
+    record.last_error = TroubleOf(candidate.outcome, candidate.why.message(), NowMs());
+    record.last_error->sha256 = candidate.sha256;
+    return;
+  }
+  const bool is_pinned_still = trigger.cause == Cause::kFile && record.pinned_against == candidate.sha256 &&
+                               candidate.outcome == Outcome::kUnchanged;
+  if (is_pinned_still && candidate.sha256) return;
+  record.last_error.reset();
+  if (candidate.outcome != Outcome::kHeld) record.pinned_against.reset();
+  const bool is_forgotten = !candidate.disk.script && record.versions.empty();
+  if (is_forgotten) book_.scripts.erase(candidate.name);
+}
+
+Report Deployment::Tell(const Candidate& candidate, const Trigger& trigger) {
+  Report report{candidate.name,   candidate.outcome, candidate.why, live_.generation(), {},
+                candidate.sha256, candidate.shadow};
+  if (candidate.info) report.version = candidate.info->version;
+  options_.room.metrics->ScriptReload(NameOf(candidate.outcome)).Increment();
+  const std::string sha256 = candidate.sha256 ? ToHex(*candidate.sha256) : "";
+  const auto level = IsFailure(candidate.outcome) || candidate.outcome == Outcome::kHeld
+                         ? telemetry::Level::kWarn
+                         : telemetry::Level::kInfo;
+  telemetry::Log(level, "deploy",
+                 IsFailure(candidate.outcome) ? "a script was refused" : "a script was looked at",
+                 {{"script", candidate.name},
+                  {"result", NameOf(candidate.outcome)},
+                  {"version", report.version},
+                  {"sha256", sha256},
+                  {"generation", report.generation},
+                  {"cause", candidate.why.message()},
+                  {"questions", candidate.shadow.compared},
+                  {"changed", candidate.shadow.changed},
+                  {"by", trigger.cause == Cause::kFile ? std::string_view("file") : trigger.actor.peer}});
+  if (candidate.outcome != Outcome::kUnchanged || trigger.cause != Cause::kFile) {
+    std::string detail(candidate.why.message());
+    if (detail.empty() && candidate.sha256)
+      detail = "generation " + std::to_string(report.generation) + ", " + sha256;
+    Trigger shown = trigger;
+    if (trigger.cause == Cause::kFile) shown.actor.peer = "file";
+    Audit(shown, "scripts.reload", candidate.name, NameOf(candidate.outcome), detail);
+  }
+  return report;
+}
+
+}  // namespace stemedb::deploy

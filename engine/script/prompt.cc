@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// What can raise a Lua error runs below lua_cpcall or lua_pcall. The C functions that Lua calls keep their
+// strings in the Impl, so that an error which unwinds them leaves nothing behind.
+#include "script/prompt.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <lua.hpp>
+
+#include "script/call_frame.h"
+#include "script/embedded.h"
+#include "script/instrument.h"
+#include "script/matcher.h"
+#include "script/reference.h"
+#include "script/utf8.h"
+
+namespace stemedb::script {
+namespace {
+
+constexpr size_t kMessageBytesMax = 16 << 10;
+constexpr const char* kInput = "input";
+constexpr double kFuel = 20'000;  // steps between two looks at the flag
+constexpr const char* kInterrupted = "interrupted";
+
+void Load(lua_State* lua, std::string_view source, const char* name) {
+  if (luaL_loadbufferx(lua, source.data(), source.size(), name, "t") != 0) lua_error(lua);
+}
+
+std::string_view View(lua_State* lua, int index) {
+  size_t size = 0;
+  const char* bytes = lua_tolstring(lua, index, &size);
+  return bytes == nullptr ? std::string_view() : std::string_view(bytes, size);
+}
+
+}  // namespace
+
+struct Prompt::Impl {
+  PromptOptions options;
+  CallFrame frame{};  // of no call: the sandbox's helpers look at it
+  Matcher matcher;
+  size_t memory_used = 0;
+  lua_State* lua = nullptr;
+  std::atomic<bool> is_interrupted{false};
+  std::string answer;  // of the function that Lua called last
+  std::string text;    // with steps (instrument.h)
+
+  ~Impl() {
+    if (lua != nullptr) lua_close(lua);
+  }
+
+  static void* Allocate(void* impl, void* block, size_t old_size, size_t new_size);
+  static int Build(lua_State* lua);
+  static int Call(lua_State* lua);
+  static int Compile(lua_State* lua);
+  static int Refuel(lua_State* lua);
+  static int32_t Find(const char* text, uint32_t size, uint32_t from, const char* what, uint32_t what_size);
+  static int32_t Match(CallFrame* frame, const char* text, uint32_t size, const char* pattern,
+                       uint32_t pattern_size, uint32_t from);
+  void FillFrame();
+  // Calls the registry's function `name` with `argument`, unless that is null, and gives the list that it
+  // returns.
+  Result<std::vector<std::string>> Run(const char* name, const std::string_view* argument);
+};
+
+void* Prompt::Impl::Allocate(void* impl, void* block, size_t old_size, size_t new_size) {
+  auto* self = static_cast<Impl*>(impl);
+  if (new_size == 0) {
+    std::free(block);
+    self->memory_used -= old_size;
+    return nullptr;
+  }
+  const bool grows = new_size > old_size;
+  if (grows && self->memory_used + (new_size - old_size) > self->options.memory_bytes_max) return nullptr;
+  void* moved = std::realloc(block, new_size);
+  if (moved != nullptr) self->memory_used += new_size - old_size;
+  return moved;
+}
+
+// call(name, json): JSON, or nil and a message.
+int Prompt::Impl::Call(lua_State* lua) {
+  auto* self = static_cast<Impl*>(lua_touserdata(lua, lua_upvalueindex(1)));
+  const auto found = self->options.functions.find(std::string(View(lua, 1)));
+  bool has_failed = true;
+  if (found == self->options.functions.end()) {
+    self->answer = "there is no such function";
+  } else if (auto answer = found->second(View(lua, 2))) {
+    has_failed = false;
+    self->answer = std::move(*answer);
+  } else {
+    self->answer = answer.error().message();
+  }
+  if (has_failed) lua_pushnil(lua);
+  lua_pushlstring(lua, self->answer.data(), self->answer.size());
+  return has_failed ? 2 : 1;
+}
+
+// compile(text): a function, or nil and a message. As it was typed first: the complaints are to be about
+// that.
+int Prompt::Impl::Compile(lua_State* lua) {
+  auto* self = static_cast<Impl*>(lua_touserdata(lua, lua_upvalueindex(1)));
+  const std::string_view typed = View(lua, 1);
+  if (luaL_loadbufferx(lua, typed.data(), typed.size(), "=input", "t") != 0) {
+    lua_pushnil(lua);
+    lua_insert(lua, -2);
+    return 2;
+  }
+  bool is_prepared = false;
+  if (auto prepared = Instrument(kInput, typed)) {
+    self->text = std::move(*prepared);
+    is_prepared = true;
+  } else {
+    self->text = prepared.error().message();
+  }
+  if (!is_prepared) {
+    lua_pushnil(lua);
+    lua_pushlstring(lua, self->text.data(), self->text.size());
+    return 2;
+  }
+  Load(lua, self->text, "=input");
+  return 1;
+}
+
+// refuel(): steps to go on with, or nil: stop.
+int Prompt::Impl::Refuel(lua_State* lua) {
+  const auto* self = static_cast<const Impl*>(lua_touserdata(lua, lua_upvalueindex(1)));
+  if (self->is_interrupted.load(std::memory_order_relaxed)) return 0;
+  lua_pushnumber(lua, kFuel);
+  return 1;
+}
+
+int32_t Prompt::Impl::Find(const char* text, uint32_t size, uint32_t from, const char* what,
+                           uint32_t what_size) {
+  const void* found = memmem(text + from, size - from, what, what_size);
+  return found == nullptr ? -1 : static_cast<int32_t>(static_cast<const char*>(found) - text);
+}
+
+int32_t Prompt::Impl::Match(CallFrame* frame, const char* text, uint32_t size, const char* pattern,
+                            uint32_t pattern_size, uint32_t from) {
+  return static_cast<Impl*>(frame->state)
+      ->matcher.Match({text, size}, {pattern, pattern_size}, from, frame->matched);
+}
+
+// What the sandbox's functions call. The sandbox's own time is not limited here.
+void Prompt::Impl::FillFrame() {
+  frame.state = this;
+  frame.tick = [](CallFrame*) { return kFuel; };
+  frame.find = &Impl::Find;
+  frame.match = &Impl::Match;
+}
+
+int Prompt::Impl::Build(lua_State* lua) {
+  auto* self = static_cast<Impl*>(lua_touserdata(lua, 1));
+  luaL_openlibs(lua);
+  Load(lua, kPromptLua, "=prompt");
+  lua_call(lua, 0, 1);
+  const int build = lua_gettop(lua);
+  Load(lua, kPreludeLua, "=prelude");
+  lua_pushlightuserdata(lua, &self->frame);
+  Load(lua, kStemeLua, "=steme");
+  lua_call(lua, 2, 6);  // adopt, run, param_values, ffi, safe, fields
+  lua_pushvalue(lua, -3);
+  lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.ffi");  // see the end of prelude.lua
+  const int safe = lua_gettop(lua) - 1;
+  lua_pushvalue(lua, build);
+  lua_pushvalue(lua, safe);
+  lua_pushvalue(lua, safe + 1);
+  lua_pushlightuserdata(lua, self);
+  lua_pushcclosure(lua, &Impl::Call, 1);
+  lua_pushlightuserdata(lua, self);
+  lua_pushcclosure(lua, &Impl::Compile, 1);
+  lua_pushlightuserdata(lua, self);
+  lua_pushcclosure(lua, &Impl::Refuel, 1);
+  lua_createtable(lua, 0, 2);
+  Load(lua, self->options.library, "=library");
+  lua_setfield(lua, -2, "library");
+  Load(lua, kApiLua, "=api");
+  lua_setfield(lua, -2, "api");
+  lua_call(lua, 6, 3);
+  lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.names");
+  lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.complete");
+  lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.evaluate");
+  return 0;
+}
+
+Result<std::vector<std::string>> Prompt::Impl::Run(const char* name, const std::string_view* argument) {
+  lua_settop(lua, 0);
+  lua_getfield(lua, LUA_REGISTRYINDEX, name);
+  if (argument != nullptr) lua_pushlstring(lua, argument->data(), argument->size());
+  is_interrupted = false;
+  const int code = lua_pcall(lua, argument != nullptr ? 1 : 0, 1, 0);
+  // Whatever the input caught and returned.
+  if (is_interrupted) return Status(Code::kInvalidArgument, kInterrupted, kInterrupted);
+  if (code != 0) {
+    const std::string message =
+        CleanUtf8(lua_type(lua, -1) == LUA_TSTRING ? View(lua, -1) : "it failed", kMessageBytesMax);
+    return Status(Code::kInvalidArgument, "input_failed", message);
+  }
+  std::vector<std::string> list;
+  const auto size = static_cast<int>(lua_objlen(lua, 1));
+  for (int i = 1; i <= size; ++i) {
+    lua_rawgeti(lua, 1, i);
+    list.emplace_back(View(lua, -1));
+    lua_pop(lua, 1);
+  }
+  lua_settop(lua, 0);
+  return list;
+}
+
+Prompt::Prompt(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Prompt::~Prompt() = default;
+
+Result<std::unique_ptr<Prompt>> Prompt::Open(PromptOptions options) {
+  auto impl = std::make_unique<Impl>();
+  impl->options = std::move(options);
+  impl->FillFrame();
+  impl->lua = lua_newstate(&Impl::Allocate, impl.get());
+  if (impl->lua == nullptr) {
+    return Status(Code::kResourceExhausted, "script_memory", "the system has no memory for a Lua state");
+  }
+  if (lua_cpcall(impl->lua, &Impl::Build, impl.get()) != 0) {
+    return Status(Code::kInternal, "prompt_failed", std::string(View(impl->lua, -1)));
+  }
+  return std::unique_ptr<Prompt>(new Prompt(std::move(impl)));
+}
+
+Result<Evaluation> Prompt::Evaluate(std::string_view text) {
+  auto list = impl_->Run("stemedb.evaluate", &text);
+  if (!list) return list.error();
+  Evaluation evaluation;
+  const std::string& kind = list->front();
+  if (kind == "incomplete") {
+    evaluation.kind = Evaluation::Kind::kIncomplete;
+    return evaluation;
+  }
+  if (kind == "error") {
+    const std::string message = CleanUtf8((*list)[1], kMessageBytesMax);
+    return Status(Code::kInvalidArgument, "input_failed", message);
+  }
+  for (size_t i = 1; i + 1 < list->size(); i += 2) {
+    evaluation.values.push_back({CleanUtf8((*list)[i], SIZE_MAX), std::move((*list)[i + 1])});
+  }
+  return evaluation;
+}
+
+Completion Prompt::Complete(std::string_view text) {
+  Completion completion;
+  auto list = impl_->Run("stemedb.complete", &text);
+  if (!list || list->empty()) return completion;
+  completion.replaced_bytes = std::min<size_t>(std::strtoul(list->front().c_str(), nullptr, 10), text.size());
+  completion.candidates.assign(list->begin() + 1, list->end());
+  return completion;
+}
+
+std::vector<std::string> Prompt::Names() {
+  auto list = impl_->Run("stemedb.names", nullptr);
+  return list ? std::move(*list) : std::vector<std::string>();
+}
+
+void Prompt::Interrupt() { impl_->is_interrupted.store(true, std::memory_order_relaxed); }
+
+}  // namespace stemedb::script

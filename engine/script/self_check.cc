@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each case is a name and its claims. Without claims no script is asked (lens.h), so that isn't among them.
+#include "script/self_check.h"
+
+#include <string>
+#include <vector>
+
+#include "script/spec_case.h"
+
+namespace stemedb::script {
+namespace {
+
+constexpr int kMany = 2000;
+constexpr double kYear = 365.25 * 86400;
+
+struct Case {
+  std::string name;
+  std::vector<GivenClaim> given;
+};
+
+GivenClaim Given(ParamValue value, double confidence = 0.8, int tier = 5, double age_s = 0) {
+  GivenClaim claim;
+  claim.value = std::move(value);
+  claim.confidence = claim.effective_confidence = claim.weight = confidence;
+  claim.tier = tier;
+  claim.age_s = age_s;
+  return claim;
+}
+
+// Ids in the order of the list, as a spec gives them out.
+Case Numbered(std::string name, std::vector<GivenClaim> given) {
+  for (size_t i = 0; i < given.size(); ++i) {
+    given[i].id[0] = static_cast<uint8_t>((i + 1) >> 8);
+    given[i].id[1] = static_cast<uint8_t>(i + 1);
+  }
+  return {std::move(name), std::move(given)};
+}
+
+std::vector<GivenClaim> AllTiers() {
+  std::vector<GivenClaim> given;
+  for (int tier = 0; tier <= 5; ++tier) {
+    given.push_back(Given("tier " + std::to_string(tier), 0.5, tier, tier * 10.0));
+  }
+  return given;
+}
+
+std::vector<GivenClaim> Many() {
+  std::vector<GivenClaim> given;
+  for (int i = 0; i < kMany; ++i) {
+    GivenClaim& claim =
+        given.emplace_back(Given(static_cast<double>(i % 500), (i % 100) / 100.0, i % 6, i % 977));
+    claim.source = "source " + std::to_string(i % 300);
+    if (i % 3 == 0) {
+      claim.agent = "agent " + std::to_string(i % 97);
+      claim.agent_id[0] = static_cast<uint8_t>(i % 97 + 1);
+    }
+  }
+  return given;
+}
+
+std::vector<GivenClaim> Weightless() {
+  std::vector<GivenClaim> given{Given("a", 0), Given("b", 0, 0)};
+  given.push_back(Given("c", 1, 3));
+  given.back().weight = 0;
+  return given;
+}
+
+std::vector<Case> Cases() {
+  std::vector<GivenClaim> extremes;
+  for (double number : {0.0, -0.0, 5e-324, -5e-324, 1e308, -1e308, 9007199254740992.0, -1.5}) {
+    extremes.push_back(Given(number));
+  }
+  return {
+      Numbered("one claim", {Given("a")}),
+      Numbered("one claim of weight 0", {Given("a", 0)}),
+      Numbered("two claims that agree", {Given("a"), Given("a", 0.3)}),
+      Numbered("an even tie of one moment", {Given("a"), Given("b")}),
+      Numbered("no claim has weight", Weightless()),
+      Numbered("every tier", AllTiers()),
+      Numbered("a single claim of tier 0", {Given(true, 1, 0)}),
+      Numbered("values of every kind", {Given("1"), Given(1.0), Given(true), Given(false), Given("true")}),
+      Numbered("extreme numbers", std::move(extremes)),
+      Numbered("extreme ages",
+               {Given("past", 0.8, 5, 2000 * kYear), Given("now"), Given("future", 0.8, 5, -100 * kYear)}),
+      Numbered("odd texts",
+               {Given(""), Given("\n\t\"\\%d%s"), Given("\xF0\x9F\x8C\xB1"), Given(std::string(65536, 'x'))}),
+      Numbered("certain against certain", {Given("a", 1, 0), Given("b", 1, 0), Given("c", 1, 1)}),
+      Numbered("2,000 claims of 500 values", Many()),
+  };
+}
+
+}  // namespace
+
+Status SelfCheck(LensRunner& runner, int script) {
+  static const std::vector<Case> cases = Cases();
+  for (const Case& one : cases) {
+    const PreparedClaims claims = Prepare(one.given);
+    const auto outcome =
+        runner.Resolve(script, {claims.rows, claims.values_count, claims.voices_count, kSpecNow, nullptr});
+    if (!outcome) return outcome.error().Annotate("self-check, " + one.name);
+  }
+  return Status::Ok();
+}
+
+}  // namespace stemedb::script

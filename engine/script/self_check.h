@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The self-check: claims that are awkward, hostile or just rare, put to a lens before it may answer anybody.
+// What a lens says to them is its own affair; that it says something, without an error, is not.
+#pragma once
+
+#include "base/status.h"
+#include "script/lens.h"
+
+namespace stemedb::script {
+
+// Asks the lens with its default parameters. kInternal "lens_failed" with the kind of claims, file and line.
+Status SelfCheck(LensRunner& runner, int script);
+
+}  // namespace stemedb::script

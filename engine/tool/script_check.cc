@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+
+#include "script/spec.h"
+#include "tool/diagnostic.h"
+#include "tool/script_commands.h"
+#include "tool/script_files.h"
+
+namespace stemedb::tool {
+namespace {
+
+// False after having said what is wrong.
+bool Check(const std::string& path) {
+  auto named = ReadNamed(path);
+  if (!named) {
+    std::fprintf(stderr, "%s\n", std::string(named.error().message()).c_str());
+    return false;
+  }
+  Status failure;
+  std::string good;
+  if (named->is_spec) {
+    auto cases = script::CheckSpec(named->file);
+    if (cases) good = std::to_string(*cases) + (*cases == 1 ? " case" : " cases");
+    else failure = cases.error();
+  } else {
+    auto info = script::CheckScript(named->file);
+    if (info) good = info->kind + " " + info->name + " " + info->version;
+    else failure = info.error();
+  }
+  if (failure.ok()) {
+    std::printf("%s: %s, good\n", path.c_str(), good.c_str());
+    return true;
+  }
+  std::fputs(Format(Diagnose(path, failure.message(), named->file.text)).c_str(), stderr);
+  return false;
+}
+
+}  // namespace
+
+int CheckScripts(const std::vector<std::string>& files) {
+  bool all_good = true;
+  for (const std::string& path : files) all_good = Check(path) && all_good;
+  return all_good ? 0 : 1;
+}
+
+}  // namespace stemedb::tool

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// `stemedb script check` and `stemedb script test`: what a server does with scripts when it loads them,
+// without one. The same sandbox, checks and specs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace stemedb::tool {
+
+// Prints what is wrong with each file, scripts and specs alike, to stderr. 0 or 1.
+int CheckScripts(const std::vector<std::string>& files);
+
+enum class TestOutput : unsigned char { kText, kJson };
+enum class MissingSpec : unsigned char { kWarning, kFailure };
+struct TestOptions {
+  std::vector<std::string> paths;  // directories, scripts (with the specs beside them) or specs
+  TestOutput output = TestOutput::kText;
+  MissingSpec missing_spec = MissingSpec::kWarning;
+};
+// Runs the specs, prints what doesn't hold and a summary to stdout. 0 or 1.
+int TestScripts(const TestOptions& options);
+
+}  // namespace stemedb::tool

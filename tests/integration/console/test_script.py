@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""`stemedb script check` and `stemedb script test`: what a server says to scripts, without one."""
+
+import json
+import os
+import shutil
+import tempfile
+import unittest
+
+from tool import SOURCE_DIR, Server, run
+
+LENSES = os.path.join(SOURCE_DIR, "lenses")
+GOOD = """return {
+  kind = "lens", api = 1, name = "good", version = "1.2.3", description = "d",
+  resolve = function(_, candidates) return { winner = 1, explain = "the first of " .. #candidates } end,
+}
+"""
+SPEC = """return {
+  { claim = "the first wins", given = { { value = "a" }, { value = "b", age_s = 5 } }, expect = { winner = 1 } },
+  { claim = "it counts", given = { { value = "a" } }, expect = { explain = "of 1" } },
+}
+"""
+
+
+class Script(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="stemedb-test-")
+        self.addCleanup(directory.cleanup)
+        self.root = directory.name
+
+    def write(self, name, text):
+        path = os.path.join(self.root, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def test_the_shipped_scripts_and_specs_are_good(self):
+        files = sorted(os.path.join(LENSES, name) for name in os.listdir(LENSES) if name.endswith(".lua"))
+        done = run("script", "check", *files)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.stdout.count(", good\n"), len(files))
+        done = run("script", "test", "--strict", LENSES)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertRegex(done.stdout, r"\n6 scripts, \d+ cases: all hold\n$")
+
+    def test_check_says_what_the_server_says(self):
+        broken = {
+            "syntax.lua": "return {\n  kind = 'lens'\n  api = 1 }",
+            "global.lua": "counter = 0\nreturn {}",
+            "kind.lua": "return { kind = 'lense', api = 1, name = 'kind', version = '1', description = 'd' }",
+            "other_name.lua": GOOD,
+            "no_table.lua": "return 1",
+            "endless.lua": "while true do end",
+        }
+        for name, text in broken.items():
+            with self.subTest(name):
+                directory = os.path.join(self.root, name + ".d")
+                os.mkdir(directory)
+                path = self.write(os.path.join(name + ".d", name), text)
+                done = run("script", "check", path)
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                place, message = done.stderr.splitlines()[0].split(": error: ")
+                self.assertTrue(place == path or place.startswith(path + ":"), done.stderr)
+                with self.assertRaises(AssertionError) as refused:
+                    Server(lenses_dir=directory)
+                self.assertIn(message.replace("'", ""), str(refused.exception).replace("'", "").replace("\\", ""))
+
+    def test_a_mark_stands_below_what_is_wrong(self):
+        path = self.write("slip.lua", "local now = os.time()\nreturn {}\n")
+        lines = run("script", "check", path).stderr.splitlines()
+        self.assertEqual(lines[0], f"{path}:1: error: attempt to index global 'os' (a nil value)")
+        self.assertEqual(lines[1].index("os.time"), lines[2].index("^"))
+        self.assertTrue(lines[3].startswith("help: "))
+
+    def test_a_file_that_is_wrong_does_not_hide_the_others(self):
+        good, bad = self.write("good.lua", GOOD), self.write("bad.lua", "return")
+        done = run("script", "check", bad, os.path.join(self.root, "none.lua"), good)
+        self.assertEqual((done.returncode, done.stdout), (1, f"{good}: lens good 1.2.3, good\n"))
+        self.assertIn("none.lua: No such file", done.stderr)
+
+    def test_a_case_that_fails_says_what_was_expected_and_what_came(self):
+        self.write("good.lua", GOOD)
+        self.write("good_spec.lua", SPEC.replace("winner = 1", "winner = 2"))
+        done = run("script", "test", self.root)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("good: fails: the first wins\n    winner: expected claim 2, got claim 1\n", done.stdout)
+        self.assertIn("1 scripts, 2 cases: 1 cases fail, 1 scripts fail\n", done.stdout)
+
+    def test_a_script_or_its_spec_may_be_named(self):
+        script, spec = self.write("good.lua", GOOD), self.write("good_spec.lua", SPEC)
+        for path in (script, spec, self.root):
+            done = run("script", "test", path)
+            self.assertEqual((done.returncode, done.stdout),
+                             (0, "good 1.2.3: 2 cases hold\n1 scripts, 2 cases: all hold\n"), path)
+
+    def test_a_missing_spec_is_a_warning_or_with_strict_a_failure(self):
+        self.write("good.lua", GOOD)
+        done = run("script", "test", self.root)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("good.lua: warning: there is no spec: write good_spec.lua beside it", done.stdout)
+        self.assertEqual(run("script", "test", "--strict", self.root).returncode, 1)
+
+    def test_a_spec_without_its_script_and_a_broken_spec_fail(self):
+        self.write("lost_spec.lua", SPEC)
+        self.assertIn("there is no lost.lua beside this spec", run("script", "test", self.root).stdout)
+        os.remove(os.path.join(self.root, "lost_spec.lua"))
+        self.write("good.lua", GOOD)
+        self.write("good_spec.lua", "return { { claim = 'x', givn = {} } }")
+        done = run("script", "test", self.root)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("givn is no known field", done.stdout)
+
+    def test_json_has_every_case(self):
+        shutil.copy(os.path.join(LENSES, "recency.lua"), self.root)
+        shutil.copy(os.path.join(LENSES, "recency_spec.lua"), self.root)
+        self.write("bad.lua", "return")
+        done = run("script", "test", "--json", self.root)
+        self.assertEqual(done.returncode, 1)
+        results = json.loads(done.stdout)
+        self.assertEqual([(one["name"], one["ok"]) for one in results["scripts"]], [("bad", False), ("recency", True)])
+        self.assertTrue(all(case["holds"] for case in results["scripts"][1]["cases"]))
+        self.assertFalse(results["ok"])
+
+
+if __name__ == "__main__":
+    unittest.main()

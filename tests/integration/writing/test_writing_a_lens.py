@@ -1,0 +1,75 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""docs/writing-a-lens.md, from its first line to its last: files are written where the page says, every command of its
+console blocks is typed into one shell, and what comes back is compared with what is printed.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE_DIR = os.environ["STEMEDB_SOURCE_DIR"]
+sys.path.insert(0, os.path.join(SOURCE_DIR, "tests", "integration", "server"))
+from server_process import Server  # noqa: E402
+
+PAGE = os.path.join(SOURCE_DIR, "docs", "writing-a-lens.md")
+MARK = "@@step "
+FILE = re.compile(r"`([\w/]+\.lua)`:\n\n```lua\n(.*?)^```", re.S | re.M)
+STEP = re.compile(FILE.pattern + r"|^```console\n(.*?)^```", re.S | re.M)
+
+
+def steps():
+    """[("file", path, text) or ("command", line, printed)] in the order of the page."""
+    with open(PAGE, encoding="utf-8") as file:
+        page = file.read()
+    found = []
+    for path, text, block in STEP.findall(page):
+        if path:
+            found.append(("file", path, text))
+            continue
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append(("command", line[2:], []))
+            else:
+                found[-1][2].append(line)
+    return found
+
+
+class WritingALens(unittest.TestCase):
+    maxDiff = None
+
+    def test_the_page_holds_from_its_first_line_to_its_last(self):
+        directory = tempfile.TemporaryDirectory(prefix="stemedb-test-")
+        self.addCleanup(directory.cleanup)
+        root = directory.name
+        lenses = os.path.join(root, "lenses")
+        shutil.copytree(os.path.join(SOURCE_DIR, "lenses"), lenses)
+        os.makedirs(os.path.join(root, "build", "release"))
+        os.symlink(os.environ["STEMEDB_TOOL"], os.path.join(root, "build", "release", "stemedb"))
+        server = Server(lenses_dir=lenses)
+        self.addCleanup(server.close)
+        host, port = server.addresses["api"]
+        url = f"http://{host}:{port}"
+        subprocess.run(["/usr/bin/python3", os.path.join(SOURCE_DIR, "examples/countries/import_countries.py"), "--server", url],
+                       check=True, stdout=subprocess.DEVNULL, timeout=120)
+        script, commands = "", []
+        for kind, name, content in steps():
+            if kind == "file":
+                script += f"mkdir -p {os.path.dirname(name)}\ncat >{name} <<'END_OF_FILE'\n{content}END_OF_FILE\n"
+            else:
+                script += f"echo '{MARK}{len(commands)}'\n{name}\n"
+                commands.append((name, "\n".join(content)))
+        self.assertGreater(len(commands), 12, "the page has lost its commands")
+        done = subprocess.run(["bash"], input=script, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
+                              cwd=root, check=False, env=os.environ | {"STEMEDB_URL": url, "LANG": "C.UTF-8"})
+        answers = re.split(rf"^{MARK}\d+\n", done.stdout, flags=re.M)[1:]
+        for (command, printed), answer in zip(commands, answers, strict=True):
+            self.assertEqual(answer.rstrip("\n"), printed, f"the page prints something else for: {command}")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tool/diagnostic.h"
+
+#include <gtest/gtest.h>
+
+#include "script/lens.h"
+#include "script/spec.h"
+
+namespace stemedb::tool {
+namespace {
+
+// What check says of the text.
+std::string Said(const std::string& text) {
+  const auto info = script::CheckScript({"mine.lua", text});
+  return info ? "good" : Format(Diagnose("drafts/mine.lua", info.error().message(), text));
+}
+
+TEST(Diagnostic, MarksTheTokenThatLuaStumblesOver) {
+  EXPECT_EQ(Said("return {\n  kind = \"lens\"\n  api = 1,\n}"),
+            "drafts/mine.lua:3: error: '}' expected (to close '{' at line 1) near 'api'\n"
+            "      api = 1,\n"
+            "      ^~~\n"
+            "help: an entry of a table is missing its comma, or the table its closing brace\n");
+}
+
+TEST(Diagnostic, MarksTheNameThatIsNotThere) {
+  EXPECT_EQ(Said("local now = os.time()\nreturn {}"),
+            "drafts/mine.lua:1: error: attempt to index global 'os' (a nil value)\n"
+            "    local now = os.time()\n"
+            "                ^~\n"
+            "help: a script sees what docs/lua-api.md lists and nothing else: no os, io, require, ffi\n");
+}
+
+TEST(Diagnostic, FindsTheFieldThatADescriptionComplainsAbout) {
+  const std::string text =
+      "local default = 1\n"
+      "return { kind = \"lens\", api = 1, name = \"mine\", version = \"1\", description = \"d\",\n"
+      "  params = { floor = { type = \"number\", default = 3, max = 1, description = \"d\" } },\n"
+      "  resolve = function() end }";
+  EXPECT_EQ(Said(text),
+            "drafts/mine.lua:3: error: params.floor.default must be within -9007199254740992 and 1\n"
+            "      params = { floor = { type = \"number\", default = 3, max = 1, description = \"d\" } },\n"
+            "                                            ^~~~~~~\n");
+}
+
+TEST(Diagnostic, KeepsTabsSoThatTheMarkStandsBelow) {
+  EXPECT_NE(Said("\t\tx = 1\nreturn {}").find("    \t\tx = 1\n    \t\t^\n"), std::string::npos);
+}
+
+TEST(Diagnostic, SaysWhatAMissingFieldLooksLike) {
+  const std::string said = Said("return { kind = \"lens\", api = 1, name = \"mine\" }");
+  EXPECT_EQ(said,
+            "drafts/mine.lua: error: version must be a text of 1 to 32 bytes\n"
+            "help: version = \"1.0.0\"\n");
+}
+
+TEST(CheckSpec, CountsCasesAndNamesTheFirstWrongOne) {
+  EXPECT_EQ(*script::CheckSpec({"a_spec.lua", "return { { claim = \"c\", given = {}, expect = {} } }"}), 1u);
+  const auto wrong = script::CheckSpec({"a_spec.lua", "return { { claim = \"c\", givn = {} } }"});
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().message(), "a_spec.lua: the case 'c': givn is no known field");
+}
+
+}  // namespace
+}  // namespace stemedb::tool
