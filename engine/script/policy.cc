@@ -95,4 +95,34 @@ Result<std::optional<RateVerdict>> PolicyRunner::Limit(int script, const PolicyR
                                      frame.window_s, frame.peer_limit});
 }
 
+Status SelfCheckPolicy(PolicyRunner& runner, int script) {
+  constexpr int64_t kSomeTimeMs = 1767225600000;
+  const std::string agent(64, 'f'), route(8 * 1024, 'r');
+  struct Awkward {
+    const char* what;
+    PolicyRequest request;
+  };
+  const Awkward list[] = {
+      {"a request of which nothing is known", {}},
+      {"a question from this machine",
+       {.route = "/v1/query", .method = "GET", .loopback = true, .peer = "::1"}},
+      {"a batch without claims",
+       {.route = "/v1/assert/batch", .method = "POST", .items = 0, .peer = "unknown"}},
+      {"a giant batch of an agent",
+       {.route = "/v1/assert/batch",
+        .method = "POST",
+        .body_bytes = uint64_t{1} << 40,
+        .items = 1'000'000,
+        .is_signed = true,
+        .agent = agent,
+        .peer = "2001:db8::1"}},
+      {"a request to a long path", {.route = route, .method = "DELETE", .peer = "192.0.2.1"}},
+  };
+  for (const Awkward& one : list) {
+    const auto verdict = runner.Limit(script, one.request, kSomeTimeMs);
+    if (!verdict) return verdict.error().Annotate(std::string("asked about ") + one.what);
+  }
+  return Status::Ok();
+}
+
 }  // namespace stemedb::script

@@ -37,6 +37,13 @@ struct RateVerdict {
   double peer_limit = 0;  // the same bucket of an address, for all the agents that send from it
 };
 
+class PolicyRunner;
+
+// Puts awkward requests to the policy: without and with an agent, without a body and with a giant one,
+// nothing and very much in it. What it says is its own affair; that it says something, without an error, is
+// not. kInternal "policy_failed" with the kind of request, file and line.
+Status SelfCheckPolicy(PolicyRunner& runner, int script);
+
 // One thread's states, one for each policy, made when first used. Not thread-safe; use it on one thread.
 class PolicyRunner {
  public:

@@ -251,12 +251,12 @@ TEST_F(RateGateTest, ABatchInAnothersNameIsPaidByItsSender) {
 
 class FailingPolicy : public RateGateTest {
  protected:
-  void SetUp() override { ServeWith(Policy("error('broken')")); }
+  void SetUp() override { ServeWith(Policy("if request.route == '/v1/concepts' then error('broken') end")); }
 };
 
 TEST_F(FailingPolicy, IsReplacedByTheBuiltInLimit) {
-  EXPECT_EQ(Left(Ask(Get("/v1/query?concept_path=a"))), "unlimited") << "this machine";
-  const Answer answer = Question("203.0.113.9");
+  EXPECT_EQ(Left(Ask(Get("/v1/concepts"))), "unlimited") << "this machine";
+  const Answer answer = Ask(Get("/v1/concepts", Via("203.0.113.9")));
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.fields.at("ratelimit-policy"), "\"points\";q=10000;w=3600");
 }
@@ -265,14 +265,14 @@ TEST_F(FailingPolicy, IsCountedEachTimeAndLoggedOnceAMinute) {
   TakeLog();
   for (int i = 0; i < 5; ++i) Ask(Get("/v1/concepts"));
   const std::string log = TakeLog();
-  const size_t first = log.find("rate_limit.lua:6: broken");
+  const size_t first = log.find("rate_limit.lua:5: broken");
   ASSERT_NE(first, std::string::npos) << log;
-  EXPECT_EQ(log.find("rate_limit.lua:6: broken", first + 1), std::string::npos) << log;
+  EXPECT_EQ(log.find("rate_limit.lua:5: broken", first + 1), std::string::npos) << log;
   EXPECT_THAT(Ask(Get("/metrics")).body,
               HasSubstr("stemedb_errors_total{layer=\"script\",type=\"policy_failed\"} 5"));
   clock_.AdvanceMs(60'000);
   Ask(Get("/v1/concepts"));
-  EXPECT_THAT(TakeLog(), HasSubstr("rate_limit.lua:6: broken"));
+  EXPECT_THAT(TakeLog(), HasSubstr("rate_limit.lua:5: broken"));
 }
 
 class NoPolicy : public RateGateTest {

@@ -153,6 +153,18 @@ TEST_F(PolicyTest, TakesUpAnotherSet) {
   EXPECT_EQ(runner.FindHook("rate_limit"), -1);
 }
 
+TEST(PolicySelfCheck, FindsAPolicyThatCantDoWithoutAnAgent) {
+  const auto check = [](const std::string& body) {
+    PolicyRunner runner(SetOf(Policy(body)), {});
+    return std::string(SelfCheckPolicy(runner, 0).message());
+  };
+  EXPECT_EQ(check("return { bucket = 'b', cost = 1 + request.items, limit = 1, window_s = 1 }"), "");
+  EXPECT_THAT(check("return nil, #request.agent"),
+              HasSubstr("asked about a request of which nothing is known: rate_limit.lua:1: "));
+  EXPECT_THAT(check("return { bucket = 'b', cost = 10 * request.items, limit = 1, window_s = 1 }"),
+              HasSubstr("a batch without claims: rate_limit.lua: limit returned a cost"));
+}
+
 TEST(PolicyDescription, SaysWhatIsWrong) {
   const auto refusal = [](const std::string& piece, const std::string& by) {
     std::string text = Policy("return nil");
