@@ -15,8 +15,8 @@ namespace {
 std::optional<script::RateVerdict> BuiltInLimit(const Sender& sender, uint64_t items) {
   if (sender.is_loopback) return std::nullopt;
   constexpr double kPoints = 10'000, kHour = 3600, kCost = 10, kAgentsPerPeer = 10;
-  return script::RateVerdict{"points", kCost * static_cast<double>(std::max<uint64_t>(items, 1)), kPoints, kHour,
-                             kAgentsPerPeer * kPoints};
+  return script::RateVerdict{"points", kCost * static_cast<double>(std::max<uint64_t>(items, 1)), kPoints,
+                             kHour, kAgentsPerPeer * kPoints};
 }
 
 Account* AccountOf(const http::Request& request) { return static_cast<Account*>(request.note.get()); }

@@ -186,7 +186,7 @@ return {
     field("peer", "string", "the address that it counts for", 'request.peer == "192.0.2.1"'),
   }),
 
-  section("verdict", "What `limit` returns", "verdict.", "all numbers above 0; or return `nil`", {
+  section("verdict", "What `limit` returns", "verdict.", "all numbers above 0, `cost` 0 or more; or return `nil`", {
     field("bucket", "string", "its name: 1 to 32 of `a-z`, `0-9`, `_`; every agent and every address has one of each name",
       'bucket = "points"'),
     field("cost", "number", "points that the request takes from it", "cost = 10"),

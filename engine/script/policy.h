@@ -28,7 +28,7 @@ struct PolicyRequest {
 };
 
 // How a request is limited: it takes `cost` points from a bucket that holds `limit` and fills in `window_s`.
-// Every number is finite and above 0.
+// Every number is finite and above 0; `cost` may be 0.
 struct RateVerdict {
   std::string bucket;  // 1 to 32 of a-z, 0-9 and _
   double cost = 0;

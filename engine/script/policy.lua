@@ -85,7 +85,11 @@ return function()
   if type(said) ~= "table" then wrong("something that is not a table or nil", said) end
   local bucket = said.bucket
   if not known[bucket] then check_bucket(bucket) end
-  frame.cost = positive("cost", said.cost, NUMBER_MAX)
+  local cost = said.cost
+  if type(cost) ~= "number" or not (cost >= 0 and cost <= NUMBER_MAX) then
+    wrong("a cost that is not a number of 0 or more and at most " .. NUMBER_MAX, cost)
+  end
+  frame.cost = cost
   frame.limit = positive("limit", said.limit, NUMBER_MAX)
   frame.window_s = positive("window_s", said.window_s, WINDOW_MAX)
   local peer_limit = said.peer_limit

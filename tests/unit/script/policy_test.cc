@@ -96,7 +96,8 @@ TEST_F(PolicyTest, IsRefusedWhatIsNoVerdict) {
   };
   EXPECT_THAT(with("cost = -1"),
               HasSubstr("policy_failed: rate_limit.lua: limit returned a cost that is not"));
-  for (const char* number : {"0", "0/0", "1/0", "'1'", "nil", "1e13", "{}"}) {
+  EXPECT_EQ(with("cost = 0"), "b 0 1 1 10");
+  for (const char* number : {"-1", "0/0", "1/0", "'1'", "nil", "1e13", "{}"}) {
     EXPECT_THAT(with(std::string("cost = ") + number), HasSubstr("a cost that")) << number;
     EXPECT_THAT(with(std::string("limit = ") + number), HasSubstr("a limit that")) << number;
     EXPECT_THAT(with(std::string("window_s = ") + number), HasSubstr("a window_s that")) << number;
@@ -161,7 +162,7 @@ TEST(PolicySelfCheck, FindsAPolicyThatCantDoWithoutAnAgent) {
   EXPECT_EQ(check("return { bucket = 'b', cost = 1 + request.items, limit = 1, window_s = 1 }"), "");
   EXPECT_THAT(check("return nil, #request.agent"),
               HasSubstr("asked about a request of which nothing is known: rate_limit.lua:1: "));
-  EXPECT_THAT(check("return { bucket = 'b', cost = 10 * request.items, limit = 1, window_s = 1 }"),
+  EXPECT_THAT(check("return { bucket = 'b', cost = 10 / request.items, limit = 1, window_s = 1 }"),
               HasSubstr("a batch without claims: rate_limit.lua: limit returned a cost"));
 }
 
