@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace stemedb::api {
 namespace {
@@ -68,6 +69,15 @@ bool Account::Look() {
   if (agent_.empty()) return UseUnproven(Taking::kNothing);
   return UseUnproven(Taking::kNothing) && Use(kProven, address_key_, verdict_.peer_limit, Taking::kNothing) &&
          Use(kAgent, agent_, verdict_.limit, Taking::kNothing);
+}
+
+bool Account::LookAgain(script::RateVerdict verdict) {
+  std::swap(verdict_, verdict);
+  if (Look()) return true;
+  std::swap(verdict_, verdict);
+  DrainUnproven();
+  std::swap(verdict_, verdict);
+  return Look();
 }
 
 bool Account::PayUnproven() {

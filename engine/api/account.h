@@ -31,12 +31,12 @@ class Account {
   Account(const Account&) = delete;
   Account& operator=(const Account&) = delete;
 
-  // The price, when more is known of the request. Before it has paid.
-  void SetVerdict(script::RateVerdict verdict) { verdict_ = std::move(verdict); }
-
   // Each gives whether there is room. Looking takes nothing. Paying, without room, takes nothing from an
   // agent, and what is left from the address that sent the request.
   bool Look();
+  // At the price that holds when more is known of the request. Without room it pays the price that it was let
+  // in by.
+  bool LookAgain(script::RateVerdict verdict);
   bool PayUnproven();
   bool PayProven(std::string_view agent);
   // The request is refused for want of room before it cost anything: it pays nothing.

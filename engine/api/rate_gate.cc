@@ -6,6 +6,8 @@
 #include <atomic>
 #include <utility>
 
+#include "api/account.h"
+#include "api/sender.h"
 #include "base/bytes.h"
 
 namespace stemedb::api {
@@ -101,7 +103,7 @@ Status RateGate::Judge(http::Request& request) {
   const auto payment = payments_.find(request.route);
   if (payment == payments_.end() || payment->second == Payment::kFree) return Status::Ok();
   const Sender sender = SenderOf(request);
-  auto verdict = Ask(request, sender, sender.body_bytes, payment->second == Payment::kAtOnce ? 0 : 1);
+  auto verdict = Ask(request, sender, sender.body_bytes, payment->second == Payment::kWhenProven ? 1 : 0);
   if (!verdict) return Status::Ok();
   const bool can_prove = payment->second == Payment::kWhenProven;
   const auto account =
@@ -119,10 +121,7 @@ Status RateGate::Reprice(const http::Request& request, uint64_t items) {
   if (account == nullptr || policy_ < 0) return Status::Ok();
   auto verdict = Ask(request, SenderOf(request), request.body.size(), items);
   if (!verdict) return Status::Ok();
-  account->SetVerdict(std::move(*verdict));
-  if (account->Look()) return Status::Ok();
-  account->PayUnproven();  // its body is read
-  return NoRoom(*account);
+  return account->LookAgain(std::move(*verdict)) ? Status::Ok() : NoRoom(*account);
 }
 
 Status RateGate::PayProven(const http::Request& request, std::string_view agent) {

@@ -17,8 +17,6 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "api/account.h"
-#include "api/sender.h"
 #include "base/status.h"
 #include "defense/limiter.h"
 #include "env/clock.h"
@@ -27,6 +25,8 @@
 #include "script/policy.h"
 
 namespace stemedb::api {
+
+struct Sender;
 
 class RateGate {
  public:

@@ -177,7 +177,7 @@ return {
     field("route", "string", "the route, names in braces", 'request.route == "/v1/assertions/{id}"'),
     field("method", "string", "as HTTP has it", 'request.method == "POST"'),
     field("body_bytes", "number", "as announced; counted, once the body is there", "math.ceil(request.body_bytes / 1024)"),
-    field("items", "number", "claims that it sends, or lenses that it runs; 1 as long as a body isn't read",
+    field("items", "number", "claims that it sends, or lenses that it runs; 1 and 0 as long as it isn't read",
       "10 * request.items"),
     field("loopback", "boolean", "whether a program on the server's machine sent it, and no proxy",
       "if request.loopback then return nil end"),

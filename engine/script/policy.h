@@ -20,7 +20,7 @@ struct PolicyRequest {
   std::string_view route;   // the template: "/v1/assertions/{id}"
   std::string_view method;  // "POST"
   uint64_t body_bytes = 0;  // as announced; 0 for a body without a length that isn't read yet
-  uint64_t items = 1;       // claims that it sends, or lenses that it runs; 1 for a body that isn't read yet
+  uint64_t items = 1;       // claims that it sends, or lenses that it runs; 1 and 0 at the least, as long as it isn't read
   bool loopback = false;    // from this machine, and not through a proxy
   bool is_signed = false;   // says that it is
   std::string_view agent;   // 64 hex digits, as the request names it, proven or not; empty: none

@@ -109,11 +109,10 @@ TEST_F(RateGateTest, AnEmptyBucketRefusesUntilItHasFilled) {
   const Answer refused = Question("203.0.113.9");
   EXPECT_EQ(refused.status, 429);
   EXPECT_THAT(refused.body, HasSubstr("\"code\":\"quota_exceeded\""));
-  EXPECT_EQ(refused.fields.at("retry-after"),
-            "12");  // 6 points at 30 a minute: whether it has a lens isn't known yet
+  EXPECT_EQ(refused.fields.at("retry-after"), "10");  // 5 points at 30 a minute
   EXPECT_EQ(refused.fields.at("ratelimit"), "\"points\";r=0;t=60");
   EXPECT_EQ(Question("203.0.113.10").status, 200) << "another address";
-  clock_.AdvanceMs(12'000);
+  clock_.AdvanceMs(10'000);
   EXPECT_EQ(Question("203.0.113.9").status, 200);
   EXPECT_THAT(Ask(Get("/metrics")).body,
               HasSubstr("stemedb_requests_rejected_total{reason=\"quota_exceeded\"} 1"));
@@ -196,6 +195,15 @@ TEST_F(RateGateTest, WhoIsRefusedAfterItWasReadPays) {
   for (int i = 0; i < 3; ++i)
     ASSERT_EQ(Ask(Post("/v1/assert", SignedBody(key), Via("203.0.113.9"))).status, 429) << i;
   EXPECT_EQ(Left(Question("203.0.113.9")), "0") << "three times 10 from the address that kept sending";
+}
+
+TEST_F(RateGateTest, WhoIsFoundTooDearWhenItIsReadPaysThePriceOfItsHead) {
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(Question("203.0.113.9").status, 200);
+  const Answer refused =
+      Ask(Get("/v1/query?concept_path=a&lens=consensus", Via("203.0.113.9")));  // 6; 5 are left
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.fields.at("retry-after"), "12");
+  EXPECT_EQ(Left(refused), "0");
 }
 
 TEST_F(RateGateTest, RubbishPays) {
