@@ -19,3 +19,4 @@ local sandbox = {
 }
 files["engine/console/console.lua"] = { std = sandbox, globals = { "console_reference", "match", "gsub" } }
 files["lenses"] = { std = sandbox }
+files["policies"] = { std = sandbox }

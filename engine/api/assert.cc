@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // POST /v1/assert and /v1/assertions: one claim. The loop parses, verifies and encodes; the commit thread
 // makes it durable and calls back; the answer is written on the loop again.
+#include <span>
+
 #include "api/claim_intake.h"
 #include "api/query_string.h"
 #include "api/routes.h"
@@ -39,12 +41,20 @@ void Commit(LoopContext& context, http::ExchangePtr exchange, store::PreparedCla
 void Assert(LoopContext& context, http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
   const Status parameters = NoParameters(request.query);
-  if (!parameters.ok()) return exchange->Respond(context.Refusal(request, parameters));
+  const auto refuse = [&](const Status& status, std::span<const http::FieldError> errors = {}) {
+    exchange->Respond(context.Refusal(request, status, errors));
+  };
+  if (!parameters.ok()) return refuse(parameters);
+  const Status priced = context.rates().Reprice(request, 1);
+  if (!priced.ok()) return refuse(priced);
   const model::HeaderSignature header{request.header("x-agent-id"), request.header("x-agent-signature")};
   Intake intake =
       Admit(context.claim_parser().ParseClaim(request.body, request.body.size() + http::kBodyPadding, header),
             UnsignedClaimsFault(context.backend(), request), context.backend().clock->NowMs());
-  if (!intake.status.ok()) return exchange->Respond(context.Refusal(request, intake.status, intake.errors));
+  if (!intake.status.ok()) return refuse(intake.status, intake.errors);
+  const Status paid = intake.signer ? context.rates().PayProven(request, AsView(*intake.signer))
+                                    : context.rates().PayUnproven(request);
+  if (!paid.ok()) return refuse(paid);
   Commit(context, std::move(exchange), std::move(intake.claim));
 }
 

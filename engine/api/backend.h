@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Backend: what every loop's handlers share. The server room fills it in once, before the loops start, and it
-// outlives them; afterwards only `state` changes.
+// outlives them; afterwards only the limiter's buckets and the atomics change.
 #pragma once
 
 #include <atomic>
@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "api/turn_queue.h"
 #include "audit/journal.h"
+#include "defense/limiter.h"
 #include "deploy/deployer.h"
 #include "env/clock.h"
 #include "store/store.h"
@@ -25,11 +27,14 @@ struct Backend {
   store::Store* store = nullptr;
   deploy::Deployer* deployer = nullptr;  // scripts: the live set, and all work on them
   audit::Journal* journal = nullptr;     // of what operators did
+  defense::Limiter limiter{defense::Limiter::Options{}};
   env::Clock* clock = nullptr;
   telemetry::Metrics* metrics = nullptr;
   UnsignedClaims unsigned_claims = UnsignedClaims::kFromLoopback;
   std::vector<std::string> allowed_origins;  // web pages that may write unsigned claims
+  TurnOptions turns;                         // of each loop
   int64_t started_ns = 0;                    // clock->MonotonicNs() at start
+  std::atomic<int64_t> policy_failure_logged_ns{INT64_MIN};
   std::atomic<Phase> phase{Phase::kStarting};
 };
 

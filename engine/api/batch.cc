@@ -36,7 +36,8 @@ class BatchJob : public std::enable_shared_from_this<BatchJob> {
         source_(std::move(source)),
         atomicity_(atomicity),
         unsigned_fault_(UnsignedClaimsFault(context.backend(), exchange_->request())),
-        now_ms_(context.backend().clock->NowMs()) {
+        now_ms_(context.backend().clock->NowMs()),
+        named_agent_(RateGate::NamedAgent(exchange_->request())) {
     items_.reserve(source_.count());
     ++context_.batches_in_flight;
   }
@@ -47,6 +48,7 @@ class BatchJob : public std::enable_shared_from_this<BatchJob> {
 
  private:
   void Take(model::ParsedClaim&& parsed);
+  Status Pay();
   void Commit();
   void Finish(store::CommitResult&& result);
   void Respond(http::Response&& response);
@@ -60,6 +62,8 @@ class BatchJob : public std::enable_shared_from_this<BatchJob> {
   const store::Atomicity atomicity_;
   const Status unsigned_fault_;
   const int64_t now_ms_;
+  const std::string named_agent_;  // who the request says that it comes from; 32 bytes, or empty
+  bool is_all_by_named_ = true;    // every claim is right and signed by that agent
   std::vector<Item> items_;
   store::Submission submission_;
 };
@@ -80,6 +84,7 @@ void BatchJob::Run() {
 
 void BatchJob::Take(model::ParsedClaim&& parsed) {
   Intake intake = Admit(std::move(parsed), unsigned_fault_, now_ms_);
+  is_all_by_named_ = is_all_by_named_ && intake.signer && AsView(*intake.signer) == named_agent_;
   Item& item = items_.emplace_back();
   item.status = std::move(intake.status);
   item.errors = std::move(intake.errors);
@@ -88,7 +93,16 @@ void BatchJob::Take(model::ParsedClaim&& parsed) {
   submission_.claims.push_back(std::move(intake.claim));
 }
 
+// A batch has one payer: the agent that the request names, if all of it is signed by that one.
+Status BatchJob::Pay() {
+  const http::Request& request = exchange_->request();
+  return is_all_by_named_ && !items_.empty() ? context_.rates().PayProven(request, named_agent_)
+                                             : context_.rates().PayUnproven(request);
+}
+
 void BatchJob::Commit() {
+  const Status paid = Pay();
+  if (!paid.ok()) return Respond(context_.Refusal(exchange_->request(), paid));
   const bool has_refused = submission_.claims.size() < items_.size();
   if (has_refused && atomicity_ == store::Atomicity::kAllOrNothing) return Respond(RefuseWhole());
   if (submission_.claims.empty()) return Respond(Results({}));
@@ -208,6 +222,8 @@ void AssertBatch(LoopContext& context, http::ExchangePtr exchange) {
   if (!atomicity) return refuse(atomicity.error());
   auto items = BatchItems::Open(context.claim_parser(), request.body);
   if (!items) return refuse(items.error());
+  const Status priced = context.rates().Reprice(request, items->count());
+  if (!priced.ok()) return refuse(priced);
   std::make_shared<BatchJob>(context, std::move(exchange), std::move(*items), *atomicity)->Run();
 }
 

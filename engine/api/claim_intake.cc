@@ -51,6 +51,7 @@ Intake Admit(model::ParsedClaim&& parsed, const Status& unsigned_fault, int64_t 
   model::AppendCanonicalJson(canonical, assertion);
   if (is_signed) intake.status = model::VerifySignatures(assertion, canonical);
   if (!intake.status.ok()) return intake;
+  if (is_signed) intake.signer = assertion.signatures.front().agent_id;
   intake.claim.id = model::IdOf(canonical);
   intake.claim.record = model::EncodeClaim(assertion, canonical, intake.claim.id);
   return intake;

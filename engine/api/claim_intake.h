@@ -24,6 +24,7 @@ struct Intake {
   Status status;                         // ok, or why the claim was refused
   std::vector<http::FieldError> errors;  // with pointers into the claim
   store::PreparedClaim claim;            // when ok
+  std::optional<model::AgentId> signer;  // the primary one, whose signature is right; when ok and signed
 };
 
 // Takes the parsed claim apart. `unsigned_fault` is UnsignedClaimsFault's answer; `now_ms` is the time of a

@@ -41,6 +41,8 @@ constexpr std::array kByReason = {
     ErrorClass{"disk_full", 503, "storage"},
     ErrorClass{"wal_failed", 503, "storage"},
     ErrorClass{"shutting_down", 503, "server"},
+    ErrorClass{"quota_exceeded", 429, "limit"},
+    ErrorClass{"policy_failed", 500, "script"},
 };
 
 // Seconds to wait before trying again: a queue is empty soon, a disk isn't.

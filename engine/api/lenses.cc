@@ -18,18 +18,31 @@ http::Response Lenses(LoopContext& context, const http::Request& request) {
   return response;
 }
 
-http::Response Compare(LoopContext& context, const http::Request& request) {
-  const Status parameters = NoParameters(request.query);
-  if (!parameters.ok()) return context.Refusal(request, parameters);
-  const ReadQuestion read = ReadQuestionJson(context.json_parser(), request.body,
-                                             {.lens_field = LensField::kList, .fixed_lens = {}});
-  if (!read.status.ok()) return context.Refusal(request, read.status, read.errors);
+http::Response Comparison(LoopContext& context, const http::Request& request, const ReadQuestion& read) {
   telemetry::QuerySeries& series = context.Queries("compare");
   const telemetry::ScopedTimer timer(series.latency_seconds);
   series.queries.Increment();
   http::Response response;
   const Status compared = context.engine().Compare(read.question, read.lenses, response.body);
-  return compared.ok() ? std::move(response) : context.Refusal(request, compared);
+  if (compared.ok()) return response;
+  if (compared.code() == Code::kDeadlineExceeded)
+    context.backend().metrics->domain().query_timeout_total.Increment();
+  return context.Refusal(request, compared);
+}
+
+void Compare(LoopContext& context, http::ExchangePtr exchange) {
+  const http::Request& request = exchange->request();
+  const Status parameters = NoParameters(request.query);
+  if (!parameters.ok()) return exchange->Respond(context.Refusal(request, parameters));
+  ReadQuestion read = ReadQuestionJson(context.json_parser(), request.body,
+                                       {.lens_field = LensField::kList, .fixed_lens = {}});
+  if (!read.status.ok()) return exchange->Respond(context.Refusal(request, read.status, read.errors));
+  const Status paid = context.rates().PayFor(request, read.lenses.size());
+  if (!paid.ok()) return exchange->Respond(context.Refusal(request, paid));
+  context.turns().Run(std::move(exchange),
+                      [&context, read = std::move(read)](const http::ExchangePtr& waiting) {
+                        waiting->Respond(Comparison(context, waiting->request(), read));
+                      });
 }
 
 }  // namespace
@@ -44,10 +57,7 @@ void AddLensesRoutes(http::Router& router, LoopContext& context) {
               .param_names = {}});
   router.Add({.path = "/v1/lenses/compare",
               .methods = {http::Method::kPost},
-              .handler =
-                  [&context](http::ExchangePtr exchange) {
-                    exchange->Respond(Compare(context, exchange->request()));
-                  },
+              .handler = [&context](http::ExchangePtr exchange) { Compare(context, std::move(exchange)); },
               .max_body_bytes = kCompareBodyMax,
               .param_names = {}});
 }

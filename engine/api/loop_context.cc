@@ -16,6 +16,13 @@ LoopContext::LoopContext(Backend& backend, Role role) : backend_(&backend) {
   options.live = &deployment.live();
   options.recent = deployment.NewRecent();
   engine_ = std::make_unique<query::Engine>(backend.store->NewReader(), deployment.live().Current(), options);
+  turns_ = std::make_unique<TurnQueue>(*backend.clock, backend.turns,
+                                       [this](const http::ExchangePtr& exchange, const Status& status) {
+                                         exchange->Respond(Refusal(exchange->request(), status));
+                                       });
+  rates_ = std::make_unique<RateGate>(
+      deployment.live(), backend.limiter, *backend.clock,
+      [this](const Status& status) { PolicyFailed(status); }, RateGate::Options{});
 }
 
 telemetry::QuerySeries& LoopContext::Queries(std::string_view endpoint) {
@@ -33,10 +40,29 @@ void LoopContext::CountError(const Status& status) {
   counter->Increment();
 }
 
+void LoopContext::PolicyFailed(const Status& status) {
+  constexpr int64_t kMinuteNs = 60'000'000'000;
+  CountError(status);
+  const int64_t now_ns = backend_->clock->MonotonicNs();
+  std::atomic<int64_t>& logged_ns = backend_->policy_failure_logged_ns;
+  int64_t last_ns = logged_ns.load(std::memory_order_relaxed);
+  if (last_ns > now_ns - kMinuteNs || !logged_ns.compare_exchange_strong(last_ns, now_ns)) return;
+  telemetry::LogError("api", "the rate limit's policy failed; the built-in limit judges in its place",
+                      {{"cause", status.message()}});
+}
+
 http::Response LoopContext::Refusal(const http::Request& request, const Status& status,
                                     std::span<const http::FieldError> errors) {
   CountError(status);
   http::Response response = ProblemOf(status, errors);
+  if (response.status == 429) {
+    auto found = rejected_.find(status.reason());
+    if (found == rejected_.end()) {
+      const std::string reason(status.reason());
+      found = rejected_.emplace(reason, &backend_->metrics->Rejected(reason)).first;
+    }
+    found->second->Increment();
+  }
   // A 503 is a state that the store has logged already; one line for each refused request would flood the
   // log.
   if (response.status >= 500 && response.status != 503) {

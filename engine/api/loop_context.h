@@ -13,6 +13,8 @@
 #include <utility>
 
 #include "api/backend.h"
+#include "api/rate_gate.h"
+#include "api/turn_queue.h"
 #include "base/status.h"
 #include "http/exchange.h"
 #include "http/problem.h"
@@ -37,6 +39,9 @@ class LoopContext {
   model::ClaimParser& claim_parser() { return claim_parser_; }
   simdjson::dom::parser& json_parser() { return json_parser_; }
   telemetry::QuerySeries& Queries(std::string_view endpoint);
+  // Where whatever runs a script takes its turn.
+  TurnQueue& turns() { return *turns_; }  // kClients only
+  RateGate& rates() { return *rates_; }   // kClients only
   // How many batches this loop is working on: they are bounded, as each holds its body.
   size_t batches_in_flight = 0;
   // Whether claims of this turn wait in the store for others: it is told to begin at the turn's end.
@@ -46,14 +51,19 @@ class LoopContext {
   http::Response Refusal(const http::Request& request, const Status& status,
                          std::span<const http::FieldError> errors = {});
   void CountError(const Status& status);
+  // A policy failed and the built-in limit judges in its place: counts it, and logs it once a minute at most.
+  void PolicyFailed(const Status& status);
 
  private:
   Backend* backend_ = nullptr;
   std::unique_ptr<query::Engine> engine_;
+  std::unique_ptr<TurnQueue> turns_;
+  std::unique_ptr<RateGate> rates_;
   model::ClaimParser claim_parser_;
   simdjson::dom::parser json_parser_;
   std::map<std::string, telemetry::QuerySeries, std::less<>> queries_;
   std::map<std::pair<std::string, std::string_view>, telemetry::Counter*> errors_;  // by code and layer
+  std::map<std::string, telemetry::Counter*, std::less<>> rejected_;                // by code
 };
 
 }  // namespace stemedb::api

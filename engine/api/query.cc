@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET and POST /v1/query, and the lenses that have a path of their own. A question is answered on the loop
-// that got it.
+// that got it: at once when it needs no lens, else when its turn comes.
 #include "api/query_string.h"
 #include "api/question_reader.h"
 #include "api/routes.h"
@@ -13,7 +13,6 @@ constexpr size_t kQuestionBodyMax = 64 * 1024;
 
 http::Response AnswerTo(LoopContext& context, const http::Request& request, const ReadQuestion& read,
                         std::string_view endpoint) {
-  if (!read.status.ok()) return context.Refusal(request, read.status, read.errors);
   telemetry::QuerySeries& series = context.Queries(endpoint);
   const telemetry::ScopedTimer timer(series.latency_seconds);
   series.queries.Increment();
@@ -25,6 +24,19 @@ http::Response AnswerTo(LoopContext& context, const http::Request& request, cons
   return context.Refusal(request, answered);
 }
 
+void AnswerInTurn(LoopContext& context, http::ExchangePtr exchange, ReadQuestion read,
+                  std::string_view endpoint) {
+  const http::Request& request = exchange->request();
+  if (!read.status.ok()) return exchange->Respond(context.Refusal(request, read.status, read.errors));
+  const Status paid = context.rates().PayFor(request, read.question.lens.empty() ? 0 : 1);
+  if (!paid.ok()) return exchange->Respond(context.Refusal(request, paid));
+  if (read.question.lens.empty()) return exchange->Respond(AnswerTo(context, request, read, endpoint));
+  context.turns().Run(std::move(exchange),
+                      [&context, read = std::move(read), endpoint](const http::ExchangePtr& waiting) {
+                        waiting->Respond(AnswerTo(context, waiting->request(), read, endpoint));
+                      });
+}
+
 void Query(LoopContext& context, http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
   if (request.method == http::Method::kPost) {
@@ -32,10 +44,10 @@ void Query(LoopContext& context, http::ExchangePtr exchange) {
     if (!parameters.ok()) return exchange->Respond(context.Refusal(request, parameters));
   }
   const QuestionForm form;
-  const ReadQuestion read = request.method == http::Method::kPost
-                                ? ReadQuestionJson(context.json_parser(), request.body, form)
-                                : ReadQuestionString(context.json_parser(), request.query, form);
-  exchange->Respond(AnswerTo(context, request, read, "query"));
+  ReadQuestion read = request.method == http::Method::kPost
+                          ? ReadQuestionJson(context.json_parser(), request.body, form)
+                          : ReadQuestionString(context.json_parser(), request.query, form);
+  AnswerInTurn(context, std::move(exchange), std::move(read), "query");
 }
 
 void AddLensPath(http::Router& router, LoopContext& context, std::string_view lens) {
@@ -44,9 +56,9 @@ void AddLensPath(http::Router& router, LoopContext& context, std::string_view le
               .methods = {http::Method::kGet},
               .handler =
                   [&context, form](http::ExchangePtr exchange) {
-                    const http::Request& request = exchange->request();
-                    const ReadQuestion read = ReadQuestionString(context.json_parser(), request.query, form);
-                    exchange->Respond(AnswerTo(context, request, read, form.fixed_lens));
+                    ReadQuestion read =
+                        ReadQuestionString(context.json_parser(), exchange->request().query, form);
+                    AnswerInTurn(context, std::move(exchange), std::move(read), form.fixed_lens);
                   },
               .param_names = {}});
 }

@@ -3,6 +3,7 @@
 #include "api/service.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "api/request_observer.h"
@@ -32,21 +33,35 @@ void AddClientRoutes(http::Router& router, LoopContext& context) {
 class LoopService final : public http::Service {
  public:
   LoopService(Backend& backend, LoopContext::Role role)
-      : context_(backend, role), observer_(*backend.metrics) {
+      : role_(role), context_(backend, role), observer_(*backend.metrics) {
     if (role == LoopContext::Role::kClients) {
       AddClientRoutes(router_, context_);
+      context_.rates().Learn(router_);
     } else {
       AddOperationsRoutes(router_, context_);
     }
   }
 
   const http::Router& router() const override { return router_; }
+  std::optional<http::Response> OnHeaders(http::Request& request) override {
+    if (role_ != LoopContext::Role::kClients) return std::nullopt;
+    const Status judged = context_.rates().Judge(request);
+    if (judged.ok()) return std::nullopt;
+    return context_.Refusal(request, judged);
+  }
+  void OnAnswer(const http::Request& request, http::Response& response) override {
+    RateGate::Finish(request, response);
+  }
   void OnTurnEnd() override {
     if (std::exchange(context_.has_submitted, false)) context_.backend().store->Begin();
+    if (role_ != LoopContext::Role::kClients) return;
+    context_.turns().OnTurnEnd();
+    context_.rates().OnTurnEnd();
   }
   http::Observer* observer() override { return &observer_; }
 
  private:
+  const LoopContext::Role role_;
   LoopContext context_;
   http::Router router_;
   RequestObserver observer_;

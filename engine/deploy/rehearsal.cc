@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/rehearsal.h"
 
+#include "script/policy.h"
 #include "script/self_check.h"
 #include "script/spec.h"
 
@@ -65,6 +66,12 @@ Rehearsal Rehearse(const std::string& kind, const script::ScriptFile& file,
   }
   if (kind == "lens") {
     if (const Status passed = script::SelfCheck(runner, 0); !passed.ok()) {
+      return fail(Outcome::kFailedCheck, passed);
+    }
+  }
+  if (kind == "policy") {
+    script::PolicyRunner policies(*set, {});
+    if (const Status passed = script::SelfCheckPolicy(policies, 0); !passed.ok()) {
       return fail(Outcome::kFailedCheck, passed);
     }
   }

@@ -300,6 +300,7 @@ void Connection::Send(Exchange* exchange, Response& response) {
       context.preflight_headers = request.header("access-control-request-headers");
     }
   }
+  if (request.note != nullptr) loop_.service().OnAnswer(request, response);
   int status = response.status;
   size_t before = out_.size();
   loop_.writer().Append(out_, response, context);

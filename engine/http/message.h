@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,6 +55,8 @@ struct Request {
   bool peer_is_loopback = false;
   const Route* route =
       nullptr;  // set before OnHeaders and the handler see the request; null for no such path
+  // The service's own: what OnHeaders wants the handler and OnAnswer to find. Goes with the request.
+  std::shared_ptr<void> note;
   std::array<std::string_view, kMaxPathParams> params;  // percent-decoded, in the order of the template
 
   // The first value of the field, empty if there is none. `lower_case_name` must be in lower case.

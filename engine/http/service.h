@@ -46,8 +46,10 @@ class Service {
   // The same router for the service's whole life.
   virtual const Router& router() const = 0;
   // Runs when the head of a matched request is known and its body is not: request.body is empty. An answer
-  // here refuses the request cheaply; the handler then isn't called.
-  virtual std::optional<Response> OnHeaders(const Request& /*request*/) { return std::nullopt; }
+  // here refuses the request cheaply; the handler then isn't called. May set request.note.
+  virtual std::optional<Response> OnHeaders(Request& /*request*/) { return std::nullopt; }
+  // Runs before the answer to a request with a note is written, whoever made it. May add header fields.
+  virtual void OnAnswer(const Request& /*request*/, Response& /*response*/) {}
   // Runs when the loop has done what was ready and is about to wait for more: the end of a turn.
   virtual void OnTurnEnd() {}
   // Null, or an observer that lives as long as the service.

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/keyed_hash.h"
 #include "base/scratch.h"
-#include "query/keyed_hash.h"
 #include "script/weights.h"
 
 namespace stemedb::query {

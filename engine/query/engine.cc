@@ -2,6 +2,7 @@
 #include "query/engine.h"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "base/json_writer.h"
@@ -13,6 +14,7 @@
 #include "query/lens_list_json.h"
 #include "query/plan.h"
 #include "query/resolution_json.h"
+#include "query/script_time.h"
 #include "telemetry/stopwatch.h"
 
 namespace stemedb::query {
@@ -118,12 +120,13 @@ struct Engine::Impl {
   enum class Need : uint8_t { kRows, kPage };
   Result<Viewpoint> Collect(const Question& question, Need need);
   Result<script::Outcome> Resolve(const BoundLens& lens, std::span<const store::Row> pair,
-                                  const Viewpoint& viewpoint, script::Notes notes);
+                                  const Viewpoint& viewpoint, script::Notes notes, ScriptTime& time);
   // Calls `visit` for each pair that the question covers, with its outcome; stops where one fails.
   template <typename Visit>
-  Status ResolveAll(const Question& question, const Viewpoint& viewpoint, const BoundLens& lens, Visit visit);
+  Status ResolveAll(const Question& question, const Viewpoint& viewpoint, const BoundLens& lens,
+                    ScriptTime& time, Visit visit);
   Status WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
-                          const BoundLens& lens, const AnswerBound& bound);
+                          const BoundLens& lens, const AnswerBound& bound, ScriptTime& time);
   Status WriteAssertions(JsonWriter& json, const Viewpoint& viewpoint, const AnswerBound& bound,
                          std::string& out, std::string& next_cursor);
 };
@@ -217,7 +220,9 @@ Result<Viewpoint> Engine::Impl::Collect(const Question& question, Need need) {
 }
 
 Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<const store::Row> pair,
-                                              const Viewpoint& viewpoint, script::Notes notes) {
+                                              const Viewpoint& viewpoint, script::Notes notes,
+                                              ScriptTime& time) {
+  STEMEDB_RETURN_IF_ERROR(time.Check());
   set.Build(pair, viewpoint.weighing, options.candidates_max);
   script::LensCall call;
   call.candidates = set.candidates();
@@ -228,8 +233,10 @@ Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<c
   call.notes = notes;
   const telemetry::Stopwatch stopwatch;
   auto outcome = lenses.Resolve(lens.script, call);
-  if (auto* seconds = per_script[static_cast<size_t>(lens.script)].seconds; seconds != nullptr) {
-    seconds->Observe(stopwatch.Seconds());
+  const double seconds = stopwatch.Seconds();
+  time.Add(seconds);
+  if (auto* histogram = per_script[static_cast<size_t>(lens.script)].seconds; histogram != nullptr) {
+    histogram->Observe(seconds);
   }
   Count(lens.script, outcome ? Status::Ok() : outcome.error());
   return outcome;
@@ -237,11 +244,11 @@ Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<c
 
 template <typename Visit>
 Status Engine::Impl::ResolveAll(const Question& question, const Viewpoint& viewpoint, const BoundLens& lens,
-                                Visit visit) {
+                                ScriptTime& time, Visit visit) {
   const auto notes = question.include_explain ? script::Notes::kWanted : script::Notes::kNone;
   const auto resolve = [&](std::string_view concept_path, std::string_view predicate,
                            std::span<const store::Row> pair) -> Status {
-    auto outcome = Resolve(lens, pair, viewpoint, notes);
+    auto outcome = Resolve(lens, pair, viewpoint, notes, time);
     return outcome ? visit(concept_path, predicate, *outcome) : outcome.error();
   };
   size_t pairs = 0;
@@ -257,11 +264,11 @@ Status Engine::Impl::ResolveAll(const Question& question, const Viewpoint& viewp
 }
 
 Status Engine::Impl::WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
-                                      const BoundLens& lens, const AnswerBound& bound) {
+                                      const BoundLens& lens, const AnswerBound& bound, ScriptTime& time) {
   json.Key("resolutions");
   json.BeginArray();
   STEMEDB_RETURN_IF_ERROR(ResolveAll(
-      question, viewpoint, lens,
+      question, viewpoint, lens, time,
       [&](std::string_view concept_path, std::string_view predicate, script::Outcome& outcome) -> Status {
         WriteResolution(json,
                         {.concept_path = concept_path,
@@ -327,7 +334,8 @@ Status Engine::Answer(const Question& question, std::string& out) {
   }
   STEMEDB_RETURN_IF_ERROR(impl_->WriteAssertions(json, *viewpoint, bound, out, next_cursor));
   if (lens.script >= 0) {
-    STEMEDB_RETURN_IF_ERROR(impl_->WriteResolutions(json, question, *viewpoint, lens, bound));
+    ScriptTime time(impl_->options.script_seconds_max);
+    STEMEDB_RETURN_IF_ERROR(impl_->WriteResolutions(json, question, *viewpoint, lens, bound, time));
   } else {
     json.Key("resolutions");
     json.Raw("[]");
@@ -346,8 +354,10 @@ Status Engine::Judge(const Question& question, std::vector<Verdict>& verdicts) {
   auto viewpoint = impl_->Collect(question, Impl::Need::kRows);
   if (!viewpoint) return viewpoint.error();
   size_t bytes = 0;
+  // Nobody waits for it, and what a loop could answer in time must not fail here for being a little slower.
+  ScriptTime time(std::numeric_limits<double>::infinity());
   return impl_->ResolveAll(
-      question, *viewpoint, *lens,
+      question, *viewpoint, *lens, time,
       [&](std::string_view concept_path, std::string_view predicate, script::Outcome& outcome) -> Status {
         verdicts.push_back(
             MakeVerdict(concept_path, predicate, impl_->set, outcome, impl_->options.answer_bytes_max));
@@ -378,6 +388,7 @@ Status Engine::Compare(const Question& question, std::span<const std::string> le
   json.Key("results");
   json.BeginArray();
   std::string one;
+  ScriptTime time(impl_->options.script_seconds_max);
   for (const BoundLens& lens : bound) {
     json.BeginObject();
     json.Key("lens");
@@ -385,7 +396,7 @@ Status Engine::Compare(const Question& question, std::span<const std::string> le
     one.clear();
     JsonWriter resolutions(one);
     const AnswerBound room(one, impl_->options.answer_bytes_max, out.size());
-    Status status = impl_->WriteResolutions(resolutions, question, *viewpoint, lens, room);
+    Status status = impl_->WriteResolutions(resolutions, question, *viewpoint, lens, room, time);
     if (status.ok()) {
       json.Raw(one);
     } else if (status.reason() == "lens_failed") {

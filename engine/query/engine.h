@@ -32,6 +32,10 @@ struct EngineOptions {
   size_t rows_max =
       2'000'000;  // index rows looked at for one question, wanted or not; beyond: kOutOfRange "too_many_rows"
   ListingBounds listing;  // of questions without a lens
+  // Of all lens calls of one question together, and of a comparison's: 10,000 pairs through a shipped lens
+  // take some 50 ms. The question holds its loop meanwhile, so that this is also how long it may keep the
+  // others waiting. Beyond: kDeadlineExceeded "query_timeout".
+  double script_seconds_max = 0.25;
   // Where new generations come from: every call begins with a look, and keeps the one it began with to its
   // end. Null: the set that the engine was made with. Outlives the engine.
   const script::LiveScripts* live = nullptr;
@@ -61,7 +65,8 @@ class Engine {
   ~Engine();
 
   // The answer of POST /v1/query. kNotFound "unknown_lens" (the message lists the lenses there are),
-  // kInvalidArgument "invalid_params", kOutOfRange "as_of_in_future", kInternal "lens_failed".
+  // kInvalidArgument "invalid_params", kOutOfRange "as_of_in_future", kInternal "lens_failed",
+  // kDeadlineExceeded "query_timeout".
   Status Answer(const Question& question, std::string& out);
 
   // The answer of POST /v1/lenses/compare: one question through several lenses, side by side. A lens that

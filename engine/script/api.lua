@@ -167,6 +167,37 @@ return {
     func("rshift(x, n)", "shift right"), func("tobit(x)", "as a 32-bit number"), func("tohex(x [, digits])", "as hex"),
   }),
 
+  section("policy", "A policy's table", "policy.", "what the file returns, besides the fields of a lens's table", {
+    field("kind", "string", '`"policy"`', 'kind = "policy"'),
+    field("hook", "string", '`"rate_limit"`; the file and `name` are the same, since a hook has one policy',
+      'hook = "rate_limit"'),
+    field("limit", "function(ctx, request)", "what the request costs; nil: it is not limited. 5 ms and 8 MiB",
+      "limit = function(ctx, request) return nil end"),
+  }),
+
+  section("request", "A request", "request.", "read-only, during `limit`", {
+    field("route", "string", "the route, names in braces", 'request.route == "/v1/assertions/{id}"'),
+    field("method", "string", "as HTTP has it", 'request.method == "POST"'),
+    field("body_bytes", "number", "as announced; counted, once the body is there", "math.ceil(request.body_bytes / 1024)"),
+    field("items", "number", "claims that it sends, or lenses that it runs; 1 and 0 as long as it isn't read",
+      "10 * request.items"),
+    field("loopback", "boolean", "whether a program on the server's machine sent it, and no proxy",
+      "if request.loopback then return nil end"),
+    field("signed", "boolean", "whether it carries `X-Agent-Signature`, right or wrong", "request.signed"),
+    field("agent", "string or nil", "the key in `X-Agent-Id`, proven or not", "request.agent"),
+    field("peer", "string", "the address that it counts for", 'request.peer == "192.0.2.1"'),
+  }),
+
+  section("verdict", "What `limit` returns", "verdict.", "all numbers above 0, `cost` 0 or more; or return `nil`", {
+    field("bucket", "string", "its name: 1 to 32 of `a-z`, `0-9`, `_`; every agent and every address has one of each name",
+      'bucket = "points"'),
+    field("cost", "number", "points that the request takes from it", "cost = 10"),
+    field("limit", "number", "points that it holds when it is full", "limit = 10000"),
+    field("window_s", "number", "seconds in which an empty one is full again; 31 days at most", "window_s = 3600"),
+    field("peer_limit", "number", "what all agents behind one address may take together; 10 × `limit` when absent",
+      "peer_limit = 50000"),
+  }),
+
   section("spec", "A spec's case", "spec.", "in `NAME_spec.lua`, which returns a list of cases", {
     field("claim", "string", "what holds, in words", 'claim = "the oldest claim wins"'),
     field("given", "table", "list of claims, see below", "given = { { value = \"a\" } }"),

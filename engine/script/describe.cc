@@ -56,6 +56,7 @@ class Reader {
     lua_rawget(lua_, index_);
     return lua_type(lua_, -1);
   }
+  void Pop() { lua_pop(lua_, 1); }
 
   void Fail(const std::string& field, const std::string& what) {
     if (error_.empty()) error_ = place_ + field + " " + what;
@@ -197,6 +198,25 @@ std::string ReadParams(lua_State* lua, Reader& reader, std::vector<ParamSpec>& p
   return error;
 }
 
+// What a script of its kind must have besides; gives what is wrong.
+std::string ReadLens(Reader& reader) {
+  const int resolve = reader.Push("resolve");
+  reader.Pop();
+  return resolve == LUA_TFUNCTION ? "" : "resolve must be a function (ctx, candidates)";
+}
+
+// A hook has one policy, so that a policy is named like its hook.
+std::string ReadPolicy(Reader& reader, ScriptInfo& info) {
+  info.hook = reader.Text("hook", kNameBytesMax);
+  if (!reader.error().empty()) return reader.error();
+  if (info.hook != "rate_limit") return "hook is '" + info.hook + "'; this server knows: rate_limit";
+  if (info.name != info.hook)
+    return "name is '" + info.name + "'; a policy is named like its hook, " + info.hook;
+  const int limit = reader.Push("limit");
+  reader.Pop();
+  return limit == LUA_TFUNCTION ? "" : "limit must be a function (ctx, request)";
+}
+
 }  // namespace
 
 Result<ScriptInfo> DescribeScript(lua_State* lua, int index, const std::string& file) {
@@ -212,15 +232,15 @@ Result<ScriptInfo> DescribeScript(lua_State* lua, int index, const std::string& 
   info.version = reader.Text("version", 32);
   info.description = reader.Text("description", 1024);
   if (!reader.error().empty()) return invalid(reader.error());
-  if (info.kind != "lens") return invalid("kind is '" + info.kind + "'; this server knows: lens");
+  if (info.kind != "lens" && info.kind != "policy")
+    return invalid("kind is '" + info.kind + "'; this server knows: lens, policy");
   if (api != 1) return invalid("api must be 1, the one this server speaks");
   if (!IsName(info.name)) return invalid("name must be a-z, 0-9 and _, starting with a letter");
   if (info.name + ".lua" != file)
     return invalid("name is '" + info.name + "'; a script is named like its file");
   if (std::string error = ReadParams(lua, reader, info.params); !error.empty()) return invalid(error);
-  const int resolve = reader.Push("resolve");
-  lua_pop(lua, 1);
-  if (resolve != LUA_TFUNCTION) return invalid("resolve must be a function (ctx, candidates)");
+  const std::string wrong = info.kind == "lens" ? ReadLens(reader) : ReadPolicy(reader, info);
+  if (!wrong.empty()) return invalid(wrong);
   return info;
 }
 
@@ -235,8 +255,9 @@ Result<Params> CheckParams(const ScriptInfo& script, const std::map<std::string,
     }
     ++used;
     if (const std::string objection = Objection(spec, found->second); !objection.empty()) {
-      return Status(Code::kInvalidArgument, "invalid_params",
-                    "parameter '" + spec.name + "' of lens '" + script.name + "' " + objection);
+      return Status(
+          Code::kInvalidArgument, "invalid_params",
+          "parameter '" + spec.name + "' of " + script.kind + " '" + script.name + "' " + objection);
     }
     params.values.push_back(found->second);
   }
@@ -247,7 +268,7 @@ Result<Params> CheckParams(const ScriptInfo& script, const std::map<std::string,
     const auto is_it = [&, &key = name](const ParamSpec& spec) { return spec.name == key; };
     if (std::none_of(script.params.begin(), script.params.end(), is_it)) {
       return Status(Code::kInvalidArgument, "invalid_params",
-                    "lens '" + script.name + "' has no parameter '" + name + "'; it has " +
+                    script.kind + " '" + script.name + "' has no parameter '" + name + "'; it has " +
                         (known.empty() ? "none" : known));
     }
   }

@@ -8,4 +8,5 @@ namespace stemedb::script {
 extern const std::string_view kPreludeLua;  // prelude.lua
 extern const std::string_view kStemeLua;    // steme.lua
 extern const std::string_view kPromptLua;   // prompt.lua
+extern const std::string_view kPolicyLua;   // policy.lua
 }  // namespace stemedb::script

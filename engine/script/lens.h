@@ -46,7 +46,8 @@ struct alignas(64) ScriptCounts {
 
 struct ScriptInfo {
   std::string name;
-  std::string kind;  // "lens", or another that describe.cc knows
+  std::string kind;  // "lens" or "policy"
+  std::string hook;  // of a policy: "rate_limit"
   int api = 1;
   std::string version;
   std::string description;
@@ -154,6 +155,7 @@ class LensRunner {
   LensRunner& operator=(const LensRunner&) = delete;
 
   const ScriptSet& scripts() const { return *scripts_; }
+  const std::shared_ptr<const ScriptSet>& shared_scripts() const { return scripts_; }
   // Goes over to another set. States of scripts that are the same in both stay as they are, warm.
   void Use(std::shared_ptr<const ScriptSet> scripts);
 

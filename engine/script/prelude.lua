@@ -2,7 +2,8 @@
 -- The trusted first chunk of every script's Lua state. It has all of LuaJIT, ffi included; it builds the little world
 -- that a script sees and keeps the rest to itself. Called once, by state.cc:
 --
---   adopt, run, param_values, ffi = prelude(address of the CallFrame, the chunk of steme.lua)
+--   adopt, run, param_values, ffi = prelude(address of the CallFrame, the chunk of steme.lua,
+--                                           address of the PolicyFrame, the chunk of policy.lua)
 --
 -- and by prompt.cc, which takes `safe` and FIELDS as well.
 --
@@ -14,7 +15,7 @@
 -- fields const. A candidate is (row number, call number); reading a field checks both against the CallFrame and then
 -- reads the row in place. So nothing is copied that isn't touched, a candidate kept from an earlier call gives an
 -- error instead of stale memory, and the trace compiler removes the objects altogether in hot loops.
-local address, steme_chunk = ...
+local address, steme_chunk, policy_address, policy_chunk = ...
 
 local ffi = require("ffi")
 local bit = require("bit")
@@ -479,6 +480,9 @@ do
   steme_meter.bring_into(world)
   setfenv(steme_chunk, world)
 end
+if policy_chunk then
+  setfenv(policy_chunk, { error = error, type = type, tostring = tostring, string = { find = string_find } })
+end
 local steme = steme_chunk()
 local generic_voices, generic_leader, generic_weights = steme.voices, steme.leader, steme.weights
 
@@ -659,6 +663,8 @@ local function read_layers(layers)
 end
 
 local resolve
+-- One call of a policy; nil for a lens.
+local judge_policy
 
 -- What the lens made of single claims: for questions that ask to explain. C++ looks at the entries.
 local function read_notes(said)
@@ -669,6 +675,7 @@ end
 
 -- One call: C++ has filled the frame and params. Gives explain, details and notes.
 local function run(wants_notes)
+  if judge_policy then return judge_policy() end
   context.wants_notes = wants_notes
   context.now = frame.now_ms
   context.candidates_count = frame.rows_count
@@ -700,7 +707,11 @@ local function adopt(chunk)
   script_meter.bring_into(safe)
   local said = chunk()
   if type(said) ~= "table" then error("a script must return a table, got " .. type(said), 0) end
-  if type(said.resolve) == "function" then resolve = said.resolve end
+  if said.kind == "policy" and policy_chunk then
+    judge_policy = policy_chunk(policy_address, ffi, said, ctx, context, read_only)
+  elseif type(said.resolve) == "function" then
+    resolve = said.resolve
+  end
   return said
 end
 

@@ -14,7 +14,6 @@
 namespace stemedb::script {
 namespace {
 
-
 Result<std::vector<ScriptFile>> ReadFiles(const std::string& directory, bool specs) {
   auto listed = ListScriptFiles(directory);
   if (!listed) return listed.error();

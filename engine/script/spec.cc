@@ -6,6 +6,7 @@
 #include <lua.hpp>
 
 #include "base/json_writer.h"
+#include "script/policy_spec.h"
 #include "script/spec_case.h"
 #include "script/state.h"
 
@@ -147,8 +148,8 @@ std::string RunCase(LensRunner& runner, int script, const SpecCase& spec) {
   const auto params = CheckParams(runner.scripts().scripts()[static_cast<size_t>(script)], spec.params);
   if (!params) return std::string(params.error().message());
   const PreparedClaims claims = Prepare(spec.given);
-  const LensCall call{claims.rows, claims.values_count, claims.voices_count,
-                      kSpecNow,    &*params,            script::Notes::kWanted};
+  const LensCall call{claims.rows, claims.values_count,   claims.voices_count, kSpecNow,
+                      &*params,    script::Notes::kWanted};
   const auto outcome = runner.Resolve(script, call);
   if (!outcome) {
     const std::string message(outcome.error().message());
@@ -160,15 +161,39 @@ std::string RunCase(LensRunner& runner, int script, const SpecCase& spec) {
   return comparison.TakeFailure();
 }
 
-Result<std::vector<SpecCase>> CasesOf(const ScriptFile& spec) {
+// The cases of a lens, or of a policy.
+struct Cases {
+  std::vector<SpecCase> lens;
+  std::vector<PolicyCase> policy;
+  size_t count() const { return lens.size() + policy.size(); }
+};
+
+Result<Cases> CasesOf(const ScriptFile& spec) {
   State::Options options;
   options.memory_bytes_max = kSpecMemoryMax;
   auto state = State::Open(spec.name, spec.text, options);
   if (!state) return state.error();
   (*state)->LiftCap(1 << 20);
-  auto cases = ReadCases((*state)->lua(), State::kScriptTable);
-  if (!cases.empty()) return cases;
-  return Status(Code::kInvalidArgument, "spec_invalid", spec.name + ": no cases in it: return a list of them");
+  lua_State* lua = (*state)->lua();
+  Cases cases;
+  if (HasPolicyCases(lua, State::kScriptTable)) {
+    cases.policy = ReadPolicyCases(lua, State::kScriptTable);
+  } else {
+    cases.lens = ReadCases(lua, State::kScriptTable);
+  }
+  if (cases.count() > 0) return cases;
+  return Status(Code::kInvalidArgument, "spec_invalid",
+                spec.name + ": no cases in it: return a list of them");
+}
+
+template <typename Case>
+Status FirstFault(const ScriptFile& spec, const std::vector<Case>& cases) {
+  for (const Case& one : cases) {
+    if (one.error.empty()) continue;
+    return Status(Code::kInvalidArgument, "spec_invalid",
+                  spec.name + ": the case '" + one.claim + "': " + one.error);
+  }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -176,26 +201,33 @@ Result<std::vector<SpecCase>> CasesOf(const ScriptFile& spec) {
 Result<size_t> CheckSpec(const ScriptFile& spec) {
   const auto cases = CasesOf(spec);
   if (!cases) return cases.error();
-  for (const SpecCase& one : *cases) {
-    if (one.error.empty()) continue;
-    return Status(Code::kInvalidArgument, "spec_invalid", spec.name + ": the case '" + one.claim + "': " + one.error);
-  }
-  return cases->size();
+  STEMEDB_RETURN_IF_ERROR(FirstFault(spec, cases->lens));
+  STEMEDB_RETURN_IF_ERROR(FirstFault(spec, cases->policy));
+  return cases->count();
 }
 
 Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec) {
   constexpr size_t kEnding = sizeof("_spec.lua") - 1;
-  const std::string lens = spec.name.substr(0, spec.name.size() - std::min(kEnding, spec.name.size()));
-  const int script = runner.scripts().Find(lens);
+  const std::string name = spec.name.substr(0, spec.name.size() - std::min(kEnding, spec.name.size()));
+  const int script = runner.scripts().Find(name);
   if (script < 0) {
     return Status(Code::kNotFound, "spec_invalid",
-                  spec.name + ": there is no lens '" + lens + "' for this spec");
+                  spec.name + ": there is no script '" + name + "' for this spec");
   }
   const auto cases = CasesOf(spec);
   if (!cases) return cases.error();
+  const std::string& kind = runner.scripts().scripts()[static_cast<size_t>(script)].kind;
+  if ((kind == "policy") != cases->lens.empty()) {
+    return Status(Code::kInvalidArgument, "spec_invalid",
+                  spec.name + ": " + name + " is a " + kind + ": its cases " +
+                      (kind == "policy" ? "give a request" : "give claims (given)"));
+  }
   std::vector<SpecResult> results;
-  results.reserve(cases->size());
-  for (const auto& one : *cases) results.push_back({one.claim, RunCase(runner, script, one)});
+  results.reserve(cases->count());
+  for (const auto& one : cases->lens) results.push_back({one.claim, RunCase(runner, script, one)});
+  if (cases->policy.empty()) return results;
+  PolicyRunner policies(runner.shared_scripts(), {});
+  for (const auto& one : cases->policy) results.push_back({one.claim, RunPolicyCase(policies, script, one)});
   return results;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Specs: a lens's known answers, written beside it (recency_spec.lua) as data: claims that are given and what
-// the lens is to say of them. They are run here exactly as questions are: same sandbox, same LensRunner, same
-// default rules.
+// Specs: a lens's known answers (and a policy's: policy_spec.h), written beside it (recency_spec.lua) as
+// data: claims that are given and what the lens is to say of them. They are run here exactly as questions
+// are: same sandbox, same LensRunner, same default rules.
 //
 //   return {
 //     { claim = "the newest claim wins",
@@ -28,12 +28,12 @@ struct SpecResult {
 // The specs of a directory (*_spec.lua), sorted by name.
 Result<std::vector<ScriptFile>> ReadSpecs(const std::string& directory);
 
-// Compiles a spec and reads its cases without a lens: how many there are, or what is wrong with the first that
-// is.
+// Compiles a spec and reads its cases without a lens: how many there are, or what is wrong with the first
+// that is.
 Result<size_t> CheckSpec(const ScriptFile& spec);
 
-// Runs "<name>_spec.lua" against the lens <name> of the runner's set. Fails when there is no such lens, or
-// when the spec is no list of cases.
+// Runs "<name>_spec.lua" against the script <name> of the runner's set. Fails when there is no such script,
+// or when the spec is no list of cases.
 Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec);
 
 }  // namespace stemedb::script

@@ -1,100 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading cases: every field has one reader in a table, so that an unknown field can be told from a known
-// one.
+// Reading the cases of a lens.
 #include "script/spec_case.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <functional>
 #include <lua.hpp>
 #include <utility>
 
+#include "script/spec_fields.h"
 #include "script/weights.h"
 
 namespace stemedb::script {
 namespace {
-
-// Reads one field; the value is on top of the Lua stack. Gives what is wrong with it, or nothing.
-using FieldReader = std::function<std::string(lua_State*)>;
-using Fields = std::map<std::string, FieldReader>;
-
-std::string_view TopText(lua_State* lua, int index = -1) {
-  size_t size = 0;
-  const char* bytes = lua_tolstring(lua, index, &size);
-  return {bytes, size};
-}
-
-FieldReader Text(std::function<void(std::string)> set) {
-  return [set = std::move(set)](lua_State* lua) -> std::string {
-    if (lua_type(lua, -1) != LUA_TSTRING) return "must be a text";
-    set(std::string(TopText(lua)));
-    return "";
-  };
-}
-
-FieldReader Number(std::function<void(double)> set) {
-  return [set = std::move(set)](lua_State* lua) -> std::string {
-    if (lua_type(lua, -1) != LUA_TNUMBER) return "must be a number";
-    set(lua_tonumber(lua, -1));
-    return "";
-  };
-}
-
-FieldReader Scalar(std::function<void(ParamValue)> set) {
-  return [set = std::move(set)](lua_State* lua) -> std::string {
-    switch (lua_type(lua, -1)) {
-      case LUA_TSTRING:
-        set(std::string(TopText(lua)));
-        return "";
-      case LUA_TNUMBER:
-        set(static_cast<double>(lua_tonumber(lua, -1)));
-        return "";
-      case LUA_TBOOLEAN:
-        set(lua_toboolean(lua, -1) != 0);
-        return "";
-      default:
-        return "must be a text, a number or a boolean";
-    }
-  };
-}
-
-// All fields of the table on top of the stack.
-std::string ReadFields(lua_State* lua, const Fields& fields) {
-  if (lua_type(lua, -1) != LUA_TTABLE) return "must be a table";
-  const int table = lua_gettop(lua);
-  lua_pushnil(lua);
-  std::string error;
-  while (error.empty() && lua_next(lua, table) != 0) {
-    const std::string name =
-        lua_type(lua, -2) == LUA_TSTRING ? std::string(TopText(lua, -2)) : "[list entry]";
-    const auto found = fields.find(name);
-    error = found == fields.end() ? "is no known field" : found->second(lua);
-    if (!error.empty()) {
-      if (error.front() != '.' && error.front() != '[') error.insert(0, " ");
-      error.insert(0, name);
-    }
-    lua_pop(lua, 1);
-  }
-  lua_settop(lua, table);
-  return error;
-}
-
-// Every entry of the list on top of the stack.
-FieldReader List(std::function<std::string(lua_State*)> read) {
-  return [read = std::move(read)](lua_State* lua) -> std::string {
-    if (lua_type(lua, -1) != LUA_TTABLE) return "must be a list";
-    const int table = lua_gettop(lua);
-    const auto size = static_cast<int>(std::min<size_t>(lua_objlen(lua, table), 100000));
-    for (int i = 1; i <= size; ++i) {
-      lua_rawgeti(lua, table, i);
-      const std::string error = read(lua);
-      lua_pop(lua, 1);
-      if (!error.empty()) return "[" + std::to_string(i) + "]." + error;
-    }
-    return "";
-  };
-}
 
 void Name(std::array<uint8_t, 32>& id, std::string_view text) {
   std::memcpy(id.data(), text.data(), std::min(text.size(), id.size()));
@@ -214,24 +132,6 @@ std::string ReadExpected(lua_State* lua, SpecCase& spec) {
     return List([&](lua_State* entry) { return ReadLayer(entry, spec); })(state);
   };
   return ReadFields(lua, fields);
-}
-
-std::string ReadParams(lua_State* lua, std::map<std::string, ParamValue>& params) {
-  if (lua_type(lua, -1) != LUA_TTABLE) return "must be a table";
-  const int table = lua_gettop(lua);
-  std::string error;
-  lua_pushnil(lua);
-  while (error.empty() && lua_next(lua, table) != 0) {
-    if (lua_type(lua, -2) != LUA_TSTRING) {
-      error = "must have names as keys";
-    } else {
-      const std::string name(TopText(lua, -2));
-      error = Scalar([&](ParamValue v) { params[name] = std::move(v); })(lua);
-    }
-    lua_pop(lua, 1);
-  }
-  lua_settop(lua, table);
-  return error;
 }
 
 // Values by their canonical form; the prefix keeps the text "1" apart from the number 1.

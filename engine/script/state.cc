@@ -51,7 +51,7 @@ void LoadTrusted(lua_State* lua, std::string_view source, const char* name) {
 
 // "prelude:12: text" without the place, which is of no use to who wrote the script.
 std::string_view WithoutOurPlace(std::string_view text) {
-  for (const std::string_view ours : {"prelude:", "steme:"}) {
+  for (const std::string_view ours : {"prelude:", "steme:", "policy:"}) {
     if (!text.starts_with(ours)) continue;
     const size_t end = text.find(": ", ours.size());
     if (end != std::string_view::npos) return text.substr(end + 2);
@@ -183,7 +183,9 @@ int State::OpenProtected(lua_State* lua) {
   LoadTrusted(lua, kPreludeLua, "=prelude");
   lua_pushlightuserdata(lua, &state->frame_);
   LoadTrusted(lua, state->steme_text_, "=steme");
-  lua_call(lua, 2, 4);  // adopt, run, param_values, ffi
+  lua_pushlightuserdata(lua, &state->policy_frame_);
+  LoadTrusted(lua, kPolicyLua, "=policy");
+  lua_call(lua, 4, 4);  // adopt, run, param_values, ffi
   lua_rawseti(lua, LUA_REGISTRYINDEX, kRegistry + kAnchor);
   const int adopt = lua_gettop(lua) - 2;
   state->memory_.max = state->options_.memory_bytes_max;

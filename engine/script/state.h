@@ -13,6 +13,7 @@
 #include "script/call_frame.h"
 #include "script/lens.h"
 #include "script/matcher.h"
+#include "script/policy_frame.h"
 
 struct lua_State;
 
@@ -36,8 +37,10 @@ class State {
 
   // To be filled in before Run.
   CallFrame& frame() { return frame_; }
+  PolicyFrame& policy_frame() { return policy_frame_; }
 
-  // Calls resolve. Afterwards frame().slots, explain() and details_json() hold what it said.
+  // Calls resolve, or a policy's function, which leaves its verdict in policy_frame(). Afterwards
+  // frame().slots, explain() and details_json() hold what it said.
   // kInternal "lens_failed" with file and line; failure() then says of what kind.
   Status Run(const ScriptInfo& script, const Params* params, Notes notes = Notes::kNone);
   Failure failure() const { return failure_; }
@@ -89,6 +92,7 @@ class State {
   Memory memory_;
   lua_State* lua_ = nullptr;
   CallFrame frame_{};
+  PolicyFrame policy_frame_{};
   Matcher matcher_;
   Failure failure_ = Failure::kNone;
   const ScriptInfo* script_ = nullptr;  // of the running call

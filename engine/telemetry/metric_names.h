@@ -40,6 +40,7 @@ inline constexpr char kQueriesTotal[] = "stemedb_queries_total";
 inline constexpr char kQueryLatencySeconds[] = "stemedb_query_latency_seconds";
 inline constexpr char kQueryTimeoutTotal[] = "stemedb_query_timeout_total";
 inline constexpr char kLensDurationSeconds[] = "stemedb_lens_duration_seconds";
+inline constexpr char kRequestsRejectedTotal[] = "stemedb_requests_rejected_total";
 inline constexpr char kScriptGeneration[] = "stemedb_script_generation";
 inline constexpr char kScriptReloadTotal[] = "stemedb_script_reload_total";
 inline constexpr char kScriptReloadDurationSeconds[] = "stemedb_script_reload_duration_seconds";

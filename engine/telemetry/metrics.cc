@@ -141,6 +141,8 @@ struct Metrics::Families {
                       "Duration of an HTTP request, from its first byte to the answer's last.");
   Family<Counter>& errors =
       CounterFamily(registry, names::kErrorsTotal, "Errors by kind and by the layer where they arose.");
+  Family<Counter>& rejected =
+      CounterFamily(registry, names::kRequestsRejectedTotal, "Requests that a limit refused, by its reason.");
   Family<Counter>& queries = CounterFamily(registry, names::kQueriesTotal, "Queries answered.");
   Family<Histogram>& query_latency =
       HistogramFamily(registry, names::kQueryLatencySeconds, "Duration of a query, without HTTP.");
@@ -166,6 +168,7 @@ Metrics::Metrics() : families_(std::make_unique<Families>()) {
   Series("GET", "/metrics", 200);
   Error("invalid_request", "validation");
   Error("internal", "server");
+  Rejected("quota_exceeded");
   Query("query");
   Lens("consensus");
   Script("consensus");
@@ -203,6 +206,10 @@ HttpSeries Metrics::Series(std::string_view method, std::string_view route, int 
 
 Counter& Metrics::Error(std::string_view type, std::string_view layer) {
   return families_->errors.Add({{"type", std::string(type)}, {"layer", std::string(layer)}});
+}
+
+Counter& Metrics::Rejected(std::string_view reason) {
+  return families_->rejected.Add({{"reason", std::string(reason)}});
 }
 
 QuerySeries Metrics::Query(std::string_view endpoint) {

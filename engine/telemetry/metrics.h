@@ -95,6 +95,8 @@ class Metrics {
   HttpSeries Series(std::string_view method, std::string_view route, int status);
   // type: the problem's code slug; layer: where it arose (validation, auth, storage, script, …).
   Counter& Error(std::string_view type, std::string_view layer);
+  // reason: the code of the 429.
+  Counter& Rejected(std::string_view reason);
   QuerySeries Query(std::string_view endpoint);
   Histogram& Lens(std::string_view lens);
   ScriptSeries Script(std::string_view script);

@@ -60,7 +60,7 @@ class TestServer::TestService : public Service, public Observer {
 
   const Router& router() const override { return router_; }
   Observer* observer() override { return this; }
-  std::optional<Response> OnHeaders(const Request& request) override {
+  std::optional<Response> OnHeaders(Request& request) override {
     if (request.path != "/refused") return std::nullopt;
     Response response = Problem(429, "rate_limited", "not so fast");
     response.headers.emplace_back("Retry-After", "7");

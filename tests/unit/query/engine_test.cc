@@ -589,5 +589,22 @@ TEST_F(EngineAnswers, TheListOfLensesIsWholeJson) {
   EXPECT_EQ(List(Parse()["lenses"]).size(), stemedb::testing::ShippedLenses()->scripts().size());
 }
 
+TEST_F(EngineAnswers, StopsAQuestionWhoseLensCallsTakeTooLongTogether) {
+  engine_options_.script_seconds_max = 1e-9;
+  Open();
+  SayAll({Claim("a", "p", Number(1)), Claim("b", "p", Number(2)), Claim("c", "p", Number(3))});
+  std::string out;
+  Question wide = Ask("", "consensus");
+  wide.subtree = true;
+  const Status stopped = engine_->Answer(wide, out);
+  EXPECT_EQ(stopped.code(), Code::kDeadlineExceeded);
+  EXPECT_EQ(stopped.reason(), "query_timeout");
+  // Over all lenses of a comparison, and whole: no answer with holes.
+  const std::string two[] = {"consensus", "recency"};
+  EXPECT_EQ(engine_->Compare(Ask("a"), two, out).reason(), "query_timeout");
+  // A single call has a budget of its own.
+  EXPECT_TRUE(engine_->Answer(Ask("a", "consensus"), out).ok());
+}
+
 }  // namespace
 }  // namespace stemedb::query

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "query/keyed_hash.h"
+#include "base/keyed_hash.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <set>
 #include <string>
 
-namespace stemedb::query {
+namespace stemedb {
 namespace {
 
 TEST(KeyedHash, IsTheProcessesOwn) {
@@ -51,4 +51,4 @@ TEST(KeyedHash, SpreadsItsLowBits) {
 }
 
 }  // namespace
-}  // namespace stemedb::query
+}  // namespace stemedb

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "query/keyed_hash.h"
+#include "base/keyed_hash.h"
 
 #include <cstring>
 #include <random>
 
-namespace stemedb::query {
+namespace stemedb {
 namespace {
 
 __extension__ using Wide = unsigned __int128;
@@ -42,4 +42,4 @@ uint64_t KeyedHash::Of(std::string_view bytes) const {
 
 uint64_t KeyedHash::Of(uint64_t word) const { return Fold(Fold(start_ ^ word, factor_) + start_, factor_); }
 
-}  // namespace stemedb::query
+}  // namespace stemedb

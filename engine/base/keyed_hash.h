@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace stemedb::query {
+namespace stemedb {
 
 class KeyedHash {
  public:
@@ -28,4 +28,4 @@ class KeyedHash {
   uint64_t factor_;
 };
 
-}  // namespace stemedb::query
+}  // namespace stemedb

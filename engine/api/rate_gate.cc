@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/rate_gate.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <utility>
+
+#include "api/account.h"
+#include "api/sender.h"
+#include "base/bytes.h"
+
+namespace stemedb::api {
+namespace {
+
+// As the shipped policy has it.
+std::optional<script::RateVerdict> BuiltInLimit(const Sender& sender, uint64_t items) {
+  if (sender.is_loopback) return std::nullopt;
+  constexpr double kPoints = 10'000, kHour = 3600, kCost = 10, kAgentsPerPeer = 10;
+  return script::RateVerdict{"points", kCost * static_cast<double>(std::max<uint64_t>(items, 1)), kPoints,
+                             kHour, kAgentsPerPeer * kPoints};
+}
+
+Account* AccountOf(const http::Request& request) { return static_cast<Account*>(request.note.get()); }
+
+Status NoRoom(const Account& account) {
+  return Status(
+      Code::kResourceExhausted, "quota_exceeded",
+      std::string(account.payer()) + " has used up its points; Retry-After says when there are enough again");
+}
+
+}  // namespace
+
+RateGate::RateGate(const script::LiveScripts& live, defense::Limiter& limiter, const env::Clock& clock,
+                   std::function<void(const Status&)> on_failure, Options options)
+    : live_(live),
+      runner_(live.Current(), {}),
+      policy_(runner_.FindHook("rate_limit")),
+      limiter_(limiter),
+      clock_(clock),
+      on_failure_(std::move(on_failure)),
+      options_(options) {}
+
+void RateGate::TakeUp() {
+  if (live_.generation() == runner_.scripts().generation()) return;
+  if (policy_ >= 0) OnTurnEnd();
+  runner_.Use(live_.Current());
+  policy_ = runner_.FindHook("rate_limit");
+}
+
+void RateGate::OnTurnEnd() {
+  spent_ns_ = 0;
+  if (calls_ == 0) return;
+  const auto& counts = runner_.scripts().scripts()[static_cast<size_t>(policy_)].counts;
+  counts->calls.fetch_add(std::exchange(calls_, 0), std::memory_order_relaxed);
+}
+
+RateGate::Payment RateGate::PaymentOf(const http::Route& route) {
+  constexpr std::array<std::string_view, 5> kFree = {"/v1/health", "/livez", "/readyz", "/metrics",
+                                                     "/api-doc/openapi.json"};
+  constexpr std::array<std::string_view, 4> kWhenRead = {"/v1/query", "/v1/skeptic", "/v1/layered",
+                                                         "/v1/lenses/compare"};
+  constexpr std::array<std::string_view, 3> kWhenProven = {"/v1/assert", "/v1/assertions",
+                                                           "/v1/assert/batch"};
+  const auto is_in = [&](const auto& list) {
+    return std::find(list.begin(), list.end(), route.path) != list.end();
+  };
+  if (is_in(kFree) || route.path.starts_with("/v1/admin/")) return Payment::kFree;
+  if (is_in(kWhenRead)) return Payment::kWhenRead;
+  return is_in(kWhenProven) ? Payment::kWhenProven : Payment::kAtOnce;
+}
+
+void RateGate::Learn(const http::Router& router) {
+  for (const http::Route& route : router.routes()) payments_[&route] = PaymentOf(route);
+}
+
+std::optional<script::RateVerdict> RateGate::Ask(const http::Request& request, const Sender& sender,
+                                                 uint64_t body_bytes, uint64_t items) {
+  if (spent_ns_ >= options_.turn_ns_max) return BuiltInLimit(sender, items);
+  script::PolicyRequest asked;
+  asked.route = request.route->path;
+  asked.method = http::MethodName(request.method);
+  asked.body_bytes = body_bytes;
+  asked.items = items;
+  asked.loopback = sender.is_loopback;
+  asked.is_signed = sender.is_signed;
+  asked.agent = sender.agent;
+  asked.peer = sender.address;
+  const int64_t began_ns = clock_.MonotonicNs();
+  auto verdict = runner_.Limit(policy_, asked, clock_.NowMs());
+  spent_ns_ += clock_.MonotonicNs() - began_ns;
+  ++calls_;
+  if (verdict) return std::move(*verdict);
+  runner_.scripts().scripts()[static_cast<size_t>(policy_)].counts->failures.fetch_add(
+      1, std::memory_order_relaxed);
+  on_failure_(verdict.error());
+  return BuiltInLimit(sender, items);
+}
+
+Status RateGate::Judge(http::Request& request) {
+  TakeUp();
+  if (policy_ < 0) return Status::Ok();
+  const auto payment = payments_.find(request.route);
+  if (payment == payments_.end() || payment->second == Payment::kFree) return Status::Ok();
+  const Sender sender = SenderOf(request);
+  auto verdict = Ask(request, sender, sender.body_bytes, payment->second == Payment::kWhenProven ? 1 : 0);
+  if (!verdict) return Status::Ok();
+  const bool can_prove = payment->second == Payment::kWhenProven;
+  const auto account =
+      std::make_shared<Account>(limiter_, clock_, std::move(*verdict), AddressKey(sender.address),
+                                can_prove ? NamedAgent(request) : std::string());
+  request.note = account;
+  if (payment->second == Payment::kAtOnce) return account->PayUnproven() ? Status::Ok() : NoRoom(*account);
+  if (account->Look()) return Status::Ok();
+  account->Forgive();
+  return NoRoom(*account);
+}
+
+Status RateGate::Reprice(const http::Request& request, uint64_t items) {
+  Account* account = AccountOf(request);
+  if (account == nullptr || policy_ < 0) return Status::Ok();
+  auto verdict = Ask(request, SenderOf(request), request.body.size(), items);
+  if (!verdict) return Status::Ok();
+  return account->LookAgain(std::move(*verdict)) ? Status::Ok() : NoRoom(*account);
+}
+
+Status RateGate::PayProven(const http::Request& request, std::string_view agent) {
+  Account* account = AccountOf(request);
+  return account == nullptr || account->PayProven(agent) ? Status::Ok() : NoRoom(*account);
+}
+
+Status RateGate::PayUnproven(const http::Request& request) {
+  Account* account = AccountOf(request);
+  return account == nullptr || account->PayUnproven() ? Status::Ok() : NoRoom(*account);
+}
+
+Status RateGate::PayFor(const http::Request& request, uint64_t items) {
+  if (request.note == nullptr) return Status::Ok();
+  STEMEDB_RETURN_IF_ERROR(Reprice(request, items));
+  return PayUnproven(request);
+}
+
+std::string RateGate::NamedAgent(const http::Request& request) {
+  std::array<uint8_t, 32> key;
+  if (!FromHex(request.header("x-agent-id"), key)) return {};
+  return {key.begin(), key.end()};
+}
+
+void RateGate::Finish(const http::Request& request, http::Response& response) {
+  Account* account = AccountOf(request);
+  if (!account->is_settled()) account->PayUnproven();
+  account->AddFields(response);
+}
+
+}  // namespace stemedb::api

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+// Limited requests over real sockets: who pays, what the answers say, and what attackers get for their
+// trouble. The clock stands still unless a test moves it, so that every number is exact.
+#include "api/rate_gate.h"
+
+#include "api_fixture.h"
+#include "crypto/ed25519.h"
+
+namespace stemedb::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+// 30 points a minute; writing costs 10 for each claim, reading 5 and 1 for its lens; 1 for each KiB.
+std::string Policy(const std::string& before = "") {
+  return R"lua(
+return {
+  kind = "policy", api = 1, hook = "rate_limit", name = "rate_limit", version = "1", description = "Small numbers.",
+  limit = function(ctx, request)
+    )lua" +
+         before + R"lua(
+    if request.loopback then return nil end
+    local cost = request.method == "POST" and string.find(request.route, "/v1/assert") and 10 * request.items
+      or 5 + request.items
+    return { bucket = "points", cost = cost + math.floor(request.body_bytes / 1024), limit = 30, window_s = 60,
+      peer_limit = 50 }
+  end,
+}
+)lua";
+}
+
+std::string Via(const std::string& address) { return "X-Forwarded-For: " + address + "\r\n"; }
+
+class RateGateTest : public ApiTest {
+ protected:
+  void ServeWith(const std::string& policy) {
+    Open();
+    backend_.clock = &clock_;
+    auto lenses = script::ReadScripts(STEMEDB_SOURCE_DIR "/lenses");
+    ASSERT_TRUE(lenses);
+    Serve(*lenses, {{"rate_limit.lua", policy}});
+  }
+  void SetUp() override { ServeWith(Policy()); }
+
+  Answer Ask(const std::string& bytes) { return Peer(port()).Ask(bytes); }
+  // A question without a lens, which costs 5.
+  Answer Question(const std::string& from) { return Ask(Get("/v1/query?concept_path=a", Via(from))); }
+
+  static crypto::KeyPair Key(uint8_t number) {
+    const std::array<uint8_t, 32> seed = {number, 7};
+    return *crypto::KeyPair::FromSeed(seed);
+  }
+  // A claim of that agent's, signed; another one at each call.
+  std::string SignedBody(const crypto::KeyPair& key) {
+    model::Assertion claim = Claim("a/" + std::to_string(++claims_), "p", Number(1));
+    claim.agent_id = key.public_key();
+    std::string canonical;
+    model::AppendCanonicalJson(canonical, claim);
+    const auto signature = key.Sign({"stemedb/assertion/v1\n", canonical});
+    canonical.pop_back();
+    return canonical + ",\"signature\":\"" + ToHex(signature) + "\"}";
+  }
+  static std::string Named(const crypto::KeyPair& key) {
+    return "X-Agent-Id: " + ToHex(key.public_key()) + "\r\n";
+  }
+  Answer SignedClaim(const crypto::KeyPair& key, const std::string& from) {
+    return Ask(Post("/v1/assert", SignedBody(key), Via(from) + Named(key)));
+  }
+  // In that agent's name, with a signature that is not its own.
+  Answer ForgedClaim(const crypto::KeyPair& victim, const std::string& from) {
+    std::string body = SignedBody(victim);
+    char& digit = body[body.size() - 3];
+    digit = digit == '0' ? '1' : '0';
+    return Ask(Post("/v1/assert", body, Via(from) + Named(victim)));
+  }
+  static std::string Left(const Answer& answer) {
+    const auto found = answer.fields.find("x-quota-remaining");
+    return found == answer.fields.end() ? "unlimited" : found->second;
+  }
+
+  int claims_ = 0;
+};
+
+TEST_F(RateGateTest, ProgramsOnThisMachineAreNotLimited) {
+  for (int i = 0; i < 20; ++i) {
+    const Answer answer = Ask(Get("/v1/query?concept_path=a"));
+    ASSERT_EQ(answer.status, 200);
+    ASSERT_EQ(Left(answer), "unlimited");
+    ASSERT_EQ(answer.fields.count("ratelimit"), 0u);
+  }
+}
+
+TEST_F(RateGateTest, AnswersSayWhatIsLeft) {
+  const Answer answer = Question("203.0.113.9");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.fields.at("ratelimit-policy"), "\"points\";q=30;w=60");
+  EXPECT_EQ(answer.fields.at("ratelimit"), "\"points\";r=25;t=10");
+  EXPECT_EQ(answer.fields.at("x-quota-limit"), "30");
+  EXPECT_EQ(answer.fields.at("x-quota-remaining"), "25");
+  EXPECT_EQ(answer.fields.at("x-quota-reset"), "10");
+  EXPECT_EQ(answer.fields.count("retry-after"), 0u);
+  EXPECT_EQ(Left(Ask(Get("/v1/query?concept_path=a&lens=consensus", Via("203.0.113.9")))), "19");
+  EXPECT_EQ(Left(Ask(Get("/v1/skeptic?concept_path=a", Via("203.0.113.9")))), "13");
+  EXPECT_EQ(Left(Ask(Get("/v1/concepts", Via("203.0.113.9")))), "8");
+}
+
+TEST_F(RateGateTest, AnEmptyBucketRefusesUntilItHasFilled) {
+  for (int i = 0; i < 6; ++i) ASSERT_EQ(Question("203.0.113.9").status, 200);
+  const Answer refused = Question("203.0.113.9");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_THAT(refused.body, HasSubstr("\"code\":\"quota_exceeded\""));
+  EXPECT_EQ(refused.fields.at("retry-after"), "10");  // 5 points at 30 a minute
+  EXPECT_EQ(refused.fields.at("ratelimit"), "\"points\";r=0;t=60");
+  EXPECT_EQ(Question("203.0.113.10").status, 200) << "another address";
+  clock_.AdvanceMs(10'000);
+  EXPECT_EQ(Question("203.0.113.9").status, 200);
+  EXPECT_THAT(Ask(Get("/metrics")).body,
+              HasSubstr("stemedb_requests_rejected_total{reason=\"quota_exceeded\"} 1"));
+}
+
+TEST_F(RateGateTest, IsAskedBeforeTheBodyIsSent) {
+  for (int i = 0; i < 6; ++i) ASSERT_EQ(Question("203.0.113.9").status, 200);
+  const std::string head =
+      "POST /v1/assert HTTP/1.1\r\nHost: test\r\nContent-Length: 900000\r\nExpect: 100-continue\r\n";
+  EXPECT_EQ(Ask(head + Via("203.0.113.9") + "\r\n").status, 429);
+  EXPECT_EQ(Ask(head + "\r\n").status, 100) << "unlimited: go on";
+}
+
+TEST_F(RateGateTest, HealthAndMetricsAreNeverLimited) {
+  for (int i = 0; i < 10; ++i) {
+    for (const char* path : {"/livez", "/readyz", "/v1/health", "/metrics", "/api-doc/openapi.json"})
+      ASSERT_EQ(Ask(Get(path, Via("203.0.113.9"))).status, 200) << path;
+  }
+}
+
+TEST_F(RateGateTest, AnAgentThatProvesItselfPaysFromItsOwnBucket) {
+  const auto key = Key(1);
+  EXPECT_EQ(Left(SignedClaim(key, "203.0.113.9")), "20");
+  EXPECT_EQ(Left(SignedClaim(key, "203.0.113.10")), "10") << "wherever it sends from";
+  EXPECT_EQ(Left(Question("203.0.113.9")), "25") << "and not from the address's";
+  EXPECT_EQ(SignedClaim(key, "203.0.113.11").status, 201);
+  const Answer refused = SignedClaim(key, "203.0.113.12");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_THAT(refused.body, HasSubstr("the agent has used up its points"));
+  EXPECT_EQ(refused.fields.at("retry-after"), "20");
+}
+
+TEST_F(RateGateTest, AKeyInTheBodyAlonePaysToo) {
+  const auto key = Key(1);
+  EXPECT_EQ(Left(Ask(Post("/v1/assert", SignedBody(key), Via("203.0.113.9")))), "20");
+  EXPECT_EQ(Left(Question("203.0.113.9")), "25");
+}
+
+TEST_F(RateGateTest, NobodySpendsAnothersPointsByNamingItsKey) {
+  const auto victim = Key(1);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(ForgedClaim(victim, "203.0.113.66").status, 401) << i;
+  EXPECT_EQ(ForgedClaim(victim, "203.0.113.66").status, 429) << "the forger's address has paid";
+  EXPECT_EQ(Left(SignedClaim(victim, "203.0.113.9")), "20") << "the victim has not";
+}
+
+TEST_F(RateGateTest, ForgersAreStoppedWhateverKeysTheyName) {
+  int let_through = 0;
+  for (uint8_t i = 0; i < 20; ++i) let_through += ForgedClaim(Key(i), "203.0.113.66").status == 401 ? 1 : 0;
+  EXPECT_EQ(let_through, 3);
+}
+
+TEST_F(RateGateTest, NewKeysBuyAnAddressNoMoreThanItsOwnLimit) {
+  int stored = 0;
+  for (uint8_t i = 0; i < 20; ++i) stored += SignedClaim(Key(i), "203.0.113.66").status == 201 ? 1 : 0;
+  EXPECT_EQ(stored, 5);  // peer_limit 50
+  const Answer refused = SignedClaim(Key(99), "203.0.113.66");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_THAT(refused.body, HasSubstr("for all its agents together"));
+}
+
+TEST_F(RateGateTest, ANetworkOf64BitsIsOneAddress) {
+  for (int i = 0; i < 6; ++i) ASSERT_EQ(Question("2001:db8:1:2::" + std::to_string(i)).status, 200);
+  EXPECT_EQ(Question("2001:db8:1:2:ffff::1").status, 429);
+  EXPECT_EQ(Question("2001:db8:1:3::1").status, 200);
+}
+
+TEST_F(RateGateTest, ReadersAndForgersDontLockOutTheAgentsBehindTheirAddress) {
+  for (int i = 0; i < 6; ++i) ASSERT_EQ(Question("203.0.113.9").status, 200);
+  ASSERT_EQ(Question("203.0.113.9").status, 429);
+  EXPECT_EQ(SignedClaim(Key(1), "203.0.113.9").status, 201);
+  for (int i = 0; i < 3; ++i) ForgedClaim(Key(2), "203.0.113.10");
+  EXPECT_EQ(Question("203.0.113.10").status, 200);
+}
+
+TEST_F(RateGateTest, WhoIsRefusedAfterItWasReadPays) {
+  const auto key = Key(1);
+  // Without X-Agent-Id nobody knows whose points are missing until the signature is verified.
+  for (int i = 0; i < 3; ++i)
+    ASSERT_EQ(Ask(Post("/v1/assert", SignedBody(key), Via("203.0.113.9"))).status, 201) << i;
+  for (int i = 0; i < 3; ++i)
+    ASSERT_EQ(Ask(Post("/v1/assert", SignedBody(key), Via("203.0.113.9"))).status, 429) << i;
+  EXPECT_EQ(Left(Question("203.0.113.9")), "0") << "three times 10 from the address that kept sending";
+}
+
+TEST_F(RateGateTest, WhoIsFoundTooDearWhenItIsReadPaysThePriceOfItsHead) {
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(Question("203.0.113.9").status, 200);
+  const Answer refused =
+      Ask(Get("/v1/query?concept_path=a&lens=consensus", Via("203.0.113.9")));  // 6; 5 are left
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.fields.at("retry-after"), "12");
+  EXPECT_EQ(Left(refused), "0");
+}
+
+TEST_F(RateGateTest, RubbishPays) {
+  EXPECT_EQ(Ask(Post("/v1/assert", "rubbish", Via("203.0.113.9"))).status, 400);
+  EXPECT_EQ(Left(Question("203.0.113.9")), "15");
+}
+
+TEST_F(RateGateTest, ARequestThatIsNeverFinishedPays) {
+  {
+    Peer peer(port());
+    peer.Send("POST /v1/assert HTTP/1.1\r\nHost: test\r\nContent-Length: 500\r\n" + Via("203.0.113.9") +
+              "\r\n{");
+    Peer(port()).Ask(Get("/livez"));  // the loop has read it
+  }
+  std::string left;
+  for (int i = 0; i < 1000 && left != "15"; ++i) {
+    const Answer answer = Question("203.0.113.9");
+    left = answer.status == 200 ? Left(answer) : "refused";
+    clock_.AdvanceMs(10'000);  // what the question took
+  }
+  EXPECT_EQ(left, "15");
+}
+
+TEST_F(RateGateTest, ABodyWithoutALengthPaysForWhatItHad) {
+  const std::string body = R"({"concept_path":"a")" + std::string(3 * 1024, ' ') + "}";
+  char size[16];
+  std::snprintf(size, sizeof size, "%zx", body.size());
+  const std::string chunked = "POST /v1/query HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n" +
+                              Via("203.0.113.9") + "\r\n" + size + "\r\n" + body + "\r\n0\r\n\r\n";
+  EXPECT_EQ(Left(Ask(chunked)), "22");  // 5 and 3 KiB
+}
+
+TEST_F(RateGateTest, AComparisonPaysForEachLens) {
+  const std::string body = R"({"concept_path":"a","lenses":["consensus","recency","skeptic"]})";
+  EXPECT_EQ(Left(Ask(Post("/v1/lenses/compare", body, Via("203.0.113.9")))), "22");
+}
+
+TEST_F(RateGateTest, ABatchPaysForEachClaim) {
+  const auto key = Key(1);
+  const std::string two = SignedBody(key) + "\n" + SignedBody(key);
+  EXPECT_EQ(Left(Ask(Post("/v1/assert/batch", two, Via("203.0.113.9") + Named(key)))), "10");
+  EXPECT_EQ(Ask(Post("/v1/assert/batch", two, Via("203.0.113.9") + Named(key))).status, 429);
+  EXPECT_EQ(Left(Question("203.0.113.9")), "25") << "the agent has paid";
+  EXPECT_EQ(Left(Ask(Post("/v1/assert/batch", two, Via("203.0.113.10")))), "10")
+      << "without a name the address pays";
+}
+
+TEST_F(RateGateTest, ABatchInAnothersNameIsPaidByItsSender) {
+  const auto key = Key(1), victim = Key(2);
+  EXPECT_EQ(Left(Ask(Post("/v1/assert/batch", SignedBody(key), Via("203.0.113.66") + Named(victim)))), "20");
+  EXPECT_EQ(Left(SignedClaim(victim, "203.0.113.9")), "20");
+}
+
+class FailingPolicy : public RateGateTest {
+ protected:
+  void SetUp() override { ServeWith(Policy("if request.route == '/v1/concepts' then error('broken') end")); }
+};
+
+TEST_F(FailingPolicy, IsReplacedByTheBuiltInLimit) {
+  EXPECT_EQ(Left(Ask(Get("/v1/concepts"))), "unlimited") << "this machine";
+  const Answer answer = Ask(Get("/v1/concepts", Via("203.0.113.9")));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.fields.at("ratelimit-policy"), "\"points\";q=10000;w=3600");
+}
+
+TEST_F(FailingPolicy, IsCountedEachTimeAndLoggedOnceAMinute) {
+  TakeLog();
+  for (int i = 0; i < 5; ++i) Ask(Get("/v1/concepts"));
+  const std::string log = TakeLog();
+  const size_t first = log.find("rate_limit.lua:5: broken");
+  ASSERT_NE(first, std::string::npos) << log;
+  EXPECT_EQ(log.find("rate_limit.lua:5: broken", first + 1), std::string::npos) << log;
+  EXPECT_THAT(Ask(Get("/metrics")).body,
+              HasSubstr("stemedb_errors_total{layer=\"script\",type=\"policy_failed\"} 5"));
+  clock_.AdvanceMs(60'000);
+  Ask(Get("/v1/concepts"));
+  EXPECT_THAT(TakeLog(), HasSubstr("rate_limit.lua:5: broken"));
+}
+
+class NoPolicy : public RateGateTest {
+ protected:
+  void SetUp() override {
+    Open();
+    Serve(*script::ReadScripts(STEMEDB_SOURCE_DIR "/lenses"));
+  }
+};
+
+TEST_F(NoPolicy, LimitsNobody) {
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(Left(Question("203.0.113.9")), "unlimited");
+}
+
+}  // namespace
+}  // namespace stemedb::testing
