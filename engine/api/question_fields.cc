@@ -71,6 +71,10 @@ void QuestionFields::ReadLens(element value) {
   if (auto name = Name(value, kNameBytesShownMax)) question_.lens = std::move(*name);
 }
 
+void QuestionFields::ReadFallback(element value) {
+  if (auto name = Name(value, kNameBytesShownMax)) question_.fallback = std::move(*name);
+}
+
 void QuestionFields::ReadLenses(element value) {
   simdjson::dom::array array;
   if (value.get(array) != simdjson::SUCCESS || array.size() == 0 || array.size() > kLensesMax) {

@@ -48,6 +48,7 @@ class QuestionFields {
   void TakePath(std::string_view field, element value);
   void ReadPredicate(element value);
   void ReadLens(element value);
+  void ReadFallback(element value);
   void ReadLenses(element value);
   void ReadParams(element value);
   void ReadAsOf(element value);

@@ -53,6 +53,7 @@ const QuestionFields::Field QuestionFields::kFields[] = {
     {"subject", &QuestionFields::ReadSubject},
     {"predicate", &QuestionFields::ReadPredicate},
     {"lens", &QuestionFields::ReadLens},
+    {"fallback", &QuestionFields::ReadFallback},
     {"lenses", &QuestionFields::ReadLenses},
     {"params", &QuestionFields::ReadParams},
     {"as_of", &QuestionFields::ReadAsOf},
@@ -117,6 +118,7 @@ ReadQuestion QuestionFields::Read(element root) {
 
 bool QuestionFields::IsAllowed(std::string_view name) const {
   if (name == "lenses") return form_.lens_field == LensField::kList;
+  if (name == "fallback") return form_.lens_field == LensField::kOptional;
   return name != "lens" || form_.lens_field != LensField::kList;
 }
 
@@ -129,6 +131,8 @@ void QuestionFields::RefuseUnknown() {
 }
 
 void QuestionFields::CheckLens() {
+  at_ = "/fallback";
+  if (!question_.fallback.empty() && question_.lens.empty()) Complain("needs a lens that it stands in for");
   if (form_.lens_field != LensField::kFixed) return;
   at_ = "/lens";
   if (!question_.lens.empty() && question_.lens != form_.fixed_lens) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <vector>
 
 #include "base/json_writer.h"
@@ -24,6 +25,12 @@ namespace {
 struct BoundLens {
   int script = -1;
   script::Params params;
+};
+
+// A lens that failed, for which another one answers.
+struct LensFailure {
+  int script = -1;
+  Status status;
 };
 
 // Runs `end` when the answer is written, however that comes about.
@@ -115,7 +122,8 @@ struct Engine::Impl {
   }
   // Between questions: lets the reader's snapshot go, and memory that only a giant question needs.
   void Rest();
-  Result<BoundLens> Bind(const std::string& name, const Question& question) const;
+  Result<BoundLens> Bind(const std::string& name,
+                         const std::map<std::string, script::ParamValue>& params) const;
   // The moment of the question, and, for a lens, all its rows; without one the page alone.
   enum class Need : uint8_t { kRows, kPage };
   Result<Viewpoint> Collect(const Question& question, Need need);
@@ -127,6 +135,9 @@ struct Engine::Impl {
                     ScriptTime& time, Visit visit);
   Status WriteResolutions(JsonWriter& json, const Question& question, const Viewpoint& viewpoint,
                           const BoundLens& lens, const AnswerBound& bound, ScriptTime& time);
+  // The whole answer through one lens; `failure` tells for which other lens it stands in.
+  Status WriteAnswer(const Question& question, const Viewpoint& viewpoint, const BoundLens& lens,
+                     const LensFailure& failure, ScriptTime& time, std::string& out);
   Status WriteAssertions(JsonWriter& json, const Viewpoint& viewpoint, const AnswerBound& bound,
                          std::string& out, std::string& next_cursor);
 };
@@ -181,7 +192,8 @@ void Engine::Impl::Rest() {
   set.Trim();
 }
 
-Result<BoundLens> Engine::Impl::Bind(const std::string& name, const Question& question) const {
+Result<BoundLens> Engine::Impl::Bind(const std::string& name,
+                                     const std::map<std::string, script::ParamValue>& given) const {
   const script::ScriptSet& scripts = lenses.scripts();
   BoundLens lens{scripts.Find(name), {}};
   const bool is_lens = lens.script >= 0 && scripts.scripts()[static_cast<size_t>(lens.script)].kind == "lens";
@@ -192,7 +204,7 @@ Result<BoundLens> Engine::Impl::Bind(const std::string& name, const Question& qu
     }
     return Status(Code::kNotFound, "unknown_lens", "there is no lens '" + name + "'; there are " + known);
   }
-  auto params = script::CheckParams(scripts.scripts()[static_cast<size_t>(lens.script)], question.params);
+  auto params = script::CheckParams(scripts.scripts()[static_cast<size_t>(lens.script)], given);
   if (!params) return params.error();
   lens.params = std::move(*params);
   return lens;
@@ -310,37 +322,63 @@ Status Engine::Impl::WriteAssertions(JsonWriter& json, const Viewpoint& viewpoin
 
 Status Engine::Answer(const Question& question, std::string& out) {
   impl_->TakeUp();
-  BoundLens lens;
+  BoundLens lens, fallback;
   if (!question.lens.empty()) {
-    auto bound = impl_->Bind(question.lens, question);
+    auto bound = impl_->Bind(question.lens, question.params);
     if (!bound) return bound.error();
     lens = std::move(*bound);
+  }
+  if (!question.fallback.empty()) {
+    auto bound = impl_->Bind(question.fallback, {});
+    if (!bound) return bound.error();
+    fallback = std::move(*bound);
   }
   const AtEnd end([this] { impl_->Rest(); });
   auto viewpoint = impl_->Collect(question, lens.script >= 0 ? Impl::Need::kRows : Impl::Need::kPage);
   if (!viewpoint) return viewpoint.error();
   if (lens.script >= 0) impl_->Record(lens, question, *viewpoint);
 
+  const size_t start = out.size();
+  ScriptTime time(impl_->options.script_seconds_max);
+  Status status = impl_->WriteAnswer(question, *viewpoint, lens, {}, time, out);
+  if (status.reason() == "lens_failed" && fallback.script >= 0) {
+    out.resize(start);
+    const LensFailure failure{lens.script, std::move(status)};
+    status = impl_->WriteAnswer(question, *viewpoint, fallback, failure, time, out);
+  }
+  return status;
+}
+
+Status Engine::Impl::WriteAnswer(const Question& question, const Viewpoint& viewpoint, const BoundLens& lens,
+                                 const LensFailure& failure, ScriptTime& time, std::string& out) {
   JsonWriter json(out);
-  const AnswerBound bound(out, impl_->options.answer_bytes_max);
+  const AnswerBound bound(out, options.answer_bytes_max);
   std::string next_cursor;
   json.BeginObject();
   WriteSubject(json, question);
   json.Key("lens");
   if (lens.script >= 0) {
-    WriteLens(json, impl_->lenses.scripts(), lens.script);
+    WriteLens(json, lenses.scripts(), lens.script);
   } else {
     json.Null();
   }
-  STEMEDB_RETURN_IF_ERROR(impl_->WriteAssertions(json, *viewpoint, bound, out, next_cursor));
+  if (failure.script >= 0) {
+    json.Key("fallback_from");
+    json.BeginObject();
+    json.Key("lens");
+    WriteLens(json, lenses.scripts(), failure.script);
+    json.Field("code", failure.status.reason());
+    json.Field("detail", failure.status.message());
+    json.EndObject();
+  }
+  STEMEDB_RETURN_IF_ERROR(WriteAssertions(json, viewpoint, bound, out, next_cursor));
   if (lens.script >= 0) {
-    ScriptTime time(impl_->options.script_seconds_max);
-    STEMEDB_RETURN_IF_ERROR(impl_->WriteResolutions(json, question, *viewpoint, lens, bound, time));
+    STEMEDB_RETURN_IF_ERROR(WriteResolutions(json, question, viewpoint, lens, bound, time));
   } else {
     json.Key("resolutions");
     json.Raw("[]");
   }
-  WriteAsOf(json, *viewpoint);
+  WriteAsOf(json, viewpoint);
   if (!next_cursor.empty()) json.Field("next_cursor", next_cursor);
   json.EndObject();
   return Status::Ok();
@@ -348,7 +386,7 @@ Status Engine::Answer(const Question& question, std::string& out) {
 
 Status Engine::Judge(const Question& question, std::vector<Verdict>& verdicts) {
   impl_->TakeUp();
-  auto lens = impl_->Bind(question.lens, question);
+  auto lens = impl_->Bind(question.lens, question.params);
   if (!lens) return lens.error();
   const AtEnd end([this] { impl_->Rest(); });
   auto viewpoint = impl_->Collect(question, Impl::Need::kRows);
@@ -374,7 +412,7 @@ Status Engine::Compare(const Question& question, std::span<const std::string> le
   impl_->TakeUp();
   std::vector<BoundLens> bound;
   for (const std::string& name : lenses) {
-    auto lens = impl_->Bind(name, question);
+    auto lens = impl_->Bind(name, question.params);
     if (!lens) return lens.error();
     bound.push_back(std::move(*lens));
   }

@@ -380,6 +380,27 @@ class BrokenLenses(unittest.TestCase):
         self.assertRegex(server.get("/metrics").body.decode(),
                          r'stemedb_errors_total\{layer="script",type="lens_failed"\} [1-9]')
 
+    def test_a_lens_that_fails_is_replaced_by_the_fallback_and_the_answer_says_so(self):
+        server = Server(lenses_dir=self.lenses)
+        self.addCleanup(server.close)
+        server.post("/v1/assert", claim(source={"id": "boom"}))
+        question = {"concept_path": "drugs/aspirin", "lens": "broken", "fallback": "recency"}
+        for answer in (server.query(**question), server.get("/v1/query", **question)):
+            self.assertEqual(answer.status, 200)
+            self.assertEqual((answer.json["lens"]["name"], answer.json["resolutions"][0]["value"]), ("recency", True))
+            failed = answer.json["fallback_from"]
+            self.assertEqual((failed["lens"]["name"], failed["code"]), ("broken", "lens_failed"))
+            self.assertIn("broken.lua:4", failed["detail"])
+        whole = server.query(concept_path="drugs/aspirin", lens="consensus", fallback="recency").json
+        self.assertEqual((whole["lens"]["name"], "fallback_from" in whole), ("consensus", False))
+        twice = server.query(concept_path="drugs/aspirin", lens="broken", fallback="broken")
+        self.assertEqual((twice.status, twice.code), (500, "lens_failed"))
+        self.assertEqual(server.query(concept_path="a", lens="recency", fallback="gone").code, "unknown_lens")
+        alone = server.query(concept_path="a", fallback="recency")
+        self.assertEqual((alone.status, alone.json["errors"][0]["pointer"]), (400, "/fallback"))
+        fixed = server.get("/v1/skeptic", concept_path="a", fallback="recency")
+        self.assertEqual((fixed.status, fixed.json["errors"][0]["pointer"]), (400, "/fallback"))
+
     def test_a_path_whose_lens_is_gone_is_404(self):
         for name in ("skeptic", "layered"):
             os.remove(os.path.join(self.lenses, name + ".lua"))
