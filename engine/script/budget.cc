@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "script/call_frame.h"
+
 namespace stemedb::script {
 namespace {
 
@@ -32,14 +34,14 @@ void Budget::Start(int64_t time_ms_max) {
   stopped_ = false;
 }
 
-double Budget::Tick(bool heavy) {
+double Budget::Tick(uint32_t text_bytes) {
   const int64_t now = Read(kClock);
   if (stopped_ || (now >= look_at_ns_ && Look(now))) return -1;
   const int64_t took = now - last_tick_ns_;
   last_tick_ns_ = now;
   if (took >= kLongNs) fuel_ = std::max(kFuelMin, fuel_ / 8);
   if (took < kShortNs) fuel_ = std::min(kFuel, fuel_ * 2);
-  return heavy ? std::min(kFuelHeavy, fuel_) : fuel_;
+  return std::min(fuel_, kFuel * kTextLight / std::max(kTextLight, text_bytes));
 }
 
 bool Budget::IsOver() {

@@ -14,18 +14,17 @@ namespace stemedb::script {
 
 class Budget {
  public:
-  // Units of fuel for each Tick. What one unit pays for takes at most some 5 µs (a text of 4 KiB read as a
-  // hexadecimal number, the dearest operator), 80 µs when there are texts of 64 KiB (`heavy`), and a
-  // nanosecond as a rule: so there are at most 40 ms between two ticks.
-  static constexpr double kFuel = 8192;
-  static constexpr double kFuelHeavy = 256;
+  // Units of fuel for each Tick. What one unit pays for takes a nanosecond as a rule, and at most as long as
+  // the script's longest text takes to be read as a hexadecimal number, the dearest operator: some 1.3 µs for
+  // 1 KiB. So there are at most 45 ms between two ticks.
+  static constexpr double kFuel = 2048;
   static constexpr double kFuelMin = 16;
 
   // From here on the time counts. Without it there is no limit.
   void Start(int64_t time_ms_max);
 
-  // Fuel to go on with, or -1: stop. Once it says stop it always does.
-  double Tick(bool heavy);
+  // Fuel to go on with, for a script whose texts are so long, or -1: stop. Once it says stop it always does.
+  double Tick(uint32_t text_bytes);
   // Whether the time is over; the same clock without the fuel.
   bool IsOver();
   // Whether a Tick or IsOver said so since the last Start.

@@ -34,6 +34,10 @@ struct MatchResult {
   char error[184];
 };
 
+// Texts of a script end at 64 KiB, like values. The longer one it has, the more an operator may cost.
+inline constexpr uint32_t kTextLight = 16 << 10;
+inline constexpr uint32_t kTextMax = 64 << 10;
+
 struct CallFrame {
   const Candidate* rows;
   const uint32_t* first_claims;  // by value: the first row that claims it
@@ -57,7 +61,7 @@ struct CallFrame {
   int32_t (*match)(CallFrame* frame, const char* text, uint32_t size, const char* pattern,
                    uint32_t pattern_size, uint32_t from);
   void* state;            // the State that this is a part of
-  uint32_t heavy;         // 1 once the script has had a text longer than 4 KiB
+  uint32_t text_bytes;    // the longest text that the script may have had; at least kTextLight
   uint32_t stopped_line;  // of the script, when it was stopped; 0 when not known
   JudgementSlot slots[kSlots];
   MatchResult matched;

@@ -9,7 +9,7 @@
 --
 -- Time: the script's chunk, and steme.lua's, come with fuel steps (instrument.h). What a script can call here takes at
 -- most as long as reading a text of 64 KiB once, or else it pays by what it does: `charge` takes from the script's own
--- fuel. One unit may take 5 µs.
+-- fuel. One unit may take 20 µs.
 --
 -- How a script sees claims: `candidates` and each candidate are cdata of structs without a single pointer in them, all
 -- fields const. A candidate is (row number, call number); reading a field checks both against the CallFrame and then
@@ -22,7 +22,7 @@ local bit = require("bit")
 local table_new = require("table.new")
 local error, type, tostring, tonumber, select, setfenv = error, type, tostring, tonumber, select, setfenv
 local setmetatable, getmetatable, newproxy, next, ipairs = setmetatable, getmetatable, newproxy, next, ipairs
-local floor, huge, max, min = math.floor, math.huge, math.max, math.min
+local floor, huge, min = math.floor, math.huge, math.min
 local string_char, string_find, string_format, string_rep = string.char, string.find, string.format, string.rep
 local string_byte, string_sub = string.byte, string.sub
 local table_concat, table_insert, table_remove = table.concat, table.insert, table.remove
@@ -67,7 +67,7 @@ typedef struct steme_frame {
   int32_t (*match)(struct steme_frame *frame, const char *text, uint32_t size, const char *pattern,
     uint32_t pattern_size, uint32_t from);
   void *state;
-  uint32_t heavy, stopped_line;
+  uint32_t text_bytes, stopped_line;
   steme_judgement judgements[7];
   steme_match matched;
 } steme_frame;
@@ -119,19 +119,14 @@ end
 local script_meter, steme_meter = meter(), meter()
 local charge = script_meter.charge
 
--- Texts end at 64 KiB, like the values of claims. Up to 4 KiB is the rule; the first longer text makes the script ask
--- for fuel in smaller rations from then on, since an operator may take sixteen times as long.
-local TEXT_LIGHT, TEXT_MAX = 4096, 65536
-local function heavy()
-  frame.heavy = 1
-  charge(1e9)
-end
--- Before a text of so many bytes is made; `level` is the script's.
+-- Texts end at 64 KiB, like the values of claims. Up to 16 KiB is the rule; with every longer one the script asks for fuel
+-- in smaller rations from then on, since its operators may take longer. Called before such a text is made.
+local TEXT_MAX = 65536
 local function making(bytes, what, level)
-  if bytes > TEXT_LIGHT then
-    if bytes > TEXT_MAX then error(what .. ": the text would be longer than 64 KiB", level + 1) end
-    heavy()
-  end
+  if bytes <= frame.text_bytes then return end
+  if bytes > TEXT_MAX then error(what .. ": the text would be longer than 64 KiB", level + 1) end
+  frame.text_bytes = bytes
+  charge(1e9)
 end
 
 -- Candidates ---------------------------------------------------------------------------------------------------------
@@ -180,7 +175,7 @@ local FIELDS = {
     local kind = row.value_kind
     if kind == 1 then return row.number end
     if kind == 2 then return row.number ~= 0 end
-    if row.value_text_size > TEXT_LIGHT then heavy() end
+    making(min(row.value_text_size, TEXT_MAX), "value", 1)
     return ffi_string(row.value_text, row.value_text_size)
   end,
 }
@@ -399,8 +394,8 @@ function strings.format(form, ...)
     end
   end
   charge(numbers / 4 + bytes / 1024)
-  -- %f of a large number makes some 400 bytes.
-  making(bytes + 410 * numbers > TEXT_LIGHT and max(bytes, TEXT_LIGHT + 1) or bytes, "string.format", 2)
+  -- %f of a large number makes some 400 bytes. What that comes to isn't known, the allocator has the last word.
+  making(bytes > TEXT_MAX and bytes or min(bytes + 410 * numbers, TEXT_MAX), "string.format", 2)
   return string_format(form, ...)
 end
 getmetatable("").__index = strings
@@ -431,7 +426,7 @@ function tables.concat(t, separator, first, last)
     if at % 1024 == 0 then charge(1e9) end
   end
   charge(numbers / 64 + bytes / 1024)
-  making(bytes - #separator + 24 * numbers > TEXT_LIGHT and TEXT_MAX or bytes, "table.concat", 2)
+  making(min(bytes + 24 * numbers, TEXT_MAX), "table.concat", 2)
   return table_concat(t, separator, first, last)
 end
 function tables.remove(t, at)

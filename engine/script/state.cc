@@ -29,14 +29,12 @@ constexpr int kRegistry = 1000;
 // The text of Lua's own memory error, as it looks when it was caught and thrown again.
 constexpr std::string_view kLuaOutOfMemory = "not enough memory";
 
-// In step with the prelude's TEXT_LIGHT and TEXT_MAX; what a place in front of a message may add.
-constexpr size_t kTextLight = 4 << 10;
-constexpr size_t kTextMax = 64 << 10;
+// What a place in front of a message may add to a text.
 constexpr size_t kTextSlack = 1 << 10;
 // The clock is looked at whenever so much memory has been handed out.
 constexpr size_t kLookBytes = 256 << 10;
 // A constructor with more constants than that makes a block that could be a text.
-constexpr ptrdiff_t kConstantsLight = 500;
+constexpr ptrdiff_t kConstantsLight = kTextLight / 8;
 
 constexpr int kExplainBytesMax = 1024;
 constexpr size_t kDetailsBytesMax = 16 << 10;
@@ -83,8 +81,7 @@ bool State::Refuses(Memory& account, const void* block, size_t old_size, size_t 
     account.refused = true;
     return true;
   }
-  const size_t text_max =
-      (account.frame != nullptr && account.frame->heavy != 0 ? kTextMax : kTextLight) + kTextSlack;
+  const size_t text_max = (account.frame != nullptr ? account.frame->text_bytes : kTextMax) + kTextSlack;
   if (account.running && block == nullptr && new_size > text_max) {
     const bool table = (new_size % 24 == 0 && std::has_single_bit(new_size / 24)) ||
                        std::has_single_bit(new_size) ||
@@ -101,7 +98,7 @@ bool State::Refuses(Memory& account, const void* block, size_t old_size, size_t 
 }
 
 double State::Tick(CallFrame* frame) {
-  return static_cast<State*>(frame->state)->memory_.budget.Tick(frame->heavy != 0);
+  return static_cast<State*>(frame->state)->memory_.budget.Tick(frame->text_bytes);
 }
 
 namespace {
@@ -144,11 +141,12 @@ Result<std::unique_ptr<State>> State::Open(const std::string& file, std::string_
   state->steme_text_ = std::move(steme).value();
   CallFrame& frame = state->frame_;
   frame.state = state.get();
+  frame.text_bytes = kTextLight;
   frame.tick = &State::Tick;
   frame.find = &Find;
   frame.decay = &Decay;
   frame.match = &State::Match;
-  if (std::count(source.begin(), source.end(), ',') > kConstantsLight) frame.heavy = 1;
+  if (std::count(source.begin(), source.end(), ',') > kConstantsLight) frame.text_bytes = kTextMax;
   state->memory_.frame = &frame;
   state->lua_ = lua_newstate(&State::Allocate, &state->memory_);
   if (state->lua_ == nullptr) {
@@ -265,9 +263,9 @@ std::string State::TakeError(int code) {
     failure_ = Failure::kMemory;
     text = "out of memory (cap " + Megabytes(options_.memory_bytes_max) + ")";
     if (!memory_.refused && memory_.text_refused) {
-      text = frame_.heavy != 0
-                 ? "a text would be longer than 64 KiB"
-                 : "a text would be longer than 4 KiB: table.concat makes longer ones, '..' doesn't";
+      text = frame_.text_bytes == kTextMax ? "a text would be longer than 64 KiB"
+                                           : "a text of more than 16 KiB, and than the longest so far, can't "
+                                             "be made by '..': table.concat can";
     }
   } else if (lua_type(lua_, -1) == LUA_TSTRING) {
     size_t size = 0;
@@ -294,7 +292,7 @@ void State::SetParams(int table) {
       lua_pushnumber(lua_, *number);
     } else {
       const auto& text = std::get<std::string>(value);
-      if (text.size() > kTextLight) frame_.heavy = 1;
+      if (text.size() > frame_.text_bytes) frame_.text_bytes = kTextMax;
       lua_pushlstring(lua_, text.data(), text.size());
     }
     lua_rawset(lua_, table);

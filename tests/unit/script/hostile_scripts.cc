@@ -25,9 +25,9 @@ const std::vector<HostileScript>& HostileScripts() {
        "while true do goto continue do local x = 1 end ::continue:: end"},
       {"goto between blocks", End::kStopped, "do ::a:: do goto a end end"},
       {"goto and nothing but calls", End::kStopped,
-       "local s = ('9'):rep(4096) ::a:: do local _ = s + 1, s + 1, s + 1, s + 1 end goto a"},
+       "local s = ('9'):rep(16384) ::a:: do local _ = s + 1, s + 1, s + 1, s + 1 end goto a"},
       {"a loop on one long line of operators", End::kStopped,
-       "local s = '0x' .. ('f'):rep(4000) while true do local _ = s+s+s+s+s+s+s+s+s+s+s+s+s+s+s+s end"},
+       "local s = '0x' .. ('f'):rep(16000) while true do local _ = s+s+s+s+s+s+s+s+s+s+s+s+s+s+s+s end"},
       {"loop at load", End::kRefused, "", "while true do end"},
       {"loop in a comment's shadow", End::kStopped, "--[==[ ]] ]=] ]==] while true do end --]==]\n"},
       {"loop between texts", End::kStopped, "local _ = '\\\\' while true do end _ = '\\z   \\''"},
@@ -83,7 +83,7 @@ const std::vector<HostileScript>& HostileScripts() {
       {"sort by a comparator without sense", End::kHarmless,
        "local t = {} for i = 1, 500 do t[i] = i end table.sort(t, function() return true end)"},
       {"sort of long texts", End::kStopped,
-       "local t, a, b = {}, ('x'):rep(4000) .. 'a', ('x'):rep(4000) .. 'b' for i = 1, 1e5 do t[i] = i % 2 "
+       "local t, a, b = {}, ('x'):rep(16000) .. 'a', ('x'):rep(16000) .. 'b' for i = 1, 1e5 do t[i] = i % 2 "
        "== 0 and a "
        "or b end while true do table.sort(t) end"},
       {"sort by a builtin", End::kStopped,
@@ -118,9 +118,9 @@ const std::vector<HostileScript>& HostileScripts() {
        "local s = ('0'):rep(60000) local t = {} for i = 1, 200 do t[i] = s end while true do "
        "local _ = tonumber(s), math.floor(s), bit.tobit(s), s * s end"},
       {"maximum of long texts", End::kHarmless,
-       "local t = {} for i = 1, 7000 do t[i] = ('0'):rep(4000) end local _ = math.max(unpack(t))"},
+       "local t = {} for i = 1, 7000 do t[i] = ('0'):rep(16000) end local _ = math.max(unpack(t))"},
       {"characters of long texts", End::kHarmless,
-       "local t = {} for i = 1, 7000 do t[i] = ('0'):rep(4000) .. '65' end local _ = "
+       "local t = {} for i = 1, 7000 do t[i] = ('0'):rep(16000) .. '65' end local _ = "
        "string.char(unpack(t))"},
       {"comparing long texts", End::kStopped,
        "local a, b = ('x'):rep(65000) .. 'a', ('x'):rep(65000) .. 'b' while true do local _ = a < b, a <= b, "

@@ -222,7 +222,8 @@ TEST(Sandbox, BoundsWhatMakesText) {
   EXPECT_THAT(Failure("return { explain = string.format('%999999d', 1) }"), HasSubstr("probe.lua:1: "));
   EXPECT_THAT(Failure("return { explain = string.format(string.rep('%99d', 2000), 1) }"),
               HasSubstr("4096 bytes"));
-  EXPECT_THAT(Failure("local s = 'x' for i = 1, 100 do s = s .. s end"), HasSubstr("longer than 4 KiB"));
+  EXPECT_THAT(Failure("local s = 'x' for i = 1, 100 do s = s .. s end"),
+              HasSubstr("a text of more than 16 KiB"));
   EXPECT_THAT(Failure("local s = ('x'):rep(65536) s = s .. s"), HasSubstr("longer than 64 KiB"));
   EXPECT_THAT(Failure("return { explain = table.concat({ ('x'):rep(65536), 'y' }) }"),
               HasSubstr("probe.lua:1: table.concat: the text would be longer than 64 KiB"));
