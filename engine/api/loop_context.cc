@@ -43,6 +43,9 @@ void LoopContext::CountError(const Status& status) {
 void LoopContext::PolicyFailed(const Status& status) {
   constexpr int64_t kMinuteNs = 60'000'000'000;
   CountError(status);
+  const telemetry::ScriptSeries series = backend_->metrics->Script("rate_limit");
+  series.errors.Increment();
+  if (status.code() == Code::kDeadlineExceeded) series.budget_kills.Increment();
   const int64_t now_ns = backend_->clock->MonotonicNs();
   std::atomic<int64_t>& logged_ns = backend_->policy_failure_logged_ns;
   int64_t last_ns = logged_ns.load(std::memory_order_relaxed);

@@ -52,7 +52,7 @@ class RateGate {
   // "quota_exceeded" as above.
   //
   // More is known than the head said: the body has come, and holds `items` claims, or asks for as many
-  // lenses. Looks again, and pays nothing yet.
+  // lenses. Looks again, and pays nothing yet; if there is no room, the price of the head.
   Status Reprice(const http::Request& request, uint64_t items);
   // The request pays: as `agent` (32 bytes), who has proven itself, or as nobody.
   Status PayProven(const http::Request& request, std::string_view agent);

@@ -17,8 +17,9 @@ Params Defaults(const ScriptInfo& script) {
   return params;
 }
 
-Status Failed(const Status& cause) {
-  return Status(Code::kInternal, "policy_failed", std::string(cause.message()));
+Status Failed(const Status& cause, Failure failure) {
+  const Code code = failure == Failure::kTime ? Code::kDeadlineExceeded : Code::kInternal;
+  return Status(code, "policy_failed", std::string(cause.message()));
 }
 
 void FillFrame(PolicyFrame& frame, const PolicyRequest& request, int64_t now_ms) {
@@ -81,14 +82,18 @@ Result<std::optional<RateVerdict>> PolicyRunner::Limit(int script, const PolicyR
   if (!policy.state) {
     auto opened =
         State::Open(info.file, info.source, {impl_->options.memory_bytes_max, impl_->options.time_ms_max});
-    if (!opened) return Failed(opened.error());
+    if (!opened) {
+      const bool is_time = opened.error().code() == Code::kDeadlineExceeded;
+      return Failed(opened.error(), is_time ? Failure::kTime : Failure::kError);
+    }
     policy.state = std::move(opened).value();
   }
   PolicyFrame& frame = policy.state->policy_frame();
   FillFrame(frame, request, now_ms);
   if (Status status = policy.state->Run(info, params); !status.ok()) {
+    const Failure failure = policy.state->failure();
     policy.state.reset();
-    return Failed(status);
+    return Failed(status, failure);
   }
   if (frame.limited == 0) return std::optional<RateVerdict>();
   return std::optional<RateVerdict>({std::string(frame.bucket, frame.bucket_size), frame.cost, frame.limit,

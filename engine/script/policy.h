@@ -20,11 +20,12 @@ struct PolicyRequest {
   std::string_view route;   // the template: "/v1/assertions/{id}"
   std::string_view method;  // "POST"
   uint64_t body_bytes = 0;  // as announced; 0 for a body without a length that isn't read yet
-  uint64_t items = 1;       // claims that it sends, or lenses that it runs; 1 and 0 at the least, as long as it isn't read
-  bool loopback = false;    // from this machine, and not through a proxy
-  bool is_signed = false;   // says that it is
-  std::string_view agent;   // 64 hex digits, as the request names it, proven or not; empty: none
-  std::string_view peer;    // an address without its port
+  uint64_t items =
+      1;  // claims that it sends, or lenses that it runs; 1 and 0 at the least, as long as it isn't read
+  bool loopback = false;   // from this machine, and not through a proxy
+  bool is_signed = false;  // says that it is
+  std::string_view agent;  // 64 hex digits, as the request names it, proven or not; empty: none
+  std::string_view peer;   // an address without its port
 };
 
 // How a request is limited: it takes `cost` points from a bucket that holds `limit` and fills in `window_s`.
@@ -63,9 +64,9 @@ class PolicyRunner {
   int FindHook(std::string_view hook) const;
 
   // What the rate limit says; nothing means that the request is not limited. `params` come from CheckParams;
-  // null: the script's defaults. kInternal "policy_failed" with file and line when the script throws, runs
-  // out of memory or time, or returns what is no verdict; its state is then discarded and made anew at the
-  // next call.
+  // null: the script's defaults. "policy_failed" with file and line, kDeadlineExceeded when the script ran
+  // out of time, else kInternal, when it throws, runs out of memory, or returns what is no verdict; its state
+  // is then discarded and made anew at the next call.
   Result<std::optional<RateVerdict>> Limit(int script, const PolicyRequest& request, int64_t now_ms,
                                            const Params* params = nullptr);
 

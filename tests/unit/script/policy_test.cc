@@ -145,6 +145,10 @@ TEST_F(PolicyTest, HasAMemoryCap) {
   EXPECT_THAT(Ask("local t = {} for i = 1, 1e8 do t[i] = { i } end"), HasSubstr("out of memory (cap 8 MiB)"));
 }
 
+TEST_F(PolicyTest, IsStoppedAfterFiveMilliseconds) {
+  EXPECT_THAT(Ask("while true do end"), HasSubstr("policy_failed: rate_limit.lua:1: stopped after 5 ms"));
+}
+
 TEST_F(PolicyTest, TakesUpAnotherSet) {
   PolicyRunner runner(SetOf(Policy("return nil")), {});
   EXPECT_EQ(Ask(runner), "unlimited");
