@@ -46,8 +46,9 @@ struct Question {
   bool include_candidates = false;  // in each resolution: the claims that it weighed
   bool include_explain =
       false;  // in each candidate: weights and voices, so that the answer can be recomputed
-  size_t limit = kLimitDefault;   // of `assertions`; resolutions see all candidates anyway
-  // By which clock it weighs, when as_of doesn't say: the first page's, from a cursor; an answer's, to repeat it.
+  size_t limit = kLimitDefault;  // of `assertions`; resolutions see all candidates anyway
+  // By which clock it weighs, when as_of doesn't say: the first page's, from a cursor; an answer's, to repeat
+  // it.
   std::optional<int64_t> now_ms;
   std::optional<uint64_t> before_sequence;  // from the cursor: assertions with a smaller sequence
 };

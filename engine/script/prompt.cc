@@ -96,7 +96,8 @@ int Prompt::Impl::Call(lua_State* lua) {
   return has_failed ? 2 : 1;
 }
 
-// compile(text): a function, or nil and a message. As it was typed first: the complaints are to be about that.
+// compile(text): a function, or nil and a message. As it was typed first: the complaints are to be about
+// that.
 int Prompt::Impl::Compile(lua_State* lua) {
   auto* self = static_cast<Impl*>(lua_touserdata(lua, lua_upvalueindex(1)));
   const std::string_view typed = View(lua, 1);
@@ -192,8 +193,8 @@ Result<std::vector<std::string>> Prompt::Impl::Run(const char* name, const std::
   // Whatever the input caught and returned.
   if (is_interrupted) return Status(Code::kInvalidArgument, kInterrupted, kInterrupted);
   if (code != 0) {
-    const std::string message = CleanUtf8(lua_type(lua, -1) == LUA_TSTRING ? View(lua, -1) : "it failed",
-                                          kMessageBytesMax);
+    const std::string message =
+        CleanUtf8(lua_type(lua, -1) == LUA_TSTRING ? View(lua, -1) : "it failed", kMessageBytesMax);
     return Status(Code::kInvalidArgument, "input_failed", message);
   }
   std::vector<std::string> list;

@@ -147,8 +147,8 @@ std::string RunCase(LensRunner& runner, int script, const SpecCase& spec) {
   const auto params = CheckParams(runner.scripts().scripts()[static_cast<size_t>(script)], spec.params);
   if (!params) return std::string(params.error().message());
   const PreparedClaims claims = Prepare(spec.given);
-  const LensCall call{claims.rows, claims.values_count, claims.voices_count,
-                      kSpecNow,    &*params,            script::Notes::kWanted};
+  const LensCall call{claims.rows, claims.values_count,   claims.voices_count, kSpecNow,
+                      &*params,    script::Notes::kWanted};
   const auto outcome = runner.Resolve(script, call);
   if (!outcome) {
     const std::string message(outcome.error().message());
@@ -168,7 +168,8 @@ Result<std::vector<SpecCase>> CasesOf(const ScriptFile& spec) {
   (*state)->LiftCap(1 << 20);
   auto cases = ReadCases((*state)->lua(), State::kScriptTable);
   if (!cases.empty()) return cases;
-  return Status(Code::kInvalidArgument, "spec_invalid", spec.name + ": no cases in it: return a list of them");
+  return Status(Code::kInvalidArgument, "spec_invalid",
+                spec.name + ": no cases in it: return a list of them");
 }
 
 }  // namespace
@@ -178,7 +179,8 @@ Result<size_t> CheckSpec(const ScriptFile& spec) {
   if (!cases) return cases.error();
   for (const SpecCase& one : *cases) {
     if (one.error.empty()) continue;
-    return Status(Code::kInvalidArgument, "spec_invalid", spec.name + ": the case '" + one.claim + "': " + one.error);
+    return Status(Code::kInvalidArgument, "spec_invalid",
+                  spec.name + ": the case '" + one.claim + "': " + one.error);
   }
   return cases->size();
 }

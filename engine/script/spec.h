@@ -28,8 +28,8 @@ struct SpecResult {
 // The specs of a directory (*_spec.lua), sorted by name.
 Result<std::vector<ScriptFile>> ReadSpecs(const std::string& directory);
 
-// Compiles a spec and reads its cases without a lens: how many there are, or what is wrong with the first that
-// is.
+// Compiles a spec and reads its cases without a lens: how many there are, or what is wrong with the first
+// that is.
 Result<size_t> CheckSpec(const ScriptFile& spec);
 
 // Runs "<name>_spec.lua" against the lens <name> of the runner's set. Fails when there is no such lens, or
