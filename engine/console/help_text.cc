@@ -49,7 +49,9 @@ std::string ShowEntry(element help, size_t width) {
 std::string ShowSection(element section, size_t width) {
   const size_t prose = std::min(width, kProseWidth);
   std::string out = Wrapped(TextOf(section, "title") + " (" + TextOf(section, "when") + ")", "", prose);
-  for (const element entry : array(Member(section, "entries"))) {
+  array entries;
+  if (Member(section, "entries").get(entries) != simdjson::SUCCESS) return out;
+  for (const element entry : entries) {
     out += Visible("  " + HeadOf(entry, TextOf(section, "prefix"))) + "\n";
     out += Wrapped(TextOf(entry, "meaning"), "      ", prose);
   }

@@ -207,7 +207,7 @@ std::string Show(std::string_view json, std::string_view view, size_t width) {
   if (view == "lenses" && Has(value, "lenses")) return ShowLenses(value, width);
   if (view == "concepts" && Has(value, "concepts")) return ShowConcepts(value, width);
   if (view == "trace" && IsListOfObjects(value)) return ShowTrace(value, width);
-  if (view == "help" && value.is_object()) return ShowHelp(value, width);
+  if (view == "help" && (Has(value, "entry") || Has(value, "section"))) return ShowHelp(value, width);
   return ShowByShape(value, width);
 }
 

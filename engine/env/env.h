@@ -76,8 +76,8 @@ class Env {
   // Takes DIR/LOCK for this process and writes the pid into it. Fails at once with kConflict
   // "already_running" when another holder, in this process or another, has it.
   virtual Result<std::unique_ptr<FileLock>> LockDir(const std::string& dir) = 0;
-  // Takes DIR/LOCK to read: with others who read, and with none who has LockDir. Changes nothing on disk; null
-  // where there is no such file. kConflict "already_running".
+  // Takes DIR/LOCK to read: with others who read, and with none who has LockDir. Changes nothing on disk;
+  // null where there is no such file. kConflict "already_running".
   virtual Result<std::unique_ptr<FileLock>> LockDirToRead(const std::string& dir) = 0;
   // Never null; lives as long as the Env.
   virtual Clock* clock() = 0;

@@ -245,11 +245,13 @@ class PosixEnv final : public Env {
     if (fd < 0 && errno == ENOENT) return std::unique_ptr<FileLock>();
     if (fd < 0) return StatusFromErrno(errno, "open", path, "r");
     auto lock = std::make_unique<PosixLock>(fd);
-    if (Retry([&] { return ::flock(fd, LOCK_SH | LOCK_NB); }) == 0) return std::unique_ptr<FileLock>(std::move(lock));
+    if (Retry([&] { return ::flock(fd, LOCK_SH | LOCK_NB); }) == 0)
+      return std::unique_ptr<FileLock>(std::move(lock));
     if (errno != EWOULDBLOCK) return StatusFromErrno(errno, "lock", path);
     const std::string pid = ReadPid(fd);
     return Status(Code::kConflict, "already_running",
-                  "a server" + (pid.empty() ? std::string() : " (pid " + pid + ")") + " uses the data directory " + dir);
+                  "a server" + (pid.empty() ? std::string() : " (pid " + pid + ")") +
+                      " uses the data directory " + dir);
   }
 
   Clock* clock() override { return Clock::System(); }

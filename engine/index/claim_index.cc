@@ -37,9 +37,10 @@ Result<ConceptNode> DecodeNode(std::string_view key, std::string_view value) {
 
 }  // namespace
 
-Result<std::unique_ptr<ClaimIndex>> ClaimIndex::Open(const std::string& directory, uint64_t map_bytes, kv::Access access) {
-  auto environment =
-      kv::Environment::Open({.path = directory, .layout = kv::Layout::kDirectory, .access = access, .map_bytes = map_bytes});
+Result<std::unique_ptr<ClaimIndex>> ClaimIndex::Open(const std::string& directory, uint64_t map_bytes,
+                                                     kv::Access access) {
+  auto environment = kv::Environment::Open(
+      {.path = directory, .layout = kv::Layout::kDirectory, .access = access, .map_bytes = map_bytes});
   if (!environment) return environment.error();
   std::unique_ptr<ClaimIndex> index(new ClaimIndex);
   index->environment_ = std::move(*environment);

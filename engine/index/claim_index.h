@@ -32,8 +32,9 @@ struct ConceptNode {
 // Thread-safe itself; transactions and cursors belong to their threads.
 class ClaimIndex {
  public:
-  static Result<std::unique_ptr<ClaimIndex>> Open(const std::string& directory, uint64_t map_bytes = kMapBytes,
-      kv::Access access = kv::Access::kReadWrite);
+  static Result<std::unique_ptr<ClaimIndex>> Open(const std::string& directory,
+                                                  uint64_t map_bytes = kMapBytes,
+                                                  kv::Access access = kv::Access::kReadWrite);
 
   kv::Environment& environment() { return *environment_; }
 

@@ -18,9 +18,10 @@ std::span<const LoggedClaim> Above(std::span<const LoggedClaim> claims, uint64_t
   return claims.subspan(static_cast<size_t>(first - claims.begin()));
 }
 
-Result<std::unique_ptr<RecordTable>> RecordTable::Open(const std::string& path, uint64_t map_bytes, kv::Access access) {
-  auto environment =
-      kv::Environment::Open({.path = path, .layout = kv::Layout::kSingleFile, .access = access, .map_bytes = map_bytes});
+Result<std::unique_ptr<RecordTable>> RecordTable::Open(const std::string& path, uint64_t map_bytes,
+                                                       kv::Access access) {
+  auto environment = kv::Environment::Open(
+      {.path = path, .layout = kv::Layout::kSingleFile, .access = access, .map_bytes = map_bytes});
   if (!environment) return environment.error();
   std::unique_ptr<RecordTable> table(new RecordTable);
   table->environment_ = std::move(*environment);

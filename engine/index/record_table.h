@@ -43,7 +43,7 @@ struct StoredRecord {
 class RecordTable {
  public:
   static Result<std::unique_ptr<RecordTable>> Open(const std::string& path, uint64_t map_bytes = kMapBytes,
-      kv::Access access = kv::Access::kReadWrite);
+                                                   kv::Access access = kv::Access::kReadWrite);
 
   kv::Environment& environment() { return *environment_; }
 

@@ -86,7 +86,9 @@ void WriteClaims(JsonWriter& json, const script::Judgement& judgement, const Can
 
 // Which parts of a judgement are the lens's own, and which follow from the weights by the default rules.
 void WriteOrigins(JsonWriter& json, const script::Origins& origins) {
-  const auto name = [](script::Origin origin) { return origin == script::Origin::kLens ? "lens" : "default"; };
+  const auto name = [](script::Origin origin) {
+    return origin == script::Origin::kLens ? "lens" : "default";
+  };
   json.Key("said_by");
   json.BeginObject();
   json.Field("weights", name(origins.weights));

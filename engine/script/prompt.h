@@ -3,7 +3,8 @@
 // be set and stay, and a library of functions that ask C++. Values go between Lua and C++ as JSON.
 //
 // The library is a trusted Lua chunk of the caller's, called as library(ask, as, to_json, api):
-//   ask(name, ...)   calls the Function of that name with the list of arguments and gives its answer, decoded;
+//   ask(name, ...)   calls the Function of that name with the list of arguments and gives its answer,
+//   decoded;
 //                    raises its failure as an error
 //   as(view, table)  says how a table is meant to be shown: comes back as Shown::view
 //   to_json(value)   as text
@@ -69,8 +70,8 @@ class Prompt {
   // every function of the library ("console.NAME"), sorted.
   std::vector<std::string> Names();
 
-  // Ends what Evaluate is running, at the next step of what was typed; also when it catches errors. Any thread,
-  // and signal handlers.
+  // Ends what Evaluate is running, at the next step of what was typed; also when it catches errors. Any
+  // thread, and signal handlers.
   void Interrupt();
 
  private:

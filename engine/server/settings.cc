@@ -49,9 +49,9 @@ constexpr std::array kLater = {
 };
 
 bool IsOfOtherPrograms(std::string_view name) {
-  return name == "STEMEDB_URL" || name == "STEMEDB_API_KEY" || name == "STEMEDB_API" || name == "STEMEDB_TOOL" || name == "STEMEDB_SOURCE_DIR" ||
-         name == "STEMEDB_EXPOSITION_DIR" || name.starts_with("STEMEDB_TEST_") ||
-         name.starts_with("STEMEDB_BENCH_");
+  return name == "STEMEDB_URL" || name == "STEMEDB_API_KEY" || name == "STEMEDB_API" ||
+         name == "STEMEDB_TOOL" || name == "STEMEDB_SOURCE_DIR" || name == "STEMEDB_EXPOSITION_DIR" ||
+         name.starts_with("STEMEDB_TEST_") || name.starts_with("STEMEDB_BENCH_");
 }
 
 // How many letters have to be put in, taken out or changed.

@@ -15,7 +15,8 @@ namespace stemedb::store {
 namespace {
 
 Status NoDatabase(const std::string& what) {
-  return Status(Code::kNotFound, "no_database", what + ": start the server on it once, or give another directory");
+  return Status(Code::kNotFound, "no_database",
+                what + ": start the server on it once, or give another directory");
 }
 
 class OpenArchive final : public Archive {
@@ -55,7 +56,8 @@ Status OpenArchive::Start() {
 }
 
 Status OpenArchive::OpenTables() {
-  const std::string records_path = options_.db_dir + "/assertions.kv", index_path = options_.db_dir + "/indexes";
+  const std::string records_path = options_.db_dir + "/assertions.kv",
+                    index_path = options_.db_dir + "/indexes";
   for (const std::string& path : {records_path, index_path + "/data.mdb"}) {
     if (!options_.env->FileSize(path)) return NoDatabase(path + " isn't there");
   }
@@ -81,11 +83,12 @@ Status OpenArchive::CheckRecord(const wal::Record& record, const index::Checkpoi
   if (record.sequence != at.sequence + 1) {
     return NoDatabase(options_.db_dir + "/indexes lacks records that the log hasn't got");
   }
-  if (wal::ChainOf(at.chain, record.type, record.flags, record.sequence, record.recorded_at_ms, record.payload) !=
-      record.chain) {
+  if (wal::ChainOf(at.chain, record.type, record.flags, record.sequence, record.recorded_at_ms,
+                   record.payload) != record.chain) {
     return Status(Code::kCorruption, "log_diverged",
-                  "the log in " + options_.wal_dir + " and the index in " + options_.db_dir + " differ at sequence " +
-                      std::to_string(record.sequence) + ": they belong to different databases");
+                  "the log in " + options_.wal_dir + " and the index in " + options_.db_dir +
+                      " differ at sequence " + std::to_string(record.sequence) +
+                      ": they belong to different databases");
   }
   auto claim = model::ClaimView::OfRecord(record.payload);
   return claim && record.type == kTypeAssertion
@@ -97,7 +100,8 @@ Status OpenArchive::CheckRecord(const wal::Record& record, const index::Checkpoi
 
 // An older log, which ends before the checkpoint, has nothing to add.
 Status OpenArchive::ReadLog(index::Checkpoint at) {
-  auto log = wal::Reader::Open({.env = options_.env, .dir = options_.wal_dir, .from_sequence = at.sequence + 1});
+  auto log =
+      wal::Reader::Open({.env = options_.env, .dir = options_.wal_dir, .from_sequence = at.sequence + 1});
   if (!log) return log.error();
   auto batch = std::make_shared<Batch>();
   size_t whole = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Archive: a database at rest, for reading alone. It changes no byte of the directories, and keeps servers
-// from starting on them as long as it is open. What the log holds above the checkpoint is read into memory, so
-// that nothing acknowledged is missing.
+// from starting on them as long as it is open. What the log holds above the checkpoint is read into memory,
+// so that nothing acknowledged is missing.
 #pragma once
 
 #include <cstdint>
