@@ -33,7 +33,8 @@ Result<std::vector<ScriptFile>> ReadSpecs(const std::string& directory);
 Result<size_t> CheckSpec(const ScriptFile& spec);
 
 // Runs "<name>_spec.lua" against the script <name> of the runner's set. Fails when there is no such script,
-// or when the spec is no list of cases.
+// or when the spec is no list of cases. After 2 s the next case fails as "not run" and is the last of the
+// results.
 Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec);
 
 }  // namespace stemedb::script

@@ -36,6 +36,24 @@ TEST(ShippedLenses, AllHaveASpec) {
     EXPECT_TRUE(names.count(script.name + "_spec.lua")) << script.name;
 }
 
+TEST(Spec, EndsWhenItsCasesTakeTooLongTogether) {
+  const auto set =
+      ScriptSet::Build({{"slow.lua",
+                         "return { kind = 'lens', api = 1, name = 'slow', version = '1', description = 'x',"
+                         "resolve = function() while true do end end }"}},
+                       1);
+  ASSERT_TRUE(set) << set.error().message();
+  LensRunner runner(*set, {});
+  const auto results = RunSpec(
+      runner, {"slow_spec.lua",
+               "local cases = {} for i = 1, 1000 do cases[i] = { claim = 'c' .. i, given = {{ value = 1 }}, "
+               "expect = { fails = 'slow.lua' } } end return cases"});
+  ASSERT_TRUE(results) << results.error().message();
+  EXPECT_EQ(results->front().failure, "");
+  EXPECT_LT(results->size(), 100u);
+  EXPECT_NE(results->back().failure.find("not run"), std::string::npos);
+}
+
 TEST(Spec, FailsWhatIsWrong) {
   LensRunner runner(Shipped(), {});
   const auto failure = [&](const std::string& expect) {
