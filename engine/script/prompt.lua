@@ -1,32 +1,11 @@
---SPDX - License -
-    Identifier
-    : Apache -
-      2.0 --The trusted chunk of a
-          prompt's Lua state (prompt.h). Called once, before the prelude takes the libraries away: -- --build =
-    prompt()-- evaluate,
-                                                                                                      complete,
-                                                                                                      names =
-                                                                                                          build(
-                                                                                                              world of the
-                                                                                                                  sandbox,
-                                                                                                              fields of
-                                                                                                                  a candidate,
-                                                                                                              call,
-                                                                                                              compile,
-                                                                                                              refuel,
-                                                                                                              chunks)-- -- `call(name,
-                                                                                                                                 json)` asks
-                                                                                                              C++ and
-                                                                                                          gives
-                                                                                                              JSON,
-                                                                                                      or nil and a message
-                                                                                                              . `compile(
-                                                                                                                  text)` gives
-                                                                                                          a
-                                                                                                          function
-    ,
-                                                                                                      or nil and a
-                                                                                                          -- message; what it compiles has steps (instrument.h), for which `refuel` gives fuel, or nil: stop. The chunks are
+-- SPDX-License-Identifier: Apache-2.0
+-- The trusted chunk of a prompt's Lua state (prompt.h). Called once, before the prelude takes the libraries away:
+--
+--   build = prompt()
+--   evaluate, complete, names = build(world of the sandbox, fields of a candidate, call, compile, refuel, chunks)
+--
+-- `call(name, json)` asks C++ and gives JSON, or nil and a message. `compile(text)` gives a function, or nil and a
+-- message; what it compiles has steps (instrument.h), for which `refuel` gives fuel, or nil: stop. The chunks are
 -- `library` and `api` (api.lua). What is typed runs in one world that keeps its globals; below them stand the library's
 -- functions, below those the sandbox's.
 local error, getmetatable, ipairs, next, pcall, select = error, getmetatable, ipairs, next, pcall, select
@@ -40,73 +19,81 @@ local floor, huge = math.floor, math.huge
 -- JSON ----------------------------------------------------------------------------------------------------------------
 
 -- What a decoded table remembers for being written again: its metatable, which the sandbox can't see. Objects have
--- `keys`, in the order of the text, of which those that were null have no value;
-lists have their length, `count`.-- `view` says how a table is meant to be shown.local function
-                         remembered(value)
-local meta =
-    type(value) == "table" and getmetatable(value) return meta and meta.json and meta or
-    nil end
+-- `keys`, in the order of the text, of which those that were null have no value; lists have their length, `count`.
+-- `view` says how a table is meant to be shown.
+local function remembered(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  return meta and meta.json and meta or nil
+end
 
-        local ESCAPES = {["b"] = "\b", ["f"] = "\f", ["n"] = "\n", ["r"] = "\r", ["t"] = "\t"}
+local ESCAPES = { ["b"] = "\b", ["f"] = "\f", ["n"] = "\n", ["r"] = "\r", ["t"] = "\t" }
 
-                        local function
-                        utf8(code) if code < 0x80 then return char(code) end if code <
-                        0x800 then return char(0xC0 + floor(code / 0x40), 0x80 + code % 0x40) end if code <
-                        0x10000 then return char(0xE0 + floor(code / 0x1000),
-                                                 0x80 + floor(code / 0x40) % 0x40, 0x80 + code % 0x40)
-                            end return char(0xF0 + floor(code / 0x40000), 0x80 + floor(code / 0x1000) % 0x40,
-                                            0x80 + floor(code / 0x40) % 0x40, 0x80 + code % 0x40) end
+local function utf8(code)
+  if code < 0x80 then return char(code) end
+  if code < 0x800 then return char(0xC0 + floor(code / 0x40), 0x80 + code % 0x40) end
+  if code < 0x10000 then
+    return char(0xE0 + floor(code / 0x1000), 0x80 + floor(code / 0x40) % 0x40, 0x80 + code % 0x40)
+  end
+  return char(0xF0 + floor(code / 0x40000), 0x80 + floor(code / 0x1000) % 0x40, 0x80 + floor(code / 0x40) % 0x40,
+    0x80 + code % 0x40)
+end
 
-                                local function
-                                unescape(text) text = gsub(
-                            text, "\\u([dD][89abAB]%x%x)\\u([dD][c-fC-F]%x%x)",
-                            function(high, low) return utf8(0x10000 + (tonumber(high, 16) - 0xD800) * 0x400 +
-                                                            tonumber(low, 16) - 0xDC00)
-                                end) return (gsub(text, "\\(.)(%x?%x?%x?%x?)",
-                                                  function(kind, digits) if kind == "u" and
-                                                      #digits == 4 then return utf8(tonumber(digits, 16))
-                                                                     end return (ESCAPES[kind] or kind)
-                                                                         ..digits end)) end
+local function unescape(text)
+  text = gsub(text, "\\u([dD][89abAB]%x%x)\\u([dD][c-fC-F]%x%x)", function(high, low)
+    return utf8(0x10000 + (tonumber(high, 16) - 0xD800) * 0x400 + tonumber(low, 16) - 0xDC00)
+  end)
+  return (gsub(text, "\\(.)(%x?%x?%x?%x?)", function(kind, digits)
+    if kind == "u" and #digits == 4 then return utf8(tonumber(digits, 16)) end
+    return (ESCAPES[kind] or kind) .. digits
+  end))
+end
 
-                            local read_value
+local read_value
 
-                                local function
-                                read_string(text, at)
-local from = at + 1 local stop = from while true do stop =
-                 find(text, '["\\]', stop) if not stop then error("JSON: a string without an end", 0)
-                     end if byte (text, stop) ==
-                 34 then break end stop = stop + 2 end local raw = sub(text, from,
-                                                                       stop - 1) if find (raw, "\\", 1, true)
-                                              then raw = unescape(raw) end return raw,
-      stop + 1 end
+local function read_string(text, at)
+  local from = at + 1
+  local stop = from
+  while true do
+    stop = find(text, '["\\]', stop)
+    if not stop then error("JSON: a string without an end", 0) end
+    if byte(text, stop) == 34 then break end
+    stop = stop + 2
+  end
+  local raw = sub(text, from, stop - 1)
+  if find(raw, "\\", 1, true) then raw = unescape(raw) end
+  return raw, stop + 1
+end
 
-                  local function
-                  skip(text, at) return find(text, "[^ \t\r\n]", at) or
-          #text + 1 end
+local function skip(text, at) return find(text, "[^ \t\r\n]", at) or #text + 1 end
 
-              local function read_object(text, at)
-local object, keys = {}, {}
-at = skip(text, at + 1) while byte(
-    text, at) ~ = 125 do local key key,
-              at = read_string(text, at) at = skip(text, skip(text, at) + 1)-- over the colon object[key],
-              at = read_value(text, at) keys[#keys + 1] = key at =
-                  skip(text, at) if byte (text, at) == 44 then at =
-                      skip(text, at + 1) elseif byte(text, at) ~ = 125 then error("JSON: no object", 0)
-                          end end return setmetatable(object, {json = true, keys = keys}),
-              at + 1 end
+local function read_object(text, at)
+  local object, keys = {}, {}
+  at = skip(text, at + 1)
+  while byte(text, at) ~= 125 do
+    local key
+    key, at = read_string(text, at)
+    at = skip(text, skip(text, at) + 1)  -- over the colon
+    object[key], at = read_value(text, at)
+    keys[#keys + 1] = key
+    at = skip(text, at)
+    if byte(text, at) == 44 then at = skip(text, at + 1) elseif byte(text, at) ~= 125 then error("JSON: no object", 0) end
+  end
+  return setmetatable(object, { json = true, keys = keys }), at + 1
+end
 
-                       local function
-                       read_list(text, at)
-local list, count = {},
-            0 at = skip(text, at + 1) while byte(text, at) ~ = 93 do count = count + 1 list[count],
-            at = read_value(text, at)
-                at = skip(text, at) if byte (text, at) == 44 then at =
-                         skip(text, at + 1) elseif byte(text, at) ~ = 93 then error("JSON: no list", 0)
-                             end end return setmetatable(list, {json = true, count = count}),
-            at + 1 end
+local function read_list(text, at)
+  local list, count = {}, 0
+  at = skip(text, at + 1)
+  while byte(text, at) ~= 93 do
+    count = count + 1
+    list[count], at = read_value(text, at)
+    at = skip(text, at)
+    if byte(text, at) == 44 then at = skip(text, at + 1) elseif byte(text, at) ~= 93 then error("JSON: no list", 0) end
+  end
+  return setmetatable(list, { json = true, count = count }), at + 1
+end
 
-                     function
-                     read_value(text, at)
+function read_value(text, at)
   local first = byte(text, at)
   if first == 34 then return read_string(text, at) end
   if first == 123 then return read_object(text, at) end
@@ -139,12 +126,14 @@ end
 
 local RANK = { number = 1, string = 2, boolean = 3 }
 local function key_less(a, b)
-  local ta, tb = type(a),
-            type(b) if ta ~ = tb then return (RANK[ta] or 4) < (RANK[tb] or 4) end if ta == "number" or
-                              ta == "string" then return a < b end return tostring(a) < tostring(b) end
+  local ta, tb = type(a), type(b)
+  if ta ~= tb then return (RANK[ta] or 4) < (RANK[tb] or 4) end
+  if ta == "number" or ta == "string" then return a < b end
+  return tostring(a) < tostring(b)
+end
 
-                                        -- The keys of an object : those it came with,
-            in their order, then those that it got here.local function keys_of(value)
+-- The keys of an object: those it came with, in their order, then those that it got here.
+local function keys_of(value)
   local meta, keys, known, added = remembered(value), {}, {}, {}
   for _, key in ipairs(meta and meta.keys or {}) do
     if not known[key] then
@@ -160,8 +149,8 @@ local function key_less(a, b)
   return keys
 end
 
--- The length of a list;
-  nil when the table is none.local function list_length(value)
+-- The length of a list; nil when the table is none.
+local function list_length(value)
   local meta = remembered(value)
   if meta and meta.keys then return nil end
   local length, entries = meta and meta.count or 0, 0
@@ -208,30 +197,37 @@ local function encode(value, out, open)
 end
 
 local function to_json(value)
-      local out = {} encode(value, out, {}) return concat(out) end
+  local out = {}
+  encode(value, out, {})
+  return concat(out)
+end
 
-          -- The
-              prompt-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- --
+-- The prompt ------------------------------------------------------------------------------------------------------------
 
-          return function(safe, candidate_fields, call, compile, refuel, chunks) local function
-          ask(name, ...) local arguments =
-              setmetatable({...}, {json = true, count = select("#", ...)}) local text,
-            message = call(name, to_json(arguments)) if not text then error(message, 0)
-                          end return decode(text) end-- Says how a table is meant to be shown.local function
-                          as(view, value)
-      local meta =
-          getmetatable(value) or setmetatable(value, {json = true}) and getmetatable(value) meta.view =
-              view return value end local function view_of(value)
-      local meta =
-          remembered(value) return meta and meta.view or
-          "" end
+return function(safe, candidate_fields, call, compile, refuel, chunks)
+  local function ask(name, ...)
+    local arguments = setmetatable({ ... }, { json = true, count = select("#", ...) })
+    local text, message = call(name, to_json(arguments))
+    if not text then error(message, 0) end
+    return decode(text)
+  end
+  -- Says how a table is meant to be shown.
+  local function as(view, value)
+    local meta = getmetatable(value) or setmetatable(value, { json = true }) and getmetatable(value)
+    meta.view = view
+    return value
+  end
+  local function view_of(value)
+    local meta = remembered(value)
+    return meta and meta.view or ""
+  end
 
-              setfenv(chunks.library, setmetatable({match = match, gsub = gsub}, {__index = safe}))
-                  local library = chunks.library(ask, as, to_json, chunks.api()) local functions =
-              library.functions local world =
-                  setmetatable({}, {__index = setmetatable(functions, {__index = safe}), __metatable = false})
+  setfenv(chunks.library, setmetatable({ match = match, gsub = gsub }, { __index = safe }))
+  local library = chunks.library(ask, as, to_json, chunks.api())
+  local functions = library.functions
+  local world = setmetatable({}, { __index = setmetatable(functions, { __index = safe }), __metatable = false })
 
-                      -- The names that a chunk with steps takes from its world in its first line; each chunk has a counter of its own.
+  -- The names that a chunk with steps takes from its world in its first line; each chunk has a counter of its own.
   local function give_steps()
     local fill
     world["\128l"] = function(_, new_fill) fill = new_fill end
@@ -251,32 +247,47 @@ local function to_json(value)
   -- Runs what was typed: an expression, or statements. Gives "incomplete", or "error" and a message, or "ok" and pairs
   -- of JSON and view, all in one list.
   local function evaluate(text)
-      local message local
-          run = compile("return "..text) if not run then run,
-          message = compile(text) if not run and
-                    find(message, "'<eof>'", 1, true) then return {
-                        "incomplete", message} end if not run then return {"error", message} end end
-                    setfenv(run, world) give_steps() local function
-                    finish(ok, ...) if ok then return show(...)
-                        end local what = ... if type (what) ~ = "string" then what =
-                        "an error that is a "..type(what) end return {"error", what} end local ok,
-          shown = pcall(function() return finish(pcall(run)) end) return ok and shown or
-                  {"error", tostring(shown)} end
+    local message
+    local run = compile("return " .. text)
+    if not run then
+      run, message = compile(text)
+      if not run and find(message, "'<eof>'", 1, true) then return { "incomplete", message } end
+      if not run then return { "error", message } end
+    end
+    setfenv(run, world)
+    give_steps()
+    local function finish(ok, ...)
+      if ok then return show(...) end
+      local what = ...
+      if type(what) ~= "string" then what = "an error that is a " .. type(what) end
+      return { "error", what }
+    end
+    local ok, shown = pcall(function() return finish(pcall(run)) end)
+    return ok and shown or { "error", tostring(shown) }
+  end
 
-                  -- Contents of a table,
-          or of one of the sandbox's sealed ones. local function contents(value) if type (value) ==
-                  "userdata" then local meta = debug_getmetatable(value) value =
-              meta and meta.__index end return type(value) == "table" and value or nil end local function
-              child(value, key)
-      local inside = contents(value) if not inside then return nil end if inside == world then local own =
-                         rawget(world, key) if own ~ =
-                             nil then return own end return functions[key] end return rawget(inside, key)
-                                 end local function
-                                 names_in(value, found)
+  -- Contents of a table, or of one of the sandbox's sealed ones.
+  local function contents(value)
+    if type(value) == "userdata" then
+      local meta = debug_getmetatable(value)
+      value = meta and meta.__index
+    end
+    return type(value) == "table" and value or nil
+  end
+  local function child(value, key)
     local inside = contents(value)
-    for key in next, inside or {}
-    do
-      if type (key) == "string" and match(key, "^[%a_][%w_]*$") then found[key] = true end
+    if not inside then return nil end
+    if inside == world then
+      local own = rawget(world, key)
+      if own ~= nil then return own end
+      return functions[key]
+    end
+    return rawget(inside, key)
+  end
+  local function names_in(value, found)
+    local inside = contents(value)
+    for key in next, inside or {} do
+      if type(key) == "string" and match(key, "^[%a_][%w_]*$") then found[key] = true end
     end
   end
 
