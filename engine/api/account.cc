@@ -12,12 +12,15 @@ namespace {
 constexpr char kAgent = 'a';
 constexpr char kOpen = 'o';
 constexpr char kForged = 'f';
+constexpr char kInName = 'n';
 constexpr char kProven = 'p';
 
 std::string_view NameOf(char kind) {
   switch (kind) {
     case kAgent:
       return "the agent";
+    case kInName:
+      return "the sending address, for claims in this agent's name that aren't proven,";
     case kForged:
       return "the sending address, for claims in the name of agents that it didn't prove,";
     case kProven:
@@ -31,13 +34,25 @@ std::string Whole(double number) { return std::to_string(static_cast<int64_t>(nu
 
 }  // namespace
 
-Account::Account(defense::Limiter& limiter, const env::Clock& clock, script::RateVerdict verdict,
-                 std::string_view address_key, std::string_view agent)
+Account::Account(defense::Limiter& limiter, defense::ProvenAgents& proven_agents, const env::Clock& clock,
+                 script::RateVerdict verdict, std::string_view address_key, std::string_view agent)
     : limiter_(limiter),
+      proven_agents_(proven_agents),
       clock_(clock),
       verdict_(std::move(verdict)),
       address_key_(address_key),
-      agent_(agent) {}
+      agent_(agent) {
+  if (agent.empty()) {
+    unproven_kind_ = kOpen;
+    unproven_subject_ = address_key_;
+  } else if (const std::string pair = address_key_ + agent_; proven_agents_.Has(pair, clock_.MonotonicNs())) {
+    unproven_kind_ = kInName;
+    unproven_subject_ = pair;
+  } else {
+    unproven_kind_ = kForged;
+    unproven_subject_ = address_key_;
+  }
+}
 
 Account::~Account() {
   if (!is_settled_) DrainUnproven();
@@ -55,13 +70,13 @@ bool Account::Use(char kind, std::string_view subject, double limit, Taking taki
 }
 
 bool Account::UseUnproven(Taking taking) {
-  return Use(agent_.empty() ? kOpen : kForged, address_key_, verdict_.limit, taking);
+  return Use(unproven_kind_, unproven_subject_, verdict_.limit, taking);
 }
 
 void Account::DrainUnproven() {
   is_settled_ = true;
-  limiter_.Drain((agent_.empty() ? kOpen : kForged) + address_key_,
-                 {verdict_.bucket, verdict_.limit, verdict_.window_s}, verdict_.cost, clock_.MonotonicNs());
+  limiter_.Drain(unproven_kind_ + unproven_subject_, {verdict_.bucket, verdict_.limit, verdict_.window_s},
+                 verdict_.cost, clock_.MonotonicNs());
 }
 
 // The bucket that pays if all goes well is looked at last, so that it is the one that is shown.
@@ -96,6 +111,7 @@ bool Account::PayProven(std::string_view agent) {
   }
   limiter_.Drain(kProven + address_key_, {verdict_.bucket, verdict_.peer_limit, verdict_.window_s},
                  verdict_.cost, clock_.MonotonicNs());
+  proven_agents_.Note(address_key_ + std::string(agent), clock_.MonotonicNs());
   return true;
 }
 

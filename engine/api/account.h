@@ -5,8 +5,11 @@
 // Three subjects belong to an address: `open` pays for requests that name no agent, `forged` for those that
 // name one and don't prove it, `proven` for all agents together that send from it and prove themselves, on
 // top of what each agent pays. So nobody spends an agent's points without its key (until there is proof its
-// bucket is only looked at), new keys at every request buy one address no more than `peer_limit`, and who
-// only reads, or only forges, can't lock out agents behind the same address.
+// bucket is only looked at), and new keys at every request buy one address no more than `peer_limit`.
+//
+// A fourth, `in name`, belongs to an address and an agent that proved itself from there lately: what isn't
+// proven in that agent's name is paid from it, and not from `forged`. So readers never lock out agents behind
+// their address, and forgers lock out those alone that are new there, or whose very key they name.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +18,7 @@
 #include <string_view>
 
 #include "defense/limiter.h"
+#include "defense/proven_agents.h"
 #include "env/clock.h"
 #include "http/message.h"
 #include "script/policy.h"
@@ -23,10 +27,10 @@ namespace stemedb::api {
 
 class Account {
  public:
-  // `limiter` and `clock` outlive it. `address_key` as AddressKey gives it; `agent` is the named key's 32
-  // bytes, empty when none is named or the request can't prove it.
-  Account(defense::Limiter& limiter, const env::Clock& clock, script::RateVerdict verdict,
-          std::string_view address_key, std::string_view agent);
+  // `limiter`, `proven_agents` and `clock` outlive it. `address_key` as AddressKey gives it; `agent` is the
+  // named key's 32 bytes, empty when none is named or the request can't prove it.
+  Account(defense::Limiter& limiter, defense::ProvenAgents& proven_agents, const env::Clock& clock,
+          script::RateVerdict verdict, std::string_view address_key, std::string_view agent);
   ~Account();
   Account(const Account&) = delete;
   Account& operator=(const Account&) = delete;
@@ -56,10 +60,13 @@ class Account {
   void DrainUnproven();
 
   defense::Limiter& limiter_;
+  defense::ProvenAgents& proven_agents_;
   const env::Clock& clock_;
   script::RateVerdict verdict_;
   const std::string address_key_;
   const std::string agent_;
+  char unproven_kind_ = 0;
+  std::string unproven_subject_;  // who pays as long as there is no proof
   bool is_settled_ = false;
   defense::Level shown_;
   double shown_limit_ = 0;

@@ -7,6 +7,8 @@
 #include "api/query_string.h"
 #include "api/question_fields.h"
 #include "http/loop.h"
+#include "http/router.h"
+#include "telemetry/log.h"
 #include "telemetry/log_text.h"
 
 namespace stemedb::api {
@@ -45,13 +47,44 @@ void TakeMember(AdminBody& body, std::string_view name, element value) {
   }
 }
 
+// The journal waits for the disk, so it is written on the scripts thread. What finds no place there, or comes
+// within a second of another one, is counted in the next line.
+void AuditRefusal(Backend& backend, const http::Request& request, const Status& fault) {
+  constexpr int64_t kSecondNs = 1'000'000'000;
+  audit::Journal* journal = backend.journal;
+  if (journal == nullptr) return;
+  backend.admin_refusals.fetch_add(1, std::memory_order_relaxed);
+  if (!backend.admin_refusal_audited.IsDue(backend.clock->MonotonicNs(), kSecondNs)) return;
+  const uint64_t refused = backend.admin_refusals.exchange(0, std::memory_order_relaxed);
+  const deploy::Actor actor = ActorOf(request);
+  audit::Entry entry{.time_ms = backend.clock->NowMs(),
+                     .peer = actor.peer,
+                     .actor = actor.name,
+                     .action = "admin.refused",
+                     .subject = std::string(http::MethodName(request.method)) + " " + request.route->path,
+                     .result = std::string(fault.reason()),
+                     .detail = std::to_string(refused) + " refused since the last such line; this one: " +
+                               std::string(fault.message())};
+  const Status posted =
+      backend.deployer->Post([journal, entry = std::move(entry)](deploy::Deployment&, const Status& ready) {
+        const Status written = ready.ok() ? journal->Append(entry) : ready;
+        if (written.ok()) return;
+        telemetry::LogError("api", "a refusal is missing from the audit file",
+                            {{"subject", entry.subject}, {"cause", written.message()}});
+      });
+  if (!posted.ok()) backend.admin_refusals.fetch_add(refused, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 http::Handler AdminOnly(LoopContext& context, std::function<void(http::ExchangePtr)> handle) {
   return [&context, handle = std::move(handle)](http::ExchangePtr exchange) {
     const http::Request& request = exchange->request();
     const Status fault = AdminFault(context.backend(), request);
-    if (!fault.ok()) return exchange->Respond(context.Refusal(request, fault));
+    if (!fault.ok()) {
+      AuditRefusal(context.backend(), request, fault);
+      return exchange->Respond(context.Refusal(request, fault));
+    }
     handle(std::move(exchange));
   };
 }

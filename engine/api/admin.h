@@ -18,7 +18,8 @@
 
 namespace stemedb::api {
 
-// A handler of operators' calls: refuses what AdminFault refuses, and calls `handle` with the rest.
+// A handler of operators' calls: refuses what AdminFault refuses, and calls `handle` with the rest. What was
+// refused is audited: a line a second at most, which counts the refusals since the line before.
 http::Handler AdminOnly(LoopContext& context, std::function<void(http::ExchangePtr)> handle);
 
 // The peer's address, and X-Actor if it is there.

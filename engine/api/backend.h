@@ -11,6 +11,7 @@
 #include "api/turn_queue.h"
 #include "audit/journal.h"
 #include "defense/limiter.h"
+#include "defense/proven_agents.h"
 #include "deploy/deployer.h"
 #include "env/clock.h"
 #include "store/store.h"
@@ -23,18 +24,33 @@ enum class Phase : uint8_t { kStarting, kServing, kDraining };
 // Which claims are taken without a signature.
 enum class UnsignedClaims : uint8_t { kFromLoopback, kRefused };
 
+// Says yes once in a period, to one of all threads.
+class Seldom {
+ public:
+  bool IsDue(int64_t now_ns, int64_t period_ns) {
+    int64_t last_ns = last_ns_.load(std::memory_order_relaxed);
+    return last_ns <= now_ns - period_ns && last_ns_.compare_exchange_strong(last_ns, now_ns);
+  }
+
+ private:
+  std::atomic<int64_t> last_ns_{INT64_MIN};
+};
+
 struct Backend {
   store::Store* store = nullptr;
   deploy::Deployer* deployer = nullptr;  // scripts: the live set, and all work on them
   audit::Journal* journal = nullptr;     // of what operators did
   defense::Limiter limiter{defense::Limiter::Options{}};
+  defense::ProvenAgents proven_agents;
   env::Clock* clock = nullptr;
   telemetry::Metrics* metrics = nullptr;
   UnsignedClaims unsigned_claims = UnsignedClaims::kFromLoopback;
   std::vector<std::string> allowed_origins;  // web pages that may write unsigned claims
   TurnOptions turns;                         // of each loop
   int64_t started_ns = 0;                    // clock->MonotonicNs() at start
-  std::atomic<int64_t> policy_failure_logged_ns{INT64_MIN};
+  Seldom policy_failure_logged;
+  Seldom admin_refusal_audited;
+  std::atomic<uint64_t> admin_refusals{0};  // since the last one in the audit
   std::atomic<Phase> phase{Phase::kStarting};
 };
 

@@ -21,7 +21,7 @@ LoopContext::LoopContext(Backend& backend, Role role) : backend_(&backend) {
                                          exchange->Respond(Refusal(exchange->request(), status));
                                        });
   rates_ = std::make_unique<RateGate>(
-      deployment.live(), backend.limiter, *backend.clock,
+      deployment.live(), backend.limiter, backend.proven_agents, *backend.clock,
       [this](const Status& status) { PolicyFailed(status); }, RateGate::Options{});
 }
 
@@ -46,10 +46,7 @@ void LoopContext::PolicyFailed(const Status& status) {
   const telemetry::ScriptSeries series = backend_->metrics->Script("rate_limit");
   series.errors.Increment();
   if (status.code() == Code::kDeadlineExceeded) series.budget_kills.Increment();
-  const int64_t now_ns = backend_->clock->MonotonicNs();
-  std::atomic<int64_t>& logged_ns = backend_->policy_failure_logged_ns;
-  int64_t last_ns = logged_ns.load(std::memory_order_relaxed);
-  if (last_ns > now_ns - kMinuteNs || !logged_ns.compare_exchange_strong(last_ns, now_ns)) return;
+  if (!backend_->policy_failure_logged.IsDue(backend_->clock->MonotonicNs(), kMinuteNs)) return;
   telemetry::LogError("api", "the rate limit's policy failed; the built-in limit judges in its place",
                       {{"cause", status.message()}});
 }

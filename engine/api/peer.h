@@ -9,12 +9,18 @@
 
 namespace stemedb::api {
 
-// Somebody between us and who asked: then "from this machine" says nothing about who asked.
+// Somebody between us and who asked, as IsProxyField (sender.h) knows them: then "from this machine" says
+// nothing about who asked.
 bool CameThroughProxy(const http::Request& request);
 
 // Browsers let any page post to this machine and name the page's origin: without this check a web page could
 // write. True for an origin that STEMEDB_ALLOWED_ORIGINS doesn't name.
 bool CameFromForeignPage(const Backend& backend, const http::Request& request);
+
+// Whether Host names this machine (an address of 127.0.0.0/8, [::1], localhost) or the host of an allowed
+// origin, with any port. A web page whose own name was made to resolve to this machine (DNS rebinding) reads
+// from here as from its own origin and sends no Origin; but Host is the page's name.
+bool IsHostOfOurs(const Backend& backend, const http::Request& request);
 
 // Why an operator's call (/v1/admin/*) must be refused; ok when it may be made. kPermissionDenied
 // "forbidden".

@@ -24,11 +24,17 @@ http::Response AnswerTo(LoopContext& context, const http::Request& request, cons
   return context.Refusal(request, answered);
 }
 
+// How many lenses the answer may take: one that stands in for another is paid before anybody knows whether it
+// must.
+uint64_t LensesOf(const query::Question& question) {
+  return (question.lens.empty() ? 0 : 1) + (question.fallback.empty() ? 0 : 1);
+}
+
 void AnswerInTurn(LoopContext& context, http::ExchangePtr exchange, ReadQuestion read,
                   std::string_view endpoint) {
   const http::Request& request = exchange->request();
   if (!read.status.ok()) return exchange->Respond(context.Refusal(request, read.status, read.errors));
-  const Status paid = context.rates().PayFor(request, read.question.lens.empty() ? 0 : 1);
+  const Status paid = context.rates().PayFor(request, LensesOf(read.question));
   if (!paid.ok()) return exchange->Respond(context.Refusal(request, paid));
   if (read.question.lens.empty()) return exchange->Respond(AnswerTo(context, request, read, endpoint));
   context.turns().Run(std::move(exchange),

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <utility>
 
 #include "api/account.h"
@@ -13,12 +14,20 @@
 namespace stemedb::api {
 namespace {
 
+constexpr std::array<std::string_view, 3> kWrites = {"/v1/assert", "/v1/assertions", "/v1/assert/batch"};
+
 // As the shipped policy has it.
-std::optional<script::RateVerdict> BuiltInLimit(const Sender& sender, uint64_t items) {
-  if (sender.is_loopback) return std::nullopt;
-  constexpr double kPoints = 10'000, kHour = 3600, kCost = 10, kAgentsPerPeer = 10;
-  return script::RateVerdict{"points", kCost * static_cast<double>(std::max<uint64_t>(items, 1)), kPoints,
-                             kHour, kAgentsPerPeer * kPoints};
+std::optional<script::RateVerdict> BuiltInLimit(const script::PolicyRequest& asked) {
+  constexpr double kPoints = 10'000, kHour = 3600, kAgentsPerPeer = 10;
+  constexpr double kClaim = 10, kQuestion = 5, kLens = 1;
+  if (asked.loopback) return std::nullopt;
+  const bool is_write =
+      asked.method == "POST" && std::find(kWrites.begin(), kWrites.end(), asked.route) != kWrites.end();
+  const auto items = static_cast<double>(asked.items);
+  const double cost = (is_write ? kClaim * items : kQuestion + kLens * items) +
+                      std::ceil(static_cast<double>(asked.body_bytes) / 1024);
+  if (cost == 0) return std::nullopt;
+  return script::RateVerdict{"points", cost, kPoints, kHour, kAgentsPerPeer * kPoints};
 }
 
 Account* AccountOf(const http::Request& request) { return static_cast<Account*>(request.note.get()); }
@@ -31,12 +40,14 @@ Status NoRoom(const Account& account) {
 
 }  // namespace
 
-RateGate::RateGate(const script::LiveScripts& live, defense::Limiter& limiter, const env::Clock& clock,
+RateGate::RateGate(const script::LiveScripts& live, defense::Limiter& limiter,
+                   defense::ProvenAgents& proven_agents, const env::Clock& clock,
                    std::function<void(const Status&)> on_failure, Options options)
     : live_(live),
       runner_(live.Current(), {}),
       policy_(runner_.FindHook("rate_limit")),
       limiter_(limiter),
+      proven_agents_(proven_agents),
       clock_(clock),
       on_failure_(std::move(on_failure)),
       options_(options) {}
@@ -53,6 +64,7 @@ void RateGate::OnTurnEnd() {
   if (calls_ == 0) return;
   const auto& counts = runner_.scripts().scripts()[static_cast<size_t>(policy_)].counts;
   counts->calls.fetch_add(std::exchange(calls_, 0), std::memory_order_relaxed);
+  counts->failures.fetch_add(std::exchange(failures_, 0), std::memory_order_relaxed);
 }
 
 RateGate::Payment RateGate::PaymentOf(const http::Route& route) {
@@ -60,14 +72,12 @@ RateGate::Payment RateGate::PaymentOf(const http::Route& route) {
                                                      "/api-doc/openapi.json"};
   constexpr std::array<std::string_view, 4> kWhenRead = {"/v1/query", "/v1/skeptic", "/v1/layered",
                                                          "/v1/lenses/compare"};
-  constexpr std::array<std::string_view, 3> kWhenProven = {"/v1/assert", "/v1/assertions",
-                                                           "/v1/assert/batch"};
   const auto is_in = [&](const auto& list) {
     return std::find(list.begin(), list.end(), route.path) != list.end();
   };
   if (is_in(kFree) || route.path.starts_with("/v1/admin/")) return Payment::kFree;
   if (is_in(kWhenRead)) return Payment::kWhenRead;
-  return is_in(kWhenProven) ? Payment::kWhenProven : Payment::kAtOnce;
+  return is_in(kWrites) ? Payment::kWhenProven : Payment::kAtOnce;
 }
 
 void RateGate::Learn(const http::Router& router) {
@@ -76,7 +86,6 @@ void RateGate::Learn(const http::Router& router) {
 
 std::optional<script::RateVerdict> RateGate::Ask(const http::Request& request, const Sender& sender,
                                                  uint64_t body_bytes, uint64_t items) {
-  if (spent_ns_ >= options_.turn_ns_max) return BuiltInLimit(sender, items);
   script::PolicyRequest asked;
   asked.route = request.route->path;
   asked.method = http::MethodName(request.method);
@@ -86,15 +95,20 @@ std::optional<script::RateVerdict> RateGate::Ask(const http::Request& request, c
   asked.is_signed = sender.is_signed;
   asked.agent = sender.agent;
   asked.peer = sender.address;
+  if (spent_ns_ >= options_.turn_ns_max) {
+    on_failure_(Status(Code::kResourceExhausted, "policy_failed",
+                       "the calls of one turn took " + std::to_string(spent_ns_ / 1'000'000) +
+                           " ms together; for the rest of it the policy is not asked"));
+    return BuiltInLimit(asked);
+  }
   const int64_t began_ns = clock_.MonotonicNs();
   auto verdict = runner_.Limit(policy_, asked, clock_.NowMs());
   spent_ns_ += clock_.MonotonicNs() - began_ns;
   ++calls_;
   if (verdict) return std::move(*verdict);
-  runner_.scripts().scripts()[static_cast<size_t>(policy_)].counts->failures.fetch_add(
-      1, std::memory_order_relaxed);
+  ++failures_;
   on_failure_(verdict.error());
-  return BuiltInLimit(sender, items);
+  return BuiltInLimit(asked);
 }
 
 Status RateGate::Judge(http::Request& request) {
@@ -107,8 +121,8 @@ Status RateGate::Judge(http::Request& request) {
   if (!verdict) return Status::Ok();
   const bool can_prove = payment->second == Payment::kWhenProven;
   const auto account =
-      std::make_shared<Account>(limiter_, clock_, std::move(*verdict), AddressKey(sender.address),
-                                can_prove ? NamedAgent(request) : std::string());
+      std::make_shared<Account>(limiter_, proven_agents_, clock_, std::move(*verdict),
+                                AddressKey(sender.address), can_prove ? NamedAgent(request) : std::string());
   request.note = account;
   if (payment->second == Payment::kAtOnce) return account->PayUnproven() ? Status::Ok() : NoRoom(*account);
   if (account->Look()) return Status::Ok();

@@ -19,6 +19,7 @@
 
 #include "base/status.h"
 #include "defense/limiter.h"
+#include "defense/proven_agents.h"
 #include "env/clock.h"
 #include "http/router.h"
 #include "script/live_scripts.h"
@@ -35,9 +36,10 @@ class RateGate {
     // requests.
     int64_t turn_ns_max = 20'000'000;
   };
-  // `live`, `limiter` and `clock` outlive it. `on_failure` hears of a policy that failed.
-  RateGate(const script::LiveScripts& live, defense::Limiter& limiter, const env::Clock& clock,
-           std::function<void(const Status&)> on_failure, Options options);
+  // `live`, `limiter`, `proven_agents` and `clock` outlive it. `on_failure` hears of each time that the
+  // built-in limit judged in the policy's place.
+  RateGate(const script::LiveScripts& live, defense::Limiter& limiter, defense::ProvenAgents& proven_agents,
+           const env::Clock& clock, std::function<void(const Status&)> on_failure, Options options);
   RateGate(const RateGate&) = delete;
   RateGate& operator=(const RateGate&) = delete;
 
@@ -52,7 +54,8 @@ class RateGate {
   // "quota_exceeded" as above.
   //
   // More is known than the head said: the body has come, and holds `items` claims, or asks for as many
-  // lenses. Looks again, and pays nothing yet; if there is no room, the price of the head.
+  // lenses, one that may stand in for another included. Looks again, and pays nothing yet; if there is no
+  // room, the price of the head.
   Status Reprice(const http::Request& request, uint64_t items);
   // The request pays: as `agent` (32 bytes), who has proven itself, or as nobody.
   Status PayProven(const http::Request& request, std::string_view agent);
@@ -87,12 +90,14 @@ class RateGate {
   script::PolicyRunner runner_;
   int policy_ = -1;  // position of the rate limit in the runner's set
   defense::Limiter& limiter_;
+  defense::ProvenAgents& proven_agents_;
   const env::Clock& clock_;
   const std::function<void(const Status&)> on_failure_;
   const Options options_;
   std::unordered_map<const http::Route*, Payment> payments_;
-  int64_t spent_ns_ = 0;  // by policies, of this turn
-  uint64_t calls_ = 0;    // of the policy, not yet in its counts, which all loops share
+  int64_t spent_ns_ = 0;   // by policies, of this turn
+  uint64_t calls_ = 0;     // of the policy, not yet in its counts, which all loops share
+  uint64_t failures_ = 0;  // of these calls
 };
 
 }  // namespace stemedb::api

@@ -75,7 +75,8 @@ std::string_view AddressOr(std::string_view node) {
 
 // The lists of a field given several times follow each other: the last line has the last hop.
 std::string_view LastHop(const http::Header* forwarded, const http::Header* forwarded_for) {
-  if (forwarded == nullptr) return AddressOr(LastOfList(forwarded_for->value));
+  if (forwarded == nullptr)
+    return forwarded_for == nullptr ? kUnknown : AddressOr(LastOfList(forwarded_for->value));
   const std::string_view hop = AddressOr(ForOf(LastOfList(forwarded->value)));
   if (forwarded_for == nullptr) return hop;
   return AddressKey(hop) == AddressKey(AddressOr(LastOfList(forwarded_for->value))) ? hop : kUnknown;
@@ -88,11 +89,17 @@ bool IsKey(std::string_view text) {
 
 }  // namespace
 
+bool IsProxyField(std::string_view name) {
+  return name == "forwarded" || name == "via" || name == "x-real-ip" || name.starts_with("x-forwarded-");
+}
+
 Sender SenderOf(const http::Request& request) {
   Sender sender;
   const http::Header* forwarded = nullptr;
   const http::Header* forwarded_for = nullptr;
+  bool has_proxy_field = false;
   for (const http::Header& header : request.headers) {
+    has_proxy_field = has_proxy_field || IsProxyField(header.name);
     switch (header.name.size()) {
       case 9:
         if (header.name == "forwarded") forwarded = &header;
@@ -117,7 +124,7 @@ Sender SenderOf(const http::Request& request) {
   if (!sender.agent.empty() && !IsKey(sender.agent)) sender.agent = {};
   sender.address = request.peer_address;
   if (!request.peer_is_loopback) return sender;
-  sender.is_loopback = forwarded == nullptr && forwarded_for == nullptr;
+  sender.is_loopback = !has_proxy_field;
   if (!sender.is_loopback) sender.address = LastHop(forwarded, forwarded_for);
   return sender;
 }

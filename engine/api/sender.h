@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sender: who a request comes from, as far as its head says, for whoever counts requests. The address is the
-// peer's; but when this machine passes a request on (a reverse proxy on loopback, which adds Forwarded or
-// X-Forwarded-For), it is the last hop that the proxy names. What a peer that is not loopback says of others
-// is not believed, and neither are the earlier hops, which anybody may have written.
+// peer's; but when this machine passes a request on (a reverse proxy on loopback), it is the last hop that
+// the proxy names in Forwarded or X-Forwarded-For; a proxy that shows itself by other fields alone names
+// nobody. What a peer that is not loopback says of others is not believed, and neither are the earlier hops,
+// which anybody may have written.
 #pragma once
 
 #include <array>
@@ -23,6 +24,11 @@ struct Sender {
   std::string_view agent;    // X-Agent-Id when that is a key's 64 lower-case digits: named, not proven
   uint64_t body_bytes = 0;   // Content-Length
 };
+
+// Whether the field (its name in lower case) is one that proxies add: Forwarded, Via, X-Real-IP or any
+// X-Forwarded-*. A request with such a field isn't from a program on this machine. A proxy that adds none
+// can't be told from one.
+bool IsProxyField(std::string_view name);
 
 // One pass over the fields; nothing is copied.
 Sender SenderOf(const http::Request& request);

@@ -36,15 +36,24 @@ const Version* ScriptRecord::Before(const std::optional<Hash256>& live) const {
   return at == 0 ? nullptr : &versions[at - 1];
 }
 
+const Version* ScriptRecord::Proven(const Hash256& sha256, const std::optional<Hash256>& other) const {
+  const auto found = std::find_if(versions.rbegin(), versions.rend(), [&](const Version& version) {
+    return version.is_proven && version.info.sha256 != sha256 && version.info.sha256 != other;
+  });
+  return found == versions.rend() ? nullptr : &*found;
+}
+
 void ScriptRecord::Add(const script::ScriptInfo& info, int64_t time_ms, Cause cause) {
   Version* known = Find(info.sha256);
+  const bool is_proven = cause == Cause::kStart || (known != nullptr && known->is_proven);
   if (known != nullptr && (cause == Cause::kRollback || cause == Cause::kAutoRollback)) {
-    *known = {info, time_ms, cause};  // keeps its place, so that the next rollback goes further back
+    // It keeps its place, so that the next rollback goes further back.
+    *known = {info, time_ms, cause, is_proven};
     return;
   }
   if (known != nullptr)
     std::erase_if(versions, [&](const Version& version) { return version.info.sha256 == info.sha256; });
-  versions.push_back({info, time_ms, cause});
+  versions.push_back({info, time_ms, cause, is_proven});
   if (versions.size() > kVersionsMax) versions.pop_front();
 }
 

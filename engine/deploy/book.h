@@ -31,6 +31,7 @@ struct Version {
   script::ScriptInfo info;  // info.generation: when it came, the last time it did
   int64_t time_ms = 0;
   Cause cause = Cause::kStart;
+  bool is_proven = false;  // it was live at the start, or has come through a probation
 };
 
 // A version that waits for an operator's yes.
@@ -40,7 +41,9 @@ struct Held {
   ShadowReport shadow;
 };
 
-// A new version is watched for a while: `before` comes back when it fails too often.
+// A new version is watched for a while: `before` comes back when it fails too often. `before` itself has been
+// watched to the end, or had nothing before it: when one new version follows another within its probation, it
+// is the one before both.
 struct Probation {
   script::ScriptInfo before;
   std::shared_ptr<script::ScriptCounts> counts;  // of the new version
@@ -64,6 +67,8 @@ struct ScriptRecord {
   Version* Find(const Hash256& sha256);
   // The newest text that isn't `live`, going back from it; null when there is none.
   const Version* Before(const std::optional<Hash256>& live) const;
+  // The newest that is proven and neither of both; null when there is none.
+  const Version* Proven(const Hash256& sha256, const std::optional<Hash256>& other) const;
   // Notes a version that has gone live. Forgets the oldest beyond the bound.
   void Add(const script::ScriptInfo& info, int64_t time_ms, Cause cause);
 };

@@ -146,13 +146,8 @@ Status Deployment::Publish(const std::vector<Replacement>& replacements, const T
       if (now != nullptr) change.after_sha256 = now->sha256;
       generation.changes.push_back(std::move(change));
       ScriptRecord& record = book_.scripts[one.name];
-      record.probation.reset();
-      if (now == nullptr) continue;
-      record.Add(*now, generation.time_ms, trigger.cause);
-      if (old != nullptr && trigger.cause != Cause::kRollback && trigger.cause != Cause::kAutoRollback) {
-        record.probation = Probation{*old, now->counts,
-                                     options_.room.clock->MonotonicNs() + options_.probation_ms * 1'000'000};
-      }
+      if (now != nullptr) record.Add(*now, generation.time_ms, trigger.cause);
+      Watch(record, old, now, trigger.cause);
     }
     book_.Add(std::move(generation));
     book_.Trim(**set);
@@ -161,6 +156,27 @@ Status Deployment::Publish(const std::vector<Replacement>& replacements, const T
   options_.room.metrics->domain().script_generation.Set(static_cast<double>((*set)->generation()));
   live_.Publish(std::move(*set));
   return Status::Ok();
+}
+
+void Deployment::Watch(ScriptRecord& record, const script::ScriptInfo* old, const script::ScriptInfo* now,
+                       Cause cause) const {
+  const std::optional<Probation> unfinished = std::exchange(record.probation, std::nullopt);
+  if (now == nullptr) return;
+  const bool is_put_back = cause == Cause::kRollback || cause == Cause::kAutoRollback;
+  std::optional<script::ScriptInfo> before;
+  if (unfinished) {
+    before = unfinished->before;
+  } else if (is_put_back) {
+    const auto taken_back = old != nullptr ? std::optional<Hash256>(old->sha256) : std::nullopt;
+    const Version* proven = record.Proven(now->sha256, taken_back);
+    if (proven != nullptr) before = proven->info;
+  } else if (old != nullptr) {
+    before = *old;
+  }
+  if (is_put_back && record.Find(now->sha256)->is_proven) return;
+  if (!before || before->sha256 == now->sha256) return;  // it is the best there is
+  record.probation =
+      Probation{*before, now->counts, options_.room.clock->MonotonicNs() + options_.probation_ms * 1'000'000};
 }
 
 Result<Report> Deployment::Reload(const std::string& name, Accept accept, const Actor& actor) {

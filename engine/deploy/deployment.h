@@ -30,7 +30,8 @@ namespace stemedb::deploy {
 
 // Whether scripts that changed together go in one by one, or all or none.
 enum class Together : uint8_t { kEachByItself, kAllOrNone };
-// Whether a version that would change answers waits for an operator's yes.
+// Whether a version that would change answers, or may, since a question couldn't be compared, waits for an
+// operator's yes.
 enum class OnChanges : uint8_t { kGoIn, kHold };
 
 struct DeploymentOptions {
@@ -40,6 +41,7 @@ struct DeploymentOptions {
   int64_t probation_ms = 60'000;         // of a new version
   uint64_t probation_failures = 5;       // as many at the least,
   double probation_failure_share = 0.1;  // and more than this share of its calls: it is taken back
+  double shadow_seconds_max = ShadowBounds::kSecondsMax;  // of one version
   ShadowRoom room;                    // outlives the deployment; a null store: nothing is shadowed or tried
   audit::Journal* journal = nullptr;  // outlives it too; null: none is kept
 };
@@ -113,10 +115,10 @@ class Deployment {
   // transaction.cc
   std::vector<Report> Transact(const std::vector<std::string>& names, const DiskLook& look,
                                const Trigger& trigger);
-  void Judge(Candidate& candidate, const Trigger& trigger, double seconds_left);
+  void Judge(Candidate& candidate, const Trigger& trigger);
   void JudgeVanished(Candidate& candidate) const;
-  void JudgeText(Candidate& candidate, const DiskText& text, const Trigger& trigger, double seconds_left);
-  void JudgeShadow(Candidate& candidate, const Trigger& trigger, double seconds_left);
+  void JudgeText(Candidate& candidate, const DiskText& text, const Trigger& trigger);
+  void JudgeShadow(Candidate& candidate, const Trigger& trigger);
   void KeepLastLens(std::vector<Candidate>& candidates) const;
   void HoldBackAll(std::vector<Candidate>& candidates) const;
   void Settle(Candidate& candidate, const Trigger& trigger);
@@ -124,11 +126,15 @@ class Deployment {
 
   // The live set is another one afterwards.
   Status Publish(const std::vector<Replacement>& replacements, const Trigger& trigger);
+  // Puts what goes live on probation, unless it has come through one or there is nothing to go back to. Under
+  // the book's lock.
+  void Watch(ScriptRecord& record, const script::ScriptInfo* old, const script::ScriptInfo* now,
+             Cause cause) const;
   Report PutBack(const std::string& name, const script::ScriptInfo& older, const Trigger& trigger);
   void CheckProbations();
   const ScriptRecord& RecordOf(const std::string& name) const;  // an empty one when it isn't known
   std::vector<query::RecordedQuestion> RecentOf(const std::string& name) const;
-  ShadowReport RunShadowOf(const script::ScriptInfo& candidate, double seconds_left) const;
+  ShadowReport RunShadowOf(const script::ScriptInfo& candidate) const;
   Result<DiskLook> Look() const;
   void Audit(const Trigger& trigger, std::string_view action, const std::string& subject,
              std::string_view result, std::string_view detail) const;

@@ -81,6 +81,7 @@ Result<Report> Deployment::RollBack(const std::string& name, const std::optional
 
 void Deployment::CheckProbations() {
   const int64_t now_ns = options_.room.clock->MonotonicNs();
+  const auto live = live_.Current();
   std::vector<std::pair<std::string, Probation>> failed;
   {
     const std::lock_guard lock(book_mutex_);
@@ -92,7 +93,11 @@ void Deployment::CheckProbations() {
           failures >= options_.probation_failures &&
           static_cast<double>(failures) > options_.probation_failure_share * static_cast<double>(calls);
       if (fails) failed.emplace_back(name, *record.probation);
-      if (fails || now_ns >= record.probation->until_ns) record.probation.reset();
+      if (!fails && now_ns < record.probation->until_ns) continue;
+      record.probation.reset();
+      const script::ScriptInfo* watched = live->Get(name);
+      Version* version = watched != nullptr ? record.Find(watched->sha256) : nullptr;
+      if (version != nullptr) version->is_proven = !fails;
     }
   }
   for (const auto& [name, probation] : failed) {

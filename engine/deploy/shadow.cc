@@ -23,6 +23,7 @@ std::unique_ptr<query::Engine> MakeEngine(const ShadowRoom& room,
   options.rows_max = kRowsMax;
   options.resolutions_max = kPairsMax;
   options.answer_bytes_max = kAnswerBytesMax;
+  options.script_seconds_max = ShadowBounds::kQuestionSecondsMax;
   return std::make_unique<query::Engine>(room.store->NewReader(), std::move(scripts), options);
 }
 
@@ -39,16 +40,27 @@ ShadowSide SideOf(const query::Verdict& verdict) {
   return {verdict.value_json, verdict.confidence, verdict.status, {}};
 }
 
+bool IsFailure(const Status& status) {
+  return status.reason() == "lens_failed" || status.reason() == "query_timeout";
+}
+
+// Whether it is what a client would get: not so when the question ran into a bound of the shadow's own.
+bool IsKnown(const Status& status) {
+  return status.ok() || IsFailure(status) || status.reason() == "invalid_params";
+}
+
 class Run {
  public:
-  explicit Run(ShadowReport& report) : report_(report) {}
+  Run(ShadowReport& report, const std::function<bool()>& stop) : report_(report), stop_(stop) {}
 
   void Compare(const query::RecordedQuestion& asked, query::Engine& before, query::Engine& after) {
     std::vector<query::Verdict> old_verdicts, new_verdicts;
-    const Status old_status = before.Judge(asked.question, old_verdicts);
-    const Status new_status = after.Judge(asked.question, new_verdicts);
+    const Status old_status = before.Judge(asked.question, stop_, old_verdicts);
+    const Status new_status = after.Judge(asked.question, stop_, new_verdicts);
+    if (!IsKnown(old_status) || !IsKnown(new_status)) return;
+    --report_.not_compared;
     const bool old_ok = old_status.ok(), new_ok = new_status.ok();
-    if (!old_ok && !new_ok) return;  // a question beyond the bounds, or one that neither can answer
+    if (!old_ok && !new_ok) return;  // neither answers it
     ++report_.compared;
     if (!old_ok || !new_ok) {
       ShadowExample example = ExampleOf(asked);
@@ -57,7 +69,7 @@ class Run {
       if (old_ok && !old_verdicts.empty()) example.before = SideOf(old_verdicts.front());
       if (new_ok && !new_verdicts.empty()) example.after = SideOf(new_verdicts.front());
       // A parameter that is no more is a change that its author meant; an error in a script is none.
-      const bool is_failure = !new_ok && new_status.reason() != "invalid_params";
+      const bool is_failure = IsFailure(new_status);
       example.difference = new_ok ? "answered" : is_failure ? "failure" : "refused";
       ++(is_failure ? report_.failed : report_.changed);
       if (is_failure && report_.first_failure.empty()) report_.first_failure = new_status.message();
@@ -110,13 +122,14 @@ class Run {
   }
 
   ShadowReport& report_;
+  const std::function<bool()>& stop_;
 };
 
 }  // namespace
 
 ShadowReport RunShadow(const ShadowRoom& room, std::vector<query::RecordedQuestion> questions,
                        std::shared_ptr<const script::ScriptSet> before,
-                       std::shared_ptr<const script::ScriptSet> after, double seconds_left,
+                       std::shared_ptr<const script::ScriptSet> after, double seconds_max,
                        const std::function<bool()>& stop) {
   ShadowReport report;
   report.was_run = true;
@@ -128,9 +141,11 @@ ShadowReport RunShadow(const ShadowRoom& room, std::vector<query::RecordedQuesti
   const auto old_engine = MakeEngine(room, std::move(before));
   const auto new_engine = MakeEngine(room, std::move(after));
   const telemetry::Stopwatch stopwatch;
-  Run run(report);
+  report.not_compared = questions.size();  // so far
+  const std::function<bool()> is_over = [&] { return stopwatch.Seconds() > seconds_max || stop(); };
+  Run run(report, is_over);
   for (const query::RecordedQuestion& question : questions) {
-    if (stopwatch.Seconds() > seconds_left || stop()) break;
+    if (is_over()) break;
     run.Compare(question, *old_engine, *new_engine);
   }
   return report;

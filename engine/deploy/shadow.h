@@ -38,7 +38,8 @@ struct ShadowExample {
 struct ShadowReport {
   bool was_run = false;
   size_t questions = 0;                 // recorded
-  size_t compared = 0;                  // those that at least one version answered; fewer when time was up
+  size_t compared = 0;                  // those that at least one version answered
+  size_t not_compared = 0;              // of those that were to be put: time was up, or they are too large
   size_t changed = 0;                   // with another judgement
   size_t reworded = 0;                  // with the same judgement and another explanation
   size_t failed = 0;                    // the new version failed, the old one didn't
@@ -50,6 +51,9 @@ struct ShadowBounds {
   static constexpr size_t kQuestionsMax = 64;
   static constexpr size_t kExamplesMax = 10;
   static constexpr double kSecondsMax = 2;
+  // The lens calls of one question: twice what a loop gives it, since this thread may be slower. A version
+  // that needs more would make the question a 504.
+  static constexpr double kQuestionSecondsMax = 0.5;
 };
 
 struct ShadowRoom {
@@ -58,11 +62,11 @@ struct ShadowRoom {
   telemetry::Metrics* metrics = nullptr;
 };
 
-// The newest kQuestionsMax of `questions`, which are of the same lens, through both sets. Ends early when
-// `seconds_left` are over or `stop` says so.
+// The newest kQuestionsMax of `questions`, which are of the same lens, through both sets. Ends early, within
+// one call of a lens, when `seconds_max` are over or `stop` says so; what was under way isn't compared then.
 ShadowReport RunShadow(const ShadowRoom& room, std::vector<query::RecordedQuestion> questions,
                        std::shared_ptr<const script::ScriptSet> before,
-                       std::shared_ptr<const script::ScriptSet> after, double seconds_left,
+                       std::shared_ptr<const script::ScriptSet> after, double seconds_max,
                        const std::function<bool()>& stop);
 
 }  // namespace stemedb::deploy

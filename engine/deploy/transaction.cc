@@ -33,7 +33,7 @@ void Deployment::JudgeVanished(Candidate& candidate) const {
   candidate.outcome = is_live ? Outcome::kRemoved : Outcome::kUnchanged;
 }
 
-void Deployment::Judge(Candidate& candidate, const Trigger& trigger, double seconds_left) {
+void Deployment::Judge(Candidate& candidate, const Trigger& trigger) {
   if (!candidate.disk.script) return JudgeVanished(candidate);
   if (candidate.disk.is_twice) {
     candidate.outcome = Outcome::kFailedDescribe;
@@ -43,14 +43,13 @@ void Deployment::Judge(Candidate& candidate, const Trigger& trigger, double seco
     return;
   }
   auto text = ReadTexts(candidate.name, candidate.disk);
-  if (text) return JudgeText(candidate, *text, trigger, seconds_left);
+  if (text) return JudgeText(candidate, *text, trigger);
   candidate.outcome = Outcome::kFailedRead;
   candidate.why = text.error();
   candidate.is_postponed = text.error().reason() == "script_changing" && trigger.cause == Cause::kFile;
 }
 
-void Deployment::JudgeText(Candidate& candidate, const DiskText& text, const Trigger& trigger,
-                           double seconds_left) {
+void Deployment::JudgeText(Candidate& candidate, const DiskText& text, const Trigger& trigger) {
   candidate.sha256 = crypto::Sha256::Of(text.script.text);
   const ScriptRecord& record = RecordOf(candidate.name);
   const auto live_set = live_.Current();
@@ -67,11 +66,11 @@ void Deployment::JudgeText(Candidate& candidate, const DiskText& text, const Tri
   candidate.outcome = rehearsal.outcome;
   candidate.why = rehearsal.why;
   if (!rehearsal.info.name.empty()) candidate.info = std::move(rehearsal.info);
-  if (candidate.outcome == Outcome::kOk) JudgeShadow(candidate, trigger, seconds_left);
+  if (candidate.outcome == Outcome::kOk) JudgeShadow(candidate, trigger);
 }
 
-void Deployment::JudgeShadow(Candidate& candidate, const Trigger& trigger, double seconds_left) {
-  candidate.shadow = RunShadowOf(*candidate.info, seconds_left);
+void Deployment::JudgeShadow(Candidate& candidate, const Trigger& trigger) {
+  candidate.shadow = RunShadowOf(*candidate.info);
   if (candidate.shadow.failed > 0) {
     candidate.outcome = Outcome::kFailedShadow;
     candidate.why =
@@ -81,17 +80,23 @@ void Deployment::JudgeShadow(Candidate& candidate, const Trigger& trigger, doubl
                    " recent questions that the live version answers: " + candidate.shadow.first_failure);
     return;
   }
-  if (options_.on_changes != OnChanges::kHold || candidate.shadow.changed == 0) return;
+  // What wasn't compared may be changed as well.
+  const bool may_change = candidate.shadow.changed > 0 || candidate.shadow.not_compared > 0;
+  if (options_.on_changes != OnChanges::kHold || !may_change) return;
   // A yes is for what was looked at: with something else waiting, it is none for this.
   const ScriptRecord& record = RecordOf(candidate.name);
   const bool other_waits = record.held && record.held->info.sha256 != *candidate.sha256;
   if (trigger.accept == Accept::kYes && !other_waits) return;
   candidate.outcome = Outcome::kHeld;
+  const std::string not_compared =
+      candidate.shadow.not_compared == 0
+          ? ""
+          : ", and " + std::to_string(candidate.shadow.not_compared) + " more couldn't be compared";
   candidate.why =
       Status(Code::kConflict, "script_held",
              std::to_string(candidate.shadow.changed) + " of " + std::to_string(candidate.shadow.compared) +
-                 " recent questions would be answered otherwise; POST /v1/admin/scripts/" + candidate.name +
-                 "/reload {\"accept\": true} takes it in");
+                 " recent questions would be answered otherwise" + not_compared +
+                 "; POST /v1/admin/scripts/" + candidate.name + "/reload {\"accept\": true} takes it in");
 }
 
 // There is always a lens. Of several that vanish at once all stay: which one should go can't be told.
@@ -132,7 +137,6 @@ void Deployment::HoldBackAll(std::vector<Candidate>& candidates) const {
 std::vector<Report> Deployment::Transact(const std::vector<std::string>& names, const DiskLook& look,
                                          const Trigger& trigger) {
   const telemetry::ScopedTimer timer(options_.room.metrics->domain().script_reload_duration_seconds);
-  const telemetry::Stopwatch stopwatch;
   std::set<std::string> wanted(names.begin(), names.end());
   for (const auto& [name, record] : book_.scripts) {
     // What was refused still asks to be live; and the last lens may go once it is no more the last.
@@ -146,7 +150,7 @@ std::vector<Report> Deployment::Transact(const std::vector<std::string>& names, 
     Candidate& candidate = candidates.emplace_back();
     candidate.name = name;
     if (disk != look.end()) candidate.disk = disk->second;
-    Judge(candidate, trigger, ShadowBounds::kSecondsMax - stopwatch.Seconds());
+    Judge(candidate, trigger);
   }
   const bool any_postponed =
       std::any_of(candidates.begin(), candidates.end(), [](const Candidate& c) { return c.is_postponed; });

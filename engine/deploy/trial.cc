@@ -16,7 +16,7 @@ std::vector<script::ScriptInfo> WithReplaced(const script::ScriptSet& set, const
 
 }  // namespace
 
-ShadowReport Deployment::RunShadowOf(const script::ScriptInfo& candidate, double seconds_left) const {
+ShadowReport Deployment::RunShadowOf(const script::ScriptInfo& candidate) const {
   const auto live = live_.Current();
   if (options_.room.store == nullptr || live->Get(candidate.name) == nullptr || candidate.kind != "lens") {
     return {};
@@ -25,7 +25,7 @@ ShadowReport Deployment::RunShadowOf(const script::ScriptInfo& candidate, double
   draft.counts = nullptr;  // nothing of this is a call of the live one
   auto after = script::ScriptSet::Of(WithReplaced(*live, candidate.name, draft), 0);
   if (!after) return {};
-  return RunShadow(options_.room, RecentOf(candidate.name), live, *after, seconds_left,
+  return RunShadow(options_.room, RecentOf(candidate.name), live, *after, options_.shadow_seconds_max,
                    [this] { return stopping_.load(std::memory_order_relaxed); });
 }
 
@@ -34,7 +34,11 @@ Result<ShadowReport> Deployment::Shadow(const std::string& name, const std::opti
   const auto run = [&]() -> Result<ShadowReport> {
     const auto live = live_.Current();
     const script::ScriptInfo* current = live->Get(name);
-    if (current == nullptr || current->kind != "lens") return UnknownScript(name);
+    if (current == nullptr) return UnknownScript(name);
+    if (current->kind != "lens") {
+      return Status(Code::kConflict, "no_shadow_for_policies",
+                    "'" + name + "' is a policy; shadows compare answers; test a policy with its spec");
+    }
     script::ScriptFile file{name + ".lua", source.value_or("")};
     if (!source) {
       auto look = Look();
@@ -47,7 +51,7 @@ Result<ShadowReport> Deployment::Shadow(const std::string& name, const std::opti
     }
     auto info = script::CheckScript(file);
     if (!info) return info.error();
-    return RunShadowOf(*info, ShadowBounds::kSecondsMax);
+    return RunShadowOf(*info);
   };
   auto report = run();
   Audit({Cause::kReload, actor, Accept::kNo}, "scripts.shadow", name, report ? "ok" : report.error().reason(),

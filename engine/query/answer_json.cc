@@ -30,7 +30,7 @@ void WriteLens(JsonWriter& json, const script::ScriptSet& scripts, int script) {
   json.Field("sha256", ToHex(info.sha256));
   json.Key("generation");
   if (scripts.generation() != 0) {
-    json.Unsigned(scripts.generation());
+    json.Unsigned(info.generation);
   } else {
     json.Null();
     json.Key("deployed");

@@ -17,7 +17,8 @@ namespace stemedb::query {
 void WriteSubject(JsonWriter& json, const Question& question);
 // The field as_of: the moment that the answer speaks of.
 void WriteAsOf(JsonWriter& json, const Viewpoint& viewpoint);
-// The lens as an object: name, version, SHA-256 and generation.
+// The lens as an object: name, version, SHA-256, and the generation in which this version went live, so that
+// an answer doesn't change with scripts that it has nothing to do with.
 void WriteLens(JsonWriter& json, const script::ScriptSet& scripts, int script);
 // The answer of GET /v1/concepts: the first `limit` of the children, and where to go on when there are more.
 void WriteConcepts(JsonWriter& json, std::string_view prefix,

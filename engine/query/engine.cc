@@ -2,7 +2,6 @@
 #include "query/engine.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <vector>
 
@@ -66,7 +65,14 @@ Status TooManyPairs(size_t resolutions_max) {
 }
 
 // Whether the script was stopped because it used up its budget.
-bool WasKilled(const Status& failure) { return failure.code() == Code::kDeadlineExceeded; }
+bool WasKilled(script::Failure failure) {
+  return failure == script::Failure::kTime || failure == script::Failure::kMemory;
+}
+
+// What another lens may answer instead.
+bool IsLensFailure(const Status& status) {
+  return status.reason() == "lens_failed" || status.reason() == "query_timeout";
+}
 
 Verdict MakeVerdict(std::string_view concept_path, std::string_view predicate, const CandidateSet& set,
                     script::Outcome& outcome, size_t bytes_max) {
@@ -96,12 +102,19 @@ struct Engine::Impl {
   std::unique_ptr<store::Reader> reader;
   script::LensRunner lenses;
   EngineOptions options;
-  // What belongs to one script of the set: looked up when a set is taken up, and kept.
+  // What belongs to one script of the set: looked up when a set is taken up, and kept. A question may call a
+  // lens 10,000 times, so calls are counted here and handed on once: what they are handed to is shared by all
+  // loops.
   struct PerScript {
     telemetry::Histogram* seconds = nullptr;
+    telemetry::Counter* errors = nullptr;        // null, like `seconds`: nothing is counted
+    telemetry::Counter* budget_kills = nullptr;  // likewise
     RecentQuestions::List* recent = nullptr;
+    uint64_t calls = 0, failures = 0, kills = 0;  // since HandOnCounts
+    double seconds_used = 0;                      // likewise
   };
   std::vector<PerScript> per_script;  // by script
+  std::vector<size_t> called;         // the scripts with calls since HandOnCounts
   telemetry::Histogram& claims_lookup_seconds;
   telemetry::Histogram& concepts_lookup_seconds;
   telemetry::StorageSeries scans;  // of the index
@@ -115,7 +128,10 @@ struct Engine::Impl {
   // Takes up the live generation, if it is another one. First thing of every call.
   void TakeUp();
   void Use(std::shared_ptr<const script::ScriptSet> scripts);
-  void Count(int script, const Status& result) const;
+  void Count(int script, double seconds);
+  // The time of the question is over: a failure of the lens that took most of it.
+  void CountTimeout();
+  void HandOnCounts();
   void Record(const BoundLens& lens, const Question& question, const Viewpoint& viewpoint) const {
     RecentQuestions::List* recent = per_script[static_cast<size_t>(lens.script)].recent;
     if (recent != nullptr) recent->Offer(question, viewpoint.sequence_max, viewpoint.weighing.now_ms);
@@ -148,6 +164,7 @@ Engine::Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const scri
                      {scripts, {}},
                      options,
                      {},
+                     {},
                      options.metrics->IndexLookup("claims"),
                      options.metrics->IndexLookup("concepts"),
                      options.metrics->Storage("scan", "indexes"),
@@ -169,23 +186,57 @@ void Engine::Impl::Use(std::shared_ptr<const script::ScriptSet> scripts) {
   per_script.clear();
   for (const script::ScriptInfo& script : scripts->scripts()) {
     PerScript& one = per_script.emplace_back();
-    if (options.counting == EngineOptions::Counting::kOn) one.seconds = &options.metrics->Lens(script.name);
+    if (options.counting == EngineOptions::Counting::kOn) {
+      const telemetry::ScriptSeries series = options.metrics->Script(script.name);
+      one.seconds = &options.metrics->Lens(script.name);
+      one.errors = &series.errors;
+      one.budget_kills = &series.budget_kills;
+    }
     if (options.recent != nullptr) one.recent = options.recent->ListFor(script.name);
   }
   lenses.Use(std::move(scripts));
 }
 
-void Engine::Impl::Count(int script, const Status& result) const {
+void Engine::Impl::Count(int script, double seconds) {
   if (options.counting == EngineOptions::Counting::kOff) return;
-  const script::ScriptInfo& info = lenses.scripts().scripts()[static_cast<size_t>(script)];
-  info.counts->Count(!result.ok());
-  if (result.ok()) return;
-  const telemetry::ScriptSeries series = options.metrics->Script(info.name);
-  series.errors.Increment();
-  if (WasKilled(result)) series.budget_kills.Increment();
+  PerScript& one = per_script[static_cast<size_t>(script)];
+  const script::Failure failure = lenses.last_failure();
+  if (one.calls++ == 0) called.push_back(static_cast<size_t>(script));
+  if (failure != script::Failure::kNone) ++one.failures;
+  if (WasKilled(failure)) ++one.kills;
+  one.seconds_used += seconds;
+  one.seconds->Observe(seconds);
+}
+
+// Its calls were right one by one, and yet there is no answer: they count as one call that failed, or a lens
+// that is too slow for every subtree would hide its failures behind thousands of calls.
+void Engine::Impl::CountTimeout() {
+  const auto slowest = std::max_element(called.begin(), called.end(), [this](size_t a, size_t b) {
+    return per_script[a].seconds_used < per_script[b].seconds_used;
+  });
+  if (slowest == called.end()) return;
+  PerScript& one = per_script[*slowest];
+  one.calls = ++one.failures;
+}
+
+void Engine::Impl::HandOnCounts() {
+  for (const size_t script : called) {
+    PerScript& one = per_script[script];
+    script::ScriptCounts& counts = *lenses.scripts().scripts()[script].counts;
+    counts.calls.fetch_add(one.calls, std::memory_order_relaxed);
+    if (one.failures > 0) {
+      counts.failures.fetch_add(one.failures, std::memory_order_relaxed);
+      one.errors->Increment(static_cast<double>(one.failures));
+    }
+    if (one.kills > 0) one.budget_kills->Increment(static_cast<double>(one.kills));
+    one.calls = one.failures = one.kills = 0;
+    one.seconds_used = 0;
+  }
+  called.clear();
 }
 
 void Engine::Impl::Rest() {
+  HandOnCounts();
   reader->Release();
   ReleaseIfLarge(rows);
   ReleaseIfLarge(page.sequences);
@@ -234,7 +285,10 @@ Result<Viewpoint> Engine::Impl::Collect(const Question& question, Need need) {
 Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<const store::Row> pair,
                                               const Viewpoint& viewpoint, script::Notes notes,
                                               ScriptTime& time) {
-  STEMEDB_RETURN_IF_ERROR(time.Check());
+  if (Status left = time.Check(); !left.ok()) {
+    CountTimeout();
+    return left;
+  }
   set.Build(pair, viewpoint.weighing, options.candidates_max);
   script::LensCall call;
   call.candidates = set.candidates();
@@ -247,10 +301,7 @@ Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<c
   auto outcome = lenses.Resolve(lens.script, call);
   const double seconds = stopwatch.Seconds();
   time.Add(seconds);
-  if (auto* histogram = per_script[static_cast<size_t>(lens.script)].seconds; histogram != nullptr) {
-    histogram->Observe(seconds);
-  }
-  Count(lens.script, outcome ? Status::Ok() : outcome.error());
+  Count(lens.script, seconds);
   return outcome;
 }
 
@@ -341,10 +392,13 @@ Status Engine::Answer(const Question& question, std::string& out) {
   const size_t start = out.size();
   ScriptTime time(impl_->options.script_seconds_max);
   Status status = impl_->WriteAnswer(question, *viewpoint, lens, {}, time, out);
-  if (status.reason() == "lens_failed" && fallback.script >= 0) {
+  if (IsLensFailure(status) && fallback.script >= 0) {
     out.resize(start);
+    impl_->HandOnCounts();
+    ScriptTime again(impl_->options.script_seconds_max / 2);
+    ScriptTime& left = status.reason() == "query_timeout" ? again : time;
     const LensFailure failure{lens.script, std::move(status)};
-    status = impl_->WriteAnswer(question, *viewpoint, fallback, failure, time, out);
+    status = impl_->WriteAnswer(question, *viewpoint, fallback, failure, left, out);
   }
   return status;
 }
@@ -384,7 +438,8 @@ Status Engine::Impl::WriteAnswer(const Question& question, const Viewpoint& view
   return Status::Ok();
 }
 
-Status Engine::Judge(const Question& question, std::vector<Verdict>& verdicts) {
+Status Engine::Judge(const Question& question, const std::function<bool()>& stop,
+                     std::vector<Verdict>& verdicts) {
   impl_->TakeUp();
   auto lens = impl_->Bind(question.lens, question.params);
   if (!lens) return lens.error();
@@ -392,21 +447,21 @@ Status Engine::Judge(const Question& question, std::vector<Verdict>& verdicts) {
   auto viewpoint = impl_->Collect(question, Impl::Need::kRows);
   if (!viewpoint) return viewpoint.error();
   size_t bytes = 0;
-  // Nobody waits for it, and what a loop could answer in time must not fail here for being a little slower.
-  ScriptTime time(std::numeric_limits<double>::infinity());
+  ScriptTime time(impl_->options.script_seconds_max);
+  const auto cut_off = [] { return Status(Code::kUnavailable, "cut_off", "the comparison was stopped"); };
+  if (stop()) return cut_off();
   return impl_->ResolveAll(
       question, *viewpoint, *lens, time,
       [&](std::string_view concept_path, std::string_view predicate, script::Outcome& outcome) -> Status {
         verdicts.push_back(
             MakeVerdict(concept_path, predicate, impl_->set, outcome, impl_->options.answer_bytes_max));
         bytes += verdicts.back().resolution_json.size();
+        if (stop()) return cut_off();
         return AnswerBound(verdicts.back().resolution_json, impl_->options.answer_bytes_max,
                            bytes - verdicts.back().resolution_json.size())
             .Check();
       });
 }
-
-void Engine::Use(std::shared_ptr<const script::ScriptSet> scripts) { impl_->Use(std::move(scripts)); }
 
 Status Engine::Compare(const Question& question, std::span<const std::string> lenses, std::string& out) {
   impl_->TakeUp();

@@ -3,6 +3,7 @@
 // buffers. Answers are appended to a string as the JSON of docs/http-api.md.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -34,7 +35,8 @@ struct EngineOptions {
   ListingBounds listing;  // of questions without a lens
   // Of all lens calls of one question together, and of a comparison's: 10,000 pairs through a shipped lens
   // take some 50 ms. The question holds its loop meanwhile, so that this is also how long it may keep the
-  // others waiting. Beyond: kDeadlineExceeded "query_timeout".
+  // others waiting. Beyond: kDeadlineExceeded "query_timeout", unless the question names a fallback, which
+  // has half of this time again.
   double script_seconds_max = 0.25;
   // Where new generations come from: every call begins with a look, and keeps the one it began with to its
   // end. Null: the set that the engine was made with. Outlives the engine.
@@ -73,11 +75,9 @@ class Engine {
   // fails has its error in its place.
   Status Compare(const Question& question, std::span<const std::string> lenses, std::string& out);
 
-  // The verdicts of the question's lens: Answer without its text, and with its failures.
-  Status Judge(const Question& question, std::vector<Verdict>& verdicts);
-
-  // Goes over to another set; for engines without `live`.
-  void Use(std::shared_ptr<const script::ScriptSet> scripts);
+  // The verdicts of the question's lens: Answer without its text, and with its failures. kUnavailable
+  // "cut_off" when `stop`, which is asked between calls of the lens, says so.
+  Status Judge(const Question& question, const std::function<bool()>& stop, std::vector<Verdict>& verdicts);
 
   // One assertion with its status. kNotFound "unknown_assertion".
   Status Assertion(const Hash256& id, std::string& out);

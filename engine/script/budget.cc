@@ -26,6 +26,8 @@ int64_t Read(clockid_t clock) {
 
 }  // namespace
 
+int64_t ThreadCpuNs() { return Read(CLOCK_THREAD_CPUTIME_ID); }
+
 void Budget::Start(int64_t time_ms_max) {
   limit_ns_ = time_ms_max * 1'000'000;
   start_ns_ = last_tick_ns_ = Read(kClock);
@@ -53,7 +55,7 @@ bool Budget::IsOver() {
 // The first look doesn't know how much of the time so far was the thread's own: all of it, but no more than
 // an eighth of it, so that a call that was put aside at once isn't stopped unheard.
 bool Budget::Look(int64_t now_ns) {
-  const int64_t cpu = Read(CLOCK_THREAD_CPUTIME_ID);
+  const int64_t cpu = ThreadCpuNs();
   if (cpu_start_ns_ < 0) cpu_start_ns_ = cpu - std::min(now_ns - start_ns_, limit_ns_ / 8);
   const int64_t used = cpu - cpu_start_ns_;
   stopped_ = used >= limit_ns_;

@@ -12,6 +12,9 @@
 
 namespace stemedb::script {
 
+// The processor time of the calling thread. Costs some microseconds to read.
+int64_t ThreadCpuNs();
+
 class Budget {
  public:
   // Units of fuel for each Tick. What one unit pays for takes a nanosecond as a rule, and at most as long as

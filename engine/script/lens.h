@@ -69,7 +69,8 @@ Result<std::vector<ScriptFile>> ReadScripts(const std::string& directory);
 
 enum class CheckStage : uint8_t { kCompile, kDescribe };
 // Compiles one script in a fresh state and checks its description. kInvalidArgument "script_invalid" with
-// file, line and remedy. `stage` becomes the one that it came to.
+// file, line and remedy; also for what takes more than half the time of a call to load, since a state is made
+// anew within a call after each failure. `stage` becomes the one that it came to.
 Result<ScriptInfo> CheckScript(const ScriptFile& file, CheckStage* stage = nullptr);
 // The same for a text that isn't in a directory: its own description names the script; `label` is what
 // messages call its file.
@@ -146,7 +147,7 @@ class LensRunner {
  public:
   struct Options {
     size_t memory_bytes_max = 32u << 20;  // for each state
-    int64_t time_ms_max = 50;             // for each call, of the thread's processor time
+    int64_t time_ms_max = 50;             // for each call and its loading, of the thread's processor time
     Stopping stopping = Stopping::kOn;
   };
   LensRunner(std::shared_ptr<const ScriptSet> scripts, Options options);

@@ -14,7 +14,7 @@ namespace stemedb::script {
 namespace {
 
 constexpr size_t kPatternBytesMax = 512;
-constexpr size_t kPatternsMax = 64;
+constexpr size_t kPatternsMax = 8;  // their memory isn't in the script's account
 constexpr int64_t kPatternMemoryMax = 256 << 10;
 constexpr size_t kWorkMax = 4 << 20;  // bytes of text × instructions of the pattern
 

@@ -60,9 +60,17 @@ PolicyRunner::~PolicyRunner() = default;
 
 void PolicyRunner::Use(std::shared_ptr<const ScriptSet> scripts) {
   if (scripts == scripts_) return;
+  std::vector<Impl::One> policies;
+  for (const ScriptInfo& script : scripts->scripts()) {
+    Impl::One& one = policies.emplace_back(Impl::One{nullptr, Defaults(script)});
+    const int old = scripts_ == nullptr ? -1 : scripts_->Find(script.name);
+    if (old < 0) continue;
+    const ScriptInfo& before = scripts_->scripts()[static_cast<size_t>(old)];
+    if (before.sha256 == script.sha256 && before.file == script.file)
+      one.state = std::move(impl_->policies[static_cast<size_t>(old)].state);
+  }
+  impl_->policies = std::move(policies);
   scripts_ = std::move(scripts);
-  impl_->policies.clear();
-  for (const ScriptInfo& script : scripts_->scripts()) impl_->policies.push_back({nullptr, Defaults(script)});
 }
 
 int PolicyRunner::FindHook(std::string_view hook) const {
@@ -80,8 +88,9 @@ Result<std::optional<RateVerdict>> PolicyRunner::Limit(int script, const PolicyR
   if (params == nullptr) params = &policy.defaults;
   STEMEDB_CHECK(params->values.size() == info.params.size());
   if (!policy.state) {
-    auto opened =
-        State::Open(info.file, info.source, {impl_->options.memory_bytes_max, impl_->options.time_ms_max});
+    auto opened = State::Open(
+        info.file, info.source,
+        {impl_->options.memory_bytes_max, impl_->options.time_ms_max, State::kInFirstRun, Stopping::kOn});
     if (!opened) {
       const bool is_time = opened.error().code() == Code::kDeadlineExceeded;
       return Failed(opened.error(), is_time ? Failure::kTime : Failure::kError);

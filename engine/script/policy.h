@@ -50,14 +50,14 @@ class PolicyRunner {
  public:
   struct Options {
     size_t memory_bytes_max = 8u << 20;  // for each state
-    int64_t time_ms_max = 5;             // for each call
+    int64_t time_ms_max = 5;             // for each call, with the loading that it needs
   };
   PolicyRunner(std::shared_ptr<const ScriptSet> scripts, Options options);
   ~PolicyRunner();
   PolicyRunner(const PolicyRunner&) = delete;
   PolicyRunner& operator=(const PolicyRunner&) = delete;
 
-  // Takes up another set, when it is another one.
+  // Takes up another set, when it is another one. Policies that are the same in both keep their states.
   void Use(std::shared_ptr<const ScriptSet> scripts);
   const ScriptSet& scripts() const { return *scripts_; }
   // Position of the hook's policy in scripts().scripts(), or -1.

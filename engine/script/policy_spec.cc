@@ -8,12 +8,12 @@
 #include "base/json_writer.h"
 #include "script/spec_case.h"
 #include "script/spec_fields.h"
+#include "script/spec_size.h"
 
 namespace stemedb::script {
 namespace {
 
 constexpr double kTolerance = 1e-9;
-constexpr size_t kCasesMax = 10'000;
 
 std::string Show(double number) {
   std::string text;
@@ -135,7 +135,7 @@ bool HasPolicyCases(lua_State* lua, int index) {
 
 std::vector<PolicyCase> ReadPolicyCases(lua_State* lua, int index) {
   std::vector<PolicyCase> cases;
-  const size_t count = std::min<size_t>(lua_objlen(lua, index), kCasesMax);
+  const size_t count = std::min<size_t>(lua_objlen(lua, index), kSpecCasesMax);
   for (size_t i = 1; i <= count; ++i) {
     lua_rawgeti(lua, index, static_cast<int>(i));
     cases.push_back(ReadCase(lua, i));

@@ -5,7 +5,7 @@
 --   adopt, run, param_values, ffi = prelude(address of the CallFrame, the chunk of steme.lua,
 --                                           address of the PolicyFrame, the chunk of policy.lua)
 --
--- and by prompt.cc, which takes `safe` and FIELDS as well.
+-- and by prompt.cc, which takes `safe`, FIELDS and the way to the fuel of what is typed as well.
 --
 -- Time: the script's chunk, and steme.lua's, come with fuel steps (instrument.h). What a script can call here takes at
 -- most as long as reading a text of 64 KiB once, or else it pays by what it does: `charge` takes from the script's own
@@ -716,4 +716,4 @@ for name in next, loaded do loaded[name] = nil end
 for name in next, globals do globals[name] = nil end
 
 -- The caller anchors ffi: LuaJIT keeps the metatypes in tables that nothing but the library's own functions holds.
-return adopt, run, param_values, ffi, safe, FIELDS
+return adopt, run, param_values, ffi, safe, FIELDS, script_meter.link

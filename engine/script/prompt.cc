@@ -43,8 +43,9 @@ struct Prompt::Impl {
   size_t memory_used = 0;
   lua_State* lua = nullptr;
   std::atomic<bool> is_interrupted{false};
-  std::string answer;  // of the function that Lua called last
-  std::string text;    // with steps (instrument.h)
+  std::string answer;      // of the function that Lua called last
+  std::string text;        // with steps (instrument.h)
+  std::string steme_text;  // the same; only while opening
 
   ~Impl() {
     if (lua != nullptr) lua_close(lua);
@@ -55,6 +56,7 @@ struct Prompt::Impl {
   static int Call(lua_State* lua);
   static int Compile(lua_State* lua);
   static int Refuel(lua_State* lua);
+  static double Tick(CallFrame* frame);
   static int32_t Find(const char* text, uint32_t size, uint32_t from, const char* what, uint32_t what_size);
   static int32_t Match(CallFrame* frame, const char* text, uint32_t size, const char* pattern,
                        uint32_t pattern_size, uint32_t from);
@@ -142,10 +144,15 @@ int32_t Prompt::Impl::Match(CallFrame* frame, const char* text, uint32_t size, c
       ->matcher.Match({text, size}, {pattern, pattern_size}, from, frame->matched);
 }
 
-// What the sandbox's functions call. The sandbox's own time is not limited here.
+double Prompt::Impl::Tick(CallFrame* frame) {
+  const auto* self = static_cast<const Impl*>(frame->state);
+  return self->is_interrupted.load(std::memory_order_relaxed) ? -1 : kFuel;
+}
+
+// What the sandbox's functions call. Their time is not limited here, but they can be interrupted.
 void Prompt::Impl::FillFrame() {
   frame.state = this;
-  frame.tick = [](CallFrame*) { return kFuel; };
+  frame.tick = &Impl::Tick;
   frame.find = &Impl::Find;
   frame.match = &Impl::Match;
 }
@@ -158,11 +165,11 @@ int Prompt::Impl::Build(lua_State* lua) {
   const int build = lua_gettop(lua);
   Load(lua, kPreludeLua, "=prelude");
   lua_pushlightuserdata(lua, &self->frame);
-  Load(lua, kStemeLua, "=steme");
-  lua_call(lua, 2, 6);  // adopt, run, param_values, ffi, safe, fields
-  lua_pushvalue(lua, -3);
+  Load(lua, self->steme_text, "=steme");
+  lua_call(lua, 2, 7);  // adopt, run, param_values, ffi, safe, fields, link
+  lua_pushvalue(lua, -4);
   lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.ffi");  // see the end of prelude.lua
-  const int safe = lua_gettop(lua) - 1;
+  const int safe = lua_gettop(lua) - 2;
   lua_pushvalue(lua, build);
   lua_pushvalue(lua, safe);
   lua_pushvalue(lua, safe + 1);
@@ -172,12 +179,13 @@ int Prompt::Impl::Build(lua_State* lua) {
   lua_pushcclosure(lua, &Impl::Compile, 1);
   lua_pushlightuserdata(lua, self);
   lua_pushcclosure(lua, &Impl::Refuel, 1);
+  lua_pushvalue(lua, safe + 2);
   lua_createtable(lua, 0, 2);
   Load(lua, self->options.library, "=library");
   lua_setfield(lua, -2, "library");
   Load(lua, kApiLua, "=api");
   lua_setfield(lua, -2, "api");
-  lua_call(lua, 6, 3);
+  lua_call(lua, 7, 3);
   lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.names");
   lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.complete");
   lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.evaluate");
@@ -215,6 +223,9 @@ Result<std::unique_ptr<Prompt>> Prompt::Open(PromptOptions options) {
   auto impl = std::make_unique<Impl>();
   impl->options = std::move(options);
   impl->FillFrame();
+  auto steme = Instrument("steme", kStemeLua);
+  if (!steme) return steme.error();
+  impl->steme_text = std::move(*steme);
   impl->lua = lua_newstate(&Impl::Allocate, impl.get());
   if (impl->lua == nullptr) {
     return Status(Code::kResourceExhausted, "script_memory", "the system has no memory for a Lua state");
@@ -222,6 +233,7 @@ Result<std::unique_ptr<Prompt>> Prompt::Open(PromptOptions options) {
   if (lua_cpcall(impl->lua, &Impl::Build, impl.get()) != 0) {
     return Status(Code::kInternal, "prompt_failed", std::string(View(impl->lua, -1)));
   }
+  impl->steme_text = std::string();
   return std::unique_ptr<Prompt>(new Prompt(std::move(impl)));
 }
 

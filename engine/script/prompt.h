@@ -70,8 +70,8 @@ class Prompt {
   // every function of the library ("console.NAME"), sorted.
   std::vector<std::string> Names();
 
-  // Ends what Evaluate is running, at the next step of what was typed; also when it catches errors. Any
-  // thread, and signal handlers.
+  // Ends what Evaluate is running, at the next step of what was typed or of the sandbox's function that it
+  // called; also when it catches errors. Any thread, and signal handlers.
   void Interrupt();
 
  private:

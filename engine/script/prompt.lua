@@ -2,10 +2,11 @@
 -- The trusted chunk of a prompt's Lua state (prompt.h). Called once, before the prelude takes the libraries away:
 --
 --   build = prompt()
---   evaluate, complete, names = build(world of the sandbox, fields of a candidate, call, compile, refuel, chunks)
+--   evaluate, complete, names = build(world of the sandbox, fields of a candidate, call, compile, refuel, link, chunks)
 --
 -- `call(name, json)` asks C++ and gives JSON, or nil and a message. `compile(text)` gives a function, or nil and a
--- message; what it compiles has steps (instrument.h), for which `refuel` gives fuel, or nil: stop. The chunks are
+-- message; what it compiles has steps (instrument.h), for which `refuel` gives fuel, or nil: stop. `link` tells the
+-- sandbox's functions whose fuel they take. The chunks are
 -- `library` and `api` (api.lua). What is typed runs in one world that keeps its globals; below them stand the library's
 -- functions, below those the sandbox's.
 local error, getmetatable, ipairs, next, pcall, select = error, getmetatable, ipairs, next, pcall, select
@@ -204,7 +205,7 @@ end
 
 -- The prompt ------------------------------------------------------------------------------------------------------------
 
-return function(safe, candidate_fields, call, compile, refuel, chunks)
+return function(safe, candidate_fields, call, compile, refuel, link, chunks)
   local function ask(name, ...)
     local arguments = setmetatable({ ... }, { json = true, count = select("#", ...) })
     local text, message = call(name, to_json(arguments))
@@ -230,7 +231,10 @@ return function(safe, candidate_fields, call, compile, refuel, chunks)
   -- The names that a chunk with steps takes from its world in its first line; each chunk has a counter of its own.
   local function give_steps()
     local fill
-    world["\128l"] = function(_, new_fill) fill = new_fill end
+    world["\128l"] = function(take, new_fill)
+      fill = new_fill
+      link(take, new_fill)
+    end
     world["\128t"] = function() fill(refuel() or error("interrupted", 0)) end
   end
 

@@ -7,6 +7,7 @@
 #include "crypto/sha256.h"
 #include "script/describe.h"
 #include "script/lens.h"
+#include "script/policy.h"
 #include "script/script_files.h"
 #include "script/spec.h"
 #include "script/state.h"
@@ -51,6 +52,28 @@ Status LoadDirectory(const std::string& directory, const std::string& kind,
   return Status::Ok();
 }
 
+constexpr int64_t kLensLoadMsMax = LensRunner::Options().time_ms_max / 2;
+
+// For a script whose kind isn't known yet.
+State::Options ToCheck() {
+  State::Options options;
+  options.load_time_ms_max = kLensLoadMsMax;
+  return options;
+}
+
+// States are made anew while somebody waits for an answer: something of a call's time must be left then.
+Status LoadsInTime(const State& state, const ScriptInfo& script) {
+  constexpr int64_t kMicro = 1000;
+  const bool is_lens = script.kind == "lens";
+  const int64_t call_ms = is_lens ? LensRunner::Options().time_ms_max : PolicyRunner::Options().time_ms_max;
+  const int64_t took_us = state.load_ns() / kMicro, max_us = call_ms * 1000 / 2;
+  if (took_us <= max_us) return Status::Ok();
+  return Status(Code::kInvalidArgument, "script_invalid",
+                script.file + ": takes " + std::to_string(took_us) + " µs to load, a " + script.kind +
+                    " may take " + std::to_string(max_us) +
+                    ", half the time of a call: do less at the top level");
+}
+
 // Not more than what describes the table's own name; empty when it has none.
 std::string OwnName(State& state) {
   lua_State* lua = state.lua();
@@ -70,7 +93,7 @@ Result<ScriptInfo> CheckScript(const ScriptFile& file, CheckStage* stage) {
   CheckStage unused;
   CheckStage& at = stage != nullptr ? *stage : unused;
   at = CheckStage::kCompile;
-  auto state = State::Open(file.name, file.text, {});
+  auto state = State::Open(file.name, file.text, ToCheck());
   if (!state) {
     return Status(Code::kInvalidArgument, "script_invalid", std::string(state.error().message()));
   }
@@ -78,19 +101,21 @@ Result<ScriptInfo> CheckScript(const ScriptFile& file, CheckStage* stage) {
   (*state)->LiftCap(1 << 20);
   auto info = DescribeScript((*state)->lua(), State::kScriptTable, file.name);
   if (!info) return info.error();
+  STEMEDB_RETURN_IF_ERROR(LoadsInTime(**state, *info));
   info->sha256 = crypto::Sha256::Of(file.text);
   info->source = file.text;
   return info;
 }
 
 Result<ScriptInfo> CheckDraft(std::string_view source, const std::string& label) {
-  auto state = State::Open(label, source, {});
+  auto state = State::Open(label, source, ToCheck());
   if (!state) return state.error();
   (*state)->LiftCap(1 << 20);
   const std::string name = OwnName(**state);
   auto info = DescribeScript((*state)->lua(), State::kScriptTable, name.empty() ? label : name + ".lua");
   if (!info) return info.error();
   info->file = label;
+  STEMEDB_RETURN_IF_ERROR(LoadsInTime(**state, *info));
   info->sha256 = crypto::Sha256::Of(source);
   info->source = source;
   return info;

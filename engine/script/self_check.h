@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The self-check: claims that are awkward, hostile or just rare, put to a lens before it may answer anybody.
-// What a lens says to them is its own affair; that it says something, without an error, is not.
+// What a lens says to them is its own affair; that it says something, without an error, and says it again
+// when it is asked again, is not.
 #pragma once
 
 #include "base/status.h"
@@ -8,7 +9,8 @@
 
 namespace stemedb::script {
 
-// Asks the lens with its default parameters. kInternal "lens_failed" with the kind of claims, file and line.
+// Asks the lens with its default parameters, everything twice. kInternal "lens_failed" with the kind of
+// claims, file and line.
 Status SelfCheck(LensRunner& runner, int script);
 
 }  // namespace stemedb::script

@@ -28,13 +28,13 @@ struct SpecResult {
 // The specs of a directory (*_spec.lua), sorted by name.
 Result<std::vector<ScriptFile>> ReadSpecs(const std::string& directory);
 
-// Compiles a spec and reads its cases without a lens: how many there are, or what is wrong with the first
-// that is.
+// Compiles a spec, of a lens or a policy, and reads its cases without the script: how many there are, or what
+// is wrong with the first that is. "spec_invalid" also for one that is too large (spec_size.h).
 Result<size_t> CheckSpec(const ScriptFile& spec);
 
 // Runs "<name>_spec.lua" against the script <name> of the runner's set. Fails when there is no such script,
-// or when the spec is no list of cases. After 2 s the next case fails as "not run" and is the last of the
-// results.
+// or when the spec is no list of cases. After 2 s of processor time the next case fails as "not run" and is
+// the last of the results.
 Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec);
 
 }  // namespace stemedb::script

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "script/spec_fields.h"
+#include "script/spec_size.h"
 #include "script/weights.h"
 
 namespace stemedb::script {
@@ -175,7 +176,7 @@ Candidate Row(const GivenClaim& claim) {
 
 std::vector<SpecCase> ReadCases(lua_State* lua, int index) {
   std::vector<SpecCase> cases;
-  const auto size = static_cast<int>(std::min<size_t>(lua_objlen(lua, index), 10000));
+  const auto size = static_cast<int>(std::min<size_t>(lua_objlen(lua, index), kSpecCasesMax));
   for (int i = 1; i <= size; ++i) {
     SpecCase& spec = cases.emplace_back();
     const Fields fields = {{"claim", Text([&](std::string v) { spec.claim = std::move(v); })},

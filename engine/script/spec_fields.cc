@@ -5,6 +5,8 @@
 #include <lua.hpp>
 #include <utility>
 
+#include "script/spec_size.h"
+
 namespace stemedb::script {
 
 std::string_view TopText(lua_State* lua, int index) {
@@ -79,7 +81,7 @@ FieldReader List(std::function<std::string(lua_State*)> read) {
   return [read = std::move(read)](lua_State* lua) -> std::string {
     if (lua_type(lua, -1) != LUA_TTABLE) return "must be a list";
     const int table = lua_gettop(lua);
-    const auto size = static_cast<int>(std::min<size_t>(lua_objlen(lua, table), 100000));
+    const auto size = static_cast<int>(std::min<size_t>(lua_objlen(lua, table), kSpecClaimsMax));
     for (int i = 1; i <= size; ++i) {
       lua_rawgeti(lua, table, i);
       const std::string error = read(lua);

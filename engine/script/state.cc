@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <lua.hpp>
+#include <utility>
 
 #include "script/details.h"
 #include "script/embedded.h"
@@ -199,8 +200,11 @@ int State::OpenProtected(lua_State* lua) {
   lua_rawseti(lua, LUA_REGISTRYINDEX, kRegistry + kDescribe);
 
   const int describe = lua_gettop(lua);
-  if (state->options_.stopping == Stopping::kOn)
-    state->memory_.budget.Start(state->options_.load_time_ms_max);
+  const State::Options& options = state->options_;
+  state->goes_on_ = options.load_time_ms_max == kInFirstRun;
+  if (options.stopping == Stopping::kOn)
+    state->memory_.budget.Start(state->goes_on_ ? options.time_ms_max : options.load_time_ms_max);
+  const int64_t start_ns = ThreadCpuNs();
   // As it is written first: LuaJIT's complaints are to be about the author's text.
   const char* name = state->chunk_name_.c_str();
   LoadTrusted(lua, state->source_, name);
@@ -210,6 +214,7 @@ int State::OpenProtected(lua_State* lua) {
   state->memory_.running = true;
   if (lua_pcall(lua, 1, 1, describe) != 0) lua_error(lua);
   state->memory_.running = false;
+  state->load_ns_ = ThreadCpuNs() - start_ns;
   lua_rawseti(lua, LUA_REGISTRYINDEX, kRegistry + kScriptTable);
   lua_gc(lua, LUA_GCCOLLECT, 0);
   return 0;
@@ -356,7 +361,8 @@ Status State::Run(const ScriptInfo& script, const Params* params, Notes notes) {
   failure_ = Failure::kNone;
   memory_.refused = memory_.text_refused = false;
   frame_.stopped_line = 0;
-  if (options_.stopping == Stopping::kOn) memory_.budget.Start(options_.time_ms_max);
+  const bool goes_on = std::exchange(goes_on_, false);
+  if (options_.stopping == Stopping::kOn && !goes_on) memory_.budget.Start(options_.time_ms_max);
   lua_pushvalue(lua_, kRun);
   memory_.running = true;
   const int code = lua_pcall(lua_, 0, 0, kDescribe);

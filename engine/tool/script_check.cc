@@ -5,26 +5,17 @@
 #include "tool/diagnostic.h"
 #include "tool/script_commands.h"
 #include "tool/script_files.h"
+#include "tool/self_check.h"
 
 namespace stemedb::tool {
 namespace {
 
-// How many cases there are. Cases of a script that is no lens are read by running them.
-Result<size_t> CasesOf(const NamedFile& spec) {
-  auto files = ReadPath(spec.path);
-  if (!files) return files.error();
-  for (const NamedFile& file : *files) {
-    if (file.is_spec) continue;
-    auto info = script::CheckScript(file.file);
-    if (!info || info->kind == "lens") break;
-    auto set = script::ScriptSet::Of({std::move(*info)}, 0);
-    if (!set) return set.error();
-    script::LensRunner runner(*set, {});
-    auto results = script::RunSpec(runner, spec.file);
-    if (!results) return results.error();
-    return results->size();
-  }
-  return script::CheckSpec(spec.file);
+// Compiled, described and self-checked.
+Result<script::ScriptInfo> CheckAsAServer(const script::ScriptFile& file) {
+  auto info = script::CheckScript(file);
+  if (!info) return info.error();
+  STEMEDB_RETURN_IF_ERROR(SelfCheck(*info));
+  return info;
 }
 
 // False after having said what is wrong.
@@ -37,13 +28,13 @@ bool Check(const std::string& path) {
   Status failure;
   std::string good;
   if (named->is_spec) {
-    auto cases = CasesOf(*named);
+    auto cases = script::CheckSpec(named->file);
     if (cases)
       good = std::to_string(*cases) + (*cases == 1 ? " case" : " cases");
     else
       failure = cases.error();
   } else {
-    auto info = script::CheckScript(named->file);
+    auto info = CheckAsAServer(named->file);
     if (info)
       good = info->kind + " " + info->name + " " + info->version;
     else

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `stemedb script check` and `stemedb script test`: what a server does with scripts when it loads them,
-// without one. The same sandbox, checks and specs.
+// without one. The same sandbox, checks, self-checks and specs.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace stemedb::tool {
 
-// Prints what is wrong with each file, scripts and specs alike, to stderr. 0 or 1.
+// Prints what is wrong with each file, scripts (self-checked) and specs (read, not run), to stderr. 0 or 1.
 int CheckScripts(const std::vector<std::string>& files);
 
 enum class TestOutput : unsigned char { kText, kJson };
@@ -18,7 +18,7 @@ struct TestOptions {
   TestOutput output = TestOutput::kText;
   MissingSpec missing_spec = MissingSpec::kWarning;
 };
-// Runs the specs, prints what doesn't hold and a summary to stdout. 0 or 1.
+// Runs the specs and self-checks, prints what doesn't hold and a summary to stdout. 0 or 1.
 int TestScripts(const TestOptions& options);
 
 }  // namespace stemedb::tool

@@ -8,6 +8,7 @@
 #include "tool/diagnostic.h"
 #include "tool/script_commands.h"
 #include "tool/script_files.h"
+#include "tool/self_check.h"
 
 namespace stemedb::tool {
 namespace {
@@ -64,6 +65,9 @@ Tested Test(const std::string& name, const Pair& pair) {
   }
   tested.version = info->version;
   if (pair.spec != nullptr) RunSpecOf(*pair.script, *pair.spec, tested);
+  if (!tested.fault.empty()) return tested;
+  if (const Status passed = SelfCheck(*info); !passed.ok())
+    tested.fault = Format(Diagnose(pair.script->path, passed.message(), pair.script->file.text));
   return tested;
 }
 

@@ -20,7 +20,7 @@ using stemedb::script::PolicyRunner;
 using stemedb::script::ScriptSet;
 
 void Policy(benchmark::State& state, PolicyRequest request) {
-  auto set = ScriptSet::Load(STEMEDB_SOURCE_DIR "/policies", 1);
+  auto set = ScriptSet::Load(STEMEDB_SOURCE_DIR "/lenses", 1, STEMEDB_SOURCE_DIR "/policies");
   if (!set) return state.SkipWithError(std::string(set.error().message()).c_str());
   PolicyRunner runner(*set, {});
   const int script = runner.FindHook("rate_limit");

@@ -111,6 +111,36 @@ class Script(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("givn is no known field", done.stdout)
 
+    def test_check_finds_what_is_wrong_with_a_policys_spec(self):
+        policies = os.path.join(SOURCE_DIR, "policies")
+        shutil.copy(os.path.join(policies, "rate_limit.lua"), self.root)
+        spec = self.write("rate_limit_spec.lua",
+                          'return { { claim = "x", request = { rout = "/" }, expect = false } }')
+        done = run("script", "check", spec)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("the case 'x': request.rout is no known field", done.stderr)
+        files = [os.path.join(policies, name) for name in ("rate_limit.lua", "rate_limit_spec.lua")]
+        done = run("script", "check", *files)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.stdout.count(", good\n"), 2)
+
+    def test_a_lens_that_keeps_its_spec_and_fails_the_self_check_is_refused_as_a_server_does(self):
+        path = self.write("good.lua", GOOD.replace("return {\n", "local asked = 0\nreturn {\n", 1).replace(
+            "candidates) return", "candidates) asked = asked + 1 return").replace(
+            '"the first of " ..', '"call " .. asked .. " of " ..'))
+        self.write("good_spec.lua", SPEC)
+        message = "answers differently when asked again"
+        for command in (("check", path), ("test", self.root)):
+            done = run("script", *command)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn(message, done.stdout + done.stderr)
+        os.mkdir(os.path.join(self.root, "lenses"))
+        for name in ("good.lua", "good_spec.lua"):
+            shutil.move(os.path.join(self.root, name), os.path.join(self.root, "lenses"))
+        with self.assertRaises(AssertionError) as refused:
+            Server(lenses_dir=os.path.join(self.root, "lenses"))
+        self.assertIn(message, str(refused.exception))
+
     def test_json_has_every_case(self):
         shutil.copy(os.path.join(LENSES, "recency.lua"), self.root)
         shutil.copy(os.path.join(LENSES, "recency_spec.lua"), self.root)

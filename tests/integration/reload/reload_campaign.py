@@ -1,11 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Reloads under load: a lens is replaced again and again while 64 connections ask it, by the watch of the directory and
-by POST …/reload in turn. One version in ten is broken, at a stage that chance chooses.
+by POST …/reload in turn. One step in ten breaks something, each kind of break in its turn, by chance.
 
 No answer may fail or be a mix of two versions: the lens writes its number into the confidence and the explanation, and
 both must agree with version and SHA-256 of the same answer. The version of each answer must have been live at some
-moment between question and answer; a broken one must never have been; memory must not grow.
+moment between question and answer; one that was refused must never have been; memory must not grow.
+
+Two breaks are meant to be seen by clients, and only while they last. A version that fails on claims which came after it
+went live: the fallback answers and names it, until the server has taken it back by itself. And the lens's file is gone:
+404 unknown_lens, until it is back.
 """
 
 import argparse
@@ -51,16 +55,21 @@ return {{
 """
 
 
+def fails_on(source):
+    return f'for i = 1, #candidates do if candidates[i].source == "{source}" then error("{source}") end end'
+
+
 # Each gives a text that must never answer, and the result that the server must give it.
 BROKEN = {
     "syntax": lambda n: (lens("target", n).replace("return {", "return {{", 1), "failed_compile"),
     "half": lambda n: (lens("target", n)[:150], "failed_compile"),
     "metadata": lambda n: (lens("target", n).replace("api = 1", "api = 7"), "failed_describe"),
     "spec": lambda n: (lens("target", n, winner="#candidates"), "failed_spec"),
-    "run time": lambda n: (lens("target", n, 'if #candidates > 2 then error("many") end'), "failed_check"),
-    "shadow": lambda n: (lens("target", n, 'if candidates[1].source == "real" then error("real") end'),
-                         "failed_shadow"),
+    "self-check": lambda n: (lens("target", n, 'if #candidates > 2 then error("many") end'), "failed_check"),
+    "shadow": lambda n: (lens("target", n, fails_on("real")), "failed_shadow"),
 }
+OTHER_BREAKS = ["vanishing", "half, in place", "live data"]
+GONE = 0  # instead of a version's number: there was none
 
 
 def sha256(text):
@@ -83,7 +92,10 @@ class Campaign:
         self.base = f"http://127.0.0.1:{self.server.port}"
         self.number, self.live = 1, 1
         self.hashes = {1: sha256(lens("target", 1))}  # of every version that was meant to be live
-        self.spans = {1: [0.0, float("inf")]}         # when it may have been live: [first, last]
+        self.spans = {1: [[0.0, float("inf")]], GONE: []}  # when it may have been live: each time [first, last]
+        self.safe = 1        # where the server goes back to by itself: no later one is live for a whole probation
+        self.replaced = {}   # by number of a version that fails on live data: how often another lens stood in
+        self.breaks = []     # that are still to come in this round
         self.results = {}
 
     def write(self, name, text):
@@ -114,14 +126,30 @@ class Campaign:
             assert time.monotonic() < deadline, f"{what} didn't come to what was expected: {seen}"
             time.sleep(0.005)
 
-    def check(self, answer):
-        """The number of the version that answered; every trace of it in the answer must say the same."""
-        number = int(answer["lens"]["version"].rsplit(".", 1)[1])
+    def check(self, status, answer):
+        """The number of the version that was asked; every trace of it in the answer must say the same."""
+        if status == 404 and answer["code"] == "unknown_lens" and "'target'" in answer["detail"]:
+            return GONE  # whether it was gone then, check_times looks
+        assert status == 200, f"{status} {answer}"
+        number = self.number_of(answer["lens"])
         resolution = answer["resolutions"][0]
-        assert answer["lens"]["sha256"] == self.hashes.get(number), f"a version that was never live: {answer}"
         assert resolution["explain"] == f"number {number}", f"a mixed answer: {answer}"
         assert round(resolution["confidence"] * 100000) == number, f"a mixed answer: {answer}"
+        if "fallback_from" not in answer:
+            assert answer["lens"]["name"] == "target", answer
+            assert answer["lens"]["sha256"] == self.hashes.get(number), f"a version that was never live: {answer}"
+            return number
+        assert (answer["lens"]["name"], number) == ("extra", 1), answer
+        failed = answer["fallback_from"]
+        number = self.number_of(failed["lens"])
+        assert failed["code"] == "lens_failed" and f"late-{number}" in failed["detail"], answer
+        assert failed["lens"]["sha256"] == self.hashes[number], answer
+        self.replaced[number] += 1  # a KeyError here: one that must not fail has failed
         return number
+
+    @staticmethod
+    def number_of(lens_name):
+        return int(lens_name["version"].rsplit(".", 1)[1])
 
     def resident(self):
         with open(f"/proc/{self.server.process.pid}/status", encoding="ascii") as file:
@@ -131,9 +159,11 @@ class Campaign:
 
     def put_good(self, in_place=False):
         self.number += 1
-        text = lens("target", self.number)
+        self.put(lens("target", self.number), in_place)
+
+    def put(self, text, in_place=False):
         self.hashes[self.number] = sha256(text)
-        self.spans[self.number] = [time.monotonic(), float("inf")]
+        self.spans[self.number] = [[time.monotonic(), float("inf")]]
         if in_place:
             with open(os.path.join(self.lenses, "target.lua"), "w", encoding="utf-8") as file:
                 file.write(text)
@@ -147,14 +177,19 @@ class Campaign:
         else:
             self.wait("target", lambda seen: seen["sha256"] == self.hashes[self.number])
             self.count_result("by the watch")
-        self.spans[self.live][1] = time.monotonic()
+        self.spans[self.live][-1][1] = time.monotonic()
         self.live = self.number
 
     def put_broken(self):
-        stage = self.rng.choice(sorted(BROKEN) + ["vanishing", "half, in place"])
+        if not self.breaks:
+            self.breaks = sorted(BROKEN) + OTHER_BREAKS
+            self.rng.shuffle(self.breaks)
+        stage = self.breaks.pop()
         self.count_result("broken: " + stage)
         if stage == "vanishing":
             return self.vanish()
+        if stage == "live data":
+            return self.put_failing_on_live_data()
         if stage == "half, in place":
             with open(os.path.join(self.lenses, "target.lua"), "w", encoding="utf-8") as file:
                 file.write(lens("target", self.number + 1)[:150])
@@ -173,11 +208,40 @@ class Campaign:
         assert seen["sha256"] == self.hashes[self.live], seen
 
     def vanish(self):
-        path = os.path.join(self.lenses, "extra.lua")
+        """The lens that everybody asks; it comes back as a new script, with nothing before it to go back to."""
+        path = os.path.join(self.lenses, "target.lua")
+        self.spans[GONE].append([time.monotonic(), float("inf")])
         os.rename(path, path + ".away")
-        self.wait("extra", lambda seen: not seen["live"])
+        self.wait("target", lambda seen: not seen["live"])
+        self.spans[self.live][-1][1] = time.monotonic()
+        self.spans[self.live].append([time.monotonic(), float("inf")])
         os.rename(path + ".away", path)
-        self.wait("extra", lambda seen: seen["live"])
+        seen = self.wait("target", lambda seen: seen["live"])
+        self.spans[GONE][-1][1] = time.monotonic()
+        assert seen["sha256"] == self.hashes[self.live], seen
+        self.safe = self.live
+
+    def put_failing_on_live_data(self):
+        """Nothing before the swap can find it: the claim that it fails on isn't there yet."""
+        self.number += 1
+        failing, source = self.number, f"late-{self.number}"
+        self.replaced[failing] = 0
+        self.put(lens("target", failing, fails_on(source)))
+        self.spans[self.safe].append([time.monotonic(), float("inf")])
+        status, answer = self.call("POST", "/v1/assert", {
+            "concept_path": "c", "predicate": "p", "value": source, "confidence": 0.5,
+            "source": {"id": source, "class": "clinical"}})
+        assert status == 201, answer
+        seen = self.wait("target", lambda seen: seen["sha256"] != self.hashes[failing] and
+                         seen["last_result"]["result"] == "auto_rolled_back")
+        self.spans[failing][-1][1] = time.monotonic()
+        self.live = self.safe
+        assert seen["sha256"] == self.hashes[self.safe], seen
+        assert seen["pinned"], seen
+        deadline = time.monotonic() + PATIENCE_S
+        while self.replaced[failing] == 0:  # at least five calls have failed; their answers may be under way
+            assert time.monotonic() < deadline, f"nobody saw the fallback answer for number {failing}"
+            time.sleep(0.005)
 
     def count_result(self, what):
         self.results[what] = self.results.get(what, 0) + 1
@@ -187,7 +251,7 @@ class Campaign:
             {"concept_path": "c", "predicate": "p", "value": value, "confidence": 0.5,
              "source": {"id": "real", "class": "clinical"}} for value in ("old", "new")])
         assert status == 201, answer
-        question = {"concept_path": "c", "predicate": "p", "lens": "target", "limit": 0}
+        question = {"concept_path": "c", "predicate": "p", "lens": "target", "fallback": "extra", "limit": 0}
         clients = BusyClients(("127.0.0.1", self.server.port), CONNECTIONS, question, self.check)
         clients.start()
         began = time.monotonic()
@@ -209,6 +273,8 @@ class Campaign:
               f"({len(clients.versions) / seconds:.0f} per second, p50 {clients.milliseconds(0.5):.1f} ms, "
               f"p99 {clients.milliseconds(0.99):.1f} ms), {len(set(clients.versions))} versions seen; "
               f"resident {before} → {after} KiB ({(growth - 1) * 100:+.1f} %)")
+        print(f"{sum(self.replaced.values())} answers by the fallback for {len(self.replaced)} versions that failed on "
+              f"live data, {clients.versions.count(GONE)} times 404 while the lens was gone")
         print(", ".join(f"{what} {count}" for what, count in sorted(self.results.items())))
         assert len(set(clients.versions)) > self.count // 3, "too few versions were seen to mean anything"
         assert growth < GROWTH_MAX, f"memory grew by {(growth - 1) * 100:.1f} %"
@@ -216,9 +282,9 @@ class Campaign:
     def check_times(self, clients):
         """Each answer's version was live at some moment between its question and itself."""
         for sent, received, number in zip(clients.sent, clients.received, clients.versions):
-            first, last = self.spans[number]
-            assert received >= first and sent <= last, \
-                f"number {number} answered from {sent} to {received}, but was live from {first} to {last}"
+            spans = self.spans[number]
+            assert any(received >= first and sent <= last for first, last in spans), \
+                f"number {number} answered from {sent} to {received}, but was live {spans}"
 
 
 def main():

@@ -178,12 +178,43 @@ class AdminScripts(unittest.TestCase):
         server = self.start(STEMEDB_ALLOWED_ORIGINS="https://good.example")
         for method, path, body in self.calls():
             for headers in ({"X-Forwarded-For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"},
+                            {"Via": "1.1 proxy"}, {"X-Real-IP": "127.0.0.1"}, {"X-Forwarded-Proto": "https"},
                             {"Origin": "http://evil.example"}, {"Origin": "null"}):
                 answer = server.request(method, path, body, headers)
                 self.assertEqual((answer.status, answer.code), (403, "forbidden"), (path, headers))
-        self.assertEqual(server.get("/v1/admin/audit").json["entries"], [])
+        self.assertEqual({entry["action"] for entry in server.get("/v1/admin/audit").json["entries"]}, {"admin.refused"})
         good = server.request("GET", SCRIPTS, headers={"Origin": "https://good.example"})
         self.assertEqual(good.status, 200)
+
+    def test_they_must_be_addressed_to_this_machine_so_that_no_rebound_page_reads_them(self):
+        server = self.start(STEMEDB_ALLOWED_ORIGINS="https://good.example")
+        for listener in ("api", "operations"):
+            for method, path, body in self.calls():
+                for host in ("evil.example", "evil.example:18180", "127.0.0.1.evil.example"):
+                    answer = server.request(method, path, body, {"Host": host}, listener=listener)
+                    self.assertEqual((answer.status, answer.code), (403, "forbidden"), (path, host))
+                    self.assertIn("Host must be", answer.json["detail"])
+            for host in ("localhost:1", "127.0.0.2", "[::1]:18180", "good.example:8443"):
+                self.assertEqual(server.request("GET", SCRIPTS, headers={"Host": host}, listener=listener).status, 200, host)
+
+    def test_refused_calls_are_audited_a_line_a_second_at_most_with_their_number(self):
+        server = self.start()
+        began = time.monotonic()
+        for number in range(7):
+            if number == 6:
+                time.sleep(1.01)  # a second after the last line there may be one again
+            answer = server.request("POST", SCRIPTS + "/mine/rollback", {}, {"Origin": "http://evil.example", "X-Actor": "eve"})
+            self.assertEqual(answer.status, 403)
+        entries = server.get("/v1/admin/audit").json["entries"]
+        took = time.monotonic() - began
+        self.assertGreaterEqual(len(entries), 2)
+        self.assertLessEqual(len(entries), took + 1)
+        for entry in entries:
+            self.assertEqual((entry["peer"], entry["actor"], entry["action"], entry["subject"], entry["result"]),
+                             ("127.0.0.1", "eve", "admin.refused", "POST /v1/admin/scripts/{name}/rollback", "forbidden"))
+            self.assertIn("web pages of this origin", entry["detail"])
+        counts = [int(entry["detail"].split(" ", 1)[0]) for entry in entries]
+        self.assertEqual((counts[-1], sum(counts)), (1, 7))
 
     def test_the_operations_listener_serves_them_too(self):
         server = self.start()
@@ -223,6 +254,13 @@ class AdminScripts(unittest.TestCase):
         self.assertEqual(server.post(SCRIPTS + "/mine/rollback").code, "no_previous_version")
         live = server.get(SCRIPTS + "/mine").json["sha256"]
         self.assertEqual(server.post(SCRIPTS + "/mine/rollback", {"to_version_sha256": live}).code, "already_live")
+
+    def test_a_policy_has_no_shadow_and_is_told_so(self):
+        server = self.start(STEMEDB_POLICIES_DIR=os.path.join(SOURCE_DIR, "policies"))
+        for body in ({}, {"source": lens("rate_limit", "2")}):
+            answer = server.post(SCRIPTS + "/rate_limit/shadow", body)
+            self.assertEqual((answer.status, answer.code), (409, "no_shadow_for_policies"))
+            self.assertIn("test a policy with its spec", answer.json["detail"])
 
     def test_bodies_and_sources_are_bounded(self):
         server = self.start()

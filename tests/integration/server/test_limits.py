@@ -52,6 +52,18 @@ class ShippedPolicy(unittest.TestCase):
         self.assertEqual([answer.headers[name] for name in FIELDS],
                          ['"points";q=10000;w=3600', '"points";r=9994;t=3', "10000", "9994", "3"])
 
+    def test_a_proxy_that_names_nobody_does_not_make_its_clients_programs_of_this_machine(self):
+        for headers in ({"Via": "1.1 proxy"}, {"X-Real-IP": "203.0.113.2"}, {"X-Forwarded-Proto": "https"}):
+            answer = self.server.request("GET", "/v1/concepts", headers=headers)
+            self.assertIn("RateLimit", answer.headers, headers)
+            unsigned = self.server.request("POST", "/v1/assert", claim(), headers)
+            self.assertEqual((unsigned.status, unsigned.code), (403, "unsigned_not_allowed"), headers)
+
+    def test_a_question_pays_for_the_lens_that_may_stand_in(self):
+        target = "/v1/query?concept_path=a&lens=consensus&fallback=recency"
+        answer = self.server.request("GET", target, headers=via("203.0.113.3"))
+        self.assertEqual(answer.headers["X-Quota-Remaining"], "9993")
+
 
 class SmallNumbers(unittest.TestCase):
     """25 points, which come back within an hour."""
@@ -97,6 +109,19 @@ class SmallNumbers(unittest.TestCase):
         answer = self.server.post("/v1/assert", body, headers | via("203.0.113.9"))
         self.assertEqual((answer.status, answer.headers["X-Quota-Remaining"]), (200, "3"))
         self.assert_refused(self.server.post("/v1/assert", body, headers | via("203.0.113.10")))
+
+    def test_forgers_do_not_lock_out_an_agent_that_has_proven_itself_behind_their_address(self):
+        def send(key, path, signature=None):
+            body = claim(timestamp=TIME, concept_path=path)
+            proof = sign(seed(key), body)
+            return self.server.post("/v1/assert", body, via("203.0.113.20") | {
+                "X-Agent-Id": proof["agent_id"], "X-Agent-Signature": signature or proof["signature"]})
+
+        self.assertEqual(send(2, "limits/known/1").status, 201)
+        for _ in range(2):
+            self.assertEqual(send(3, "limits/forged", "00" * 64).status, 401)
+        self.assert_refused(send(3, "limits/forged", "00" * 64))
+        self.assertEqual(send(2, "limits/known/2").status, 201)
 
 
 class SlowLenses(unittest.TestCase):

@@ -401,6 +401,23 @@ class BrokenLenses(unittest.TestCase):
         fixed = server.get("/v1/skeptic", concept_path="a", fallback="recency")
         self.assertEqual((fixed.status, fixed.json["errors"][0]["pointer"]), (400, "/fallback"))
 
+    def test_a_lens_that_is_stopped_is_replaced_as_well_and_counts_as_killed(self):
+        self.write_lens("loops", "while true do end")
+        server = Server(lenses_dir=self.lenses)
+        self.addCleanup(server.close)
+        server.post("/v1/assert", claim())
+        question = {"concept_path": "drugs/aspirin", "lens": "loops"}
+        self.assertEqual(server.query(**question).code, "lens_failed")
+        answer = server.query(**question, fallback="recency")
+        self.assertEqual((answer.status, answer.json["lens"]["name"]), (200, "recency"))
+        self.assertEqual(answer.json["resolutions"][0]["value"], True)
+        failed = answer.json["fallback_from"]
+        self.assertEqual((failed["lens"]["name"], failed["code"]), ("loops", "lens_failed"))
+        self.assertIn("loops.lua", failed["detail"])
+        metrics = server.get("/metrics").body.decode()
+        for name in ("stemedb_script_budget_kills_total", "stemedb_script_errors_total"):
+            self.assertRegex(metrics, name + r'\{script="loops"\} 2\b')
+
     def test_a_path_whose_lens_is_gone_is_404(self):
         for name in ("skeptic", "layered"):
             os.remove(os.path.join(self.lenses, name + ".lua"))

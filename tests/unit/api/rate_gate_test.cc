@@ -104,6 +104,11 @@ TEST_F(RateGateTest, AnswersSayWhatIsLeft) {
   EXPECT_EQ(Left(Ask(Get("/v1/concepts", Via("203.0.113.9")))), "8");
 }
 
+TEST_F(RateGateTest, AFallbackIsALensThatIsPaidFor) {
+  EXPECT_EQ(Left(Ask(Get("/v1/query?concept_path=a&lens=consensus&fallback=recency", Via("203.0.113.9")))),
+            "23");
+}
+
 TEST_F(RateGateTest, AnEmptyBucketRefusesUntilItHasFilled) {
   for (int i = 0; i < 6; ++i) ASSERT_EQ(Question("203.0.113.9").status, 200);
   const Answer refused = Question("203.0.113.9");
@@ -179,12 +184,47 @@ TEST_F(RateGateTest, ANetworkOf64BitsIsOneAddress) {
   EXPECT_EQ(Question("2001:db8:1:3::1").status, 200);
 }
 
-TEST_F(RateGateTest, ReadersAndForgersDontLockOutTheAgentsBehindTheirAddress) {
+TEST_F(RateGateTest, ReadersDontLockOutTheAgentsBehindTheirAddress) {
   for (int i = 0; i < 6; ++i) ASSERT_EQ(Question("203.0.113.9").status, 200);
   ASSERT_EQ(Question("203.0.113.9").status, 429);
   EXPECT_EQ(SignedClaim(Key(1), "203.0.113.9").status, 201);
-  for (int i = 0; i < 3; ++i) ForgedClaim(Key(2), "203.0.113.10");
-  EXPECT_EQ(Question("203.0.113.10").status, 200);
+}
+
+TEST_F(RateGateTest, ForgersDontLockOutReadersNorAgentsThatHaveProvenThemselvesThere) {
+  const std::string here = "203.0.113.10";
+  ASSERT_EQ(SignedClaim(Key(1), here).status, 201);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(ForgedClaim(Key(2), here).status, 401) << i;
+  ASSERT_EQ(ForgedClaim(Key(2), here).status, 429);
+  EXPECT_EQ(Question(here).status, 200);
+  EXPECT_EQ(SignedClaim(Key(1), here).status, 201);
+}
+
+TEST_F(RateGateTest, AnAgentThatIsNewBesideForgersComesInByItsSignatureAlone) {
+  const std::string here = "203.0.113.10";
+  for (int i = 0; i < 4; ++i) ForgedClaim(Key(2), here);
+  EXPECT_EQ(SignedClaim(Key(1), here).status, 429) << "named, it can't be told from a forger";
+  EXPECT_EQ(Ask(Post("/v1/assert", SignedBody(Key(1)), Via(here))).status, 201);
+  EXPECT_EQ(SignedClaim(Key(1), here).status, 201) << "and is known from then on";
+}
+
+TEST_F(RateGateTest, ForgeriesInAKnownAgentsNameAreStoppedAndHoldThatAgentAloneAndThereAlone) {
+  const std::string here = "203.0.113.10";
+  for (const auto& key : {Key(1), Key(2)}) ASSERT_EQ(SignedClaim(key, here).status, 201);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(ForgedClaim(Key(1), here).status, 401) << i;
+  const Answer refused = ForgedClaim(Key(1), here);
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_THAT(refused.body, HasSubstr("in this agent's name"));
+  EXPECT_EQ(SignedClaim(Key(1), here).status, 429);
+  EXPECT_EQ(SignedClaim(Key(1), "203.0.113.11").status, 201);
+  EXPECT_EQ(SignedClaim(Key(2), here).status, 201);
+}
+
+TEST_F(RateGateTest, AProxyThatNamesNobodyDoesntMakeItsClientsProgramsOfThisMachine) {
+  EXPECT_EQ(Left(Ask(Get("/v1/concepts", "Via: 1.1 proxy\r\n"))), "25");
+  EXPECT_EQ(Left(Ask(Get("/v1/concepts", "X-Real-IP: 203.0.113.9\r\n"))), "20")
+      << "all of them share a bucket";
+  EXPECT_EQ(Ask(Post("/v1/assert", "{}", "X-Forwarded-Proto: https\r\n")).status, 400);
+  EXPECT_EQ(Left(Question("203.0.113.9")), "25");
 }
 
 TEST_F(RateGateTest, WhoIsRefusedAfterItWasReadPays) {
@@ -281,6 +321,126 @@ TEST_F(FailingPolicy, IsCountedEachTimeAndLoggedOnceAMinute) {
   clock_.AdvanceMs(60'000);
   Ask(Get("/v1/concepts"));
   EXPECT_THAT(TakeLog(), HasSubstr("rate_limit.lua:5: broken"));
+}
+
+// A gate without sockets.
+class GateAlone {
+ public:
+  explicit GateAlone(const std::string& policy, api::RateGate::Options options = {}) {
+    for (const char* path :
+         {"/v1/assert", "/v1/assert/batch", "/v1/query", "/v1/lenses/compare", "/v1/concepts"})
+      router_.Add({.path = path,
+                   .methods = {http::Method::kGet, http::Method::kPost},
+                   .handler = [](http::ExchangePtr) {},
+                   .param_names = {}});
+    Publish(policy);
+    gate_ = std::make_unique<api::RateGate>(
+        live_, limiter_, proven_agents_, clock_,
+        [this](const Status& status) {
+          EXPECT_EQ(status.reason(), "policy_failed");
+          ++replaced_;
+        },
+        options);
+    gate_->Learn(router_);
+  }
+  void Publish(const std::string& policy) {
+    auto files = *script::ReadScripts(STEMEDB_SOURCE_DIR "/lenses");
+    files.push_back({"rate_limit.lua", policy});
+    auto set = script::ScriptSet::Build(files, live_.generation() + 1);
+    ASSERT_TRUE(set) << set.error().message();
+    live_.Publish(*set);
+  }
+  // What the answer says is left.
+  std::string Left(std::string_view path, http::Method method, size_t body_bytes, uint64_t items) {
+    const std::string body(body_bytes, ' '), length = std::to_string(body_bytes);
+    http::Request request;
+    request.method = method;
+    request.headers = {{"content-length", length}};
+    request.body = body;
+    request.peer_address = "203.0.113.9";
+    for (const http::Route& route : router_.routes())
+      if (route.path == path) request.route = &route;
+    EXPECT_TRUE(gate_->Judge(request).ok());
+    const Status paid = path == "/v1/concepts" ? Status::Ok() : gate_->PayFor(request, items);
+    EXPECT_TRUE(paid.ok());
+    http::Response response;
+    if (request.note != nullptr) api::RateGate::Finish(request, response);
+    for (const auto& [name, value] : response.headers)
+      if (name == "X-Quota-Remaining") return value;
+    return "unlimited";
+  }
+  std::string Concepts() { return Left("/v1/concepts", http::Method::kGet, 0, 0); }
+  api::RateGate& gate() { return *gate_; }
+  const script::ScriptCounts& counts() const { return *live_.Current()->Get("rate_limit")->counts; }
+  int replaced() const { return replaced_; }
+
+ private:
+  script::LiveScripts live_;
+  defense::Limiter limiter_{defense::Limiter::Options{}};
+  defense::ProvenAgents proven_agents_;
+  env::FakeClock clock_;
+  http::Router router_;
+  int replaced_ = 0;
+  std::unique_ptr<api::RateGate> gate_;
+};
+
+TEST(BuiltInLimit, HasThePricesOfTheShippedPolicyAndSaysThatItJudged) {
+  std::ifstream file(STEMEDB_SOURCE_DIR "/policies/rate_limit.lua");
+  const std::string shipped{std::istreambuf_iterator<char>(file), {}};
+  GateAlone policy(shipped);
+  GateAlone built_in(shipped, {.turn_ns_max = 0});  // every turn's time is used up
+  const struct {
+    const char* path;
+    http::Method method;
+    size_t body_bytes;
+    uint64_t items;
+  } requests[] = {
+      {"/v1/assert", http::Method::kPost, 1025, 1},
+      {"/v1/assert/batch", http::Method::kPost, 102'400, 500},
+      {"/v1/assert/batch", http::Method::kPost, 2'048, 0},
+      {"/v1/query", http::Method::kGet, 0, 0},
+      {"/v1/query", http::Method::kPost, 100, 2},
+      {"/v1/lenses/compare", http::Method::kPost, 1'024, 4},
+      {"/v1/concepts", http::Method::kGet, 0, 0},
+  };
+  for (const auto& request : requests) {
+    const std::string left = policy.Left(request.path, request.method, request.body_bytes, request.items);
+    EXPECT_EQ(built_in.Left(request.path, request.method, request.body_bytes, request.items), left)
+        << request.path << " " << request.items;
+  }
+  EXPECT_EQ(policy.replaced(), 0);
+  EXPECT_EQ(built_in.replaced(), 13) << "two looks at each request, and one at the last";
+}
+
+TEST(RateGateCounts, CallsAndFailuresAppearTogether) {
+  GateAlone alone(Policy("error('broken')"));
+  alone.Concepts();
+  alone.Concepts();
+  EXPECT_EQ(alone.counts().calls, 0u);
+  EXPECT_EQ(alone.counts().failures, 0u);
+  alone.gate().OnTurnEnd();
+  EXPECT_EQ(alone.counts().calls, 2u);
+  EXPECT_EQ(alone.counts().failures, 2u);
+}
+
+TEST(RateGateGenerations, APolicyThatStaysKeepsItsStateAndAChangedOneBeginsAnew) {
+  const std::string counting = R"lua(
+local calls = 0
+return {
+  kind = "policy", api = 1, hook = "rate_limit", name = "rate_limit", version = "1", description = "Dearer each time.",
+  limit = function(ctx, request)
+    calls = calls + 1
+    return { bucket = "points", cost = calls, limit = 100, window_s = 60 }
+  end,
+}
+)lua";
+  GateAlone alone(counting);
+  EXPECT_EQ(alone.Concepts(), "99");
+  EXPECT_EQ(alone.Concepts(), "97");
+  alone.Publish(counting);
+  EXPECT_EQ(alone.Concepts(), "94");
+  alone.Publish(counting + "-- another text\n");
+  EXPECT_EQ(alone.Concepts(), "93");
 }
 
 class NoPolicy : public RateGateTest {

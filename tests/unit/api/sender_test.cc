@@ -59,6 +59,14 @@ TEST(Sender, IsNobodyInParticularWhereTheProxyDoesNotSay) {
   EXPECT_EQ(Hop({{"forwarded", "for=\"_gazonk\""}}), "unknown");
 }
 
+TEST(Sender, IsNobodyInParticularBehindAProxyThatOnlyShowsItself) {
+  EXPECT_EQ(Hop({{"via", "1.1 proxy"}}), "unknown");
+  EXPECT_EQ(Hop({{"x-real-ip", "203.0.113.9"}}), "unknown")
+      << "any client may write it, and most proxies pass it on";
+  EXPECT_EQ(Hop({{"x-forwarded-proto", "https"}}), "unknown");
+  EXPECT_EQ(Hop({{"via", "1.1 proxy"}, {"x-forwarded-for", "203.0.113.9"}}), "203.0.113.9");
+}
+
 TEST(Sender, TwoFieldsThatDisagreeNameNobody) {
   EXPECT_EQ(Hop({{"forwarded", "for=6.6.6.6"}, {"x-forwarded-for", "203.0.113.9"}}), "unknown");
   EXPECT_EQ(Hop({{"forwarded", "for=203.0.113.9"}, {"x-forwarded-for", "203.0.113.9"}}), "203.0.113.9");

@@ -569,7 +569,145 @@ TEST_F(DeploymentTest, StatesOfUnchangedScriptsStayWarmOverASwap) {
   WriteLens("a", "2");
   TwoSteps();
   ASSERT_EQ(generation(), 2u);
-  EXPECT_THAT(AskText("b"), AllOf(HasSubstr("call 2"), HasSubstr(R"("generation":2)")));
+  EXPECT_THAT(AskText("b"), AllOf(HasSubstr("call 2"), HasSubstr(R"("generation":1)")));
+}
+
+TEST_F(DeploymentTest, AReloadOfAnotherLensLeavesARepeatedAnswerAsItWasToTheByte) {
+  Deploy();
+  SayTwo();
+  query::Question question = Ask("c", "b");
+  question.predicate = "p";
+  question.as_of = query::Moment{.sequence = 2, .time_ms = kTestNow};
+  clock_.AdvanceMs(5000);  // the moment is over
+  Answer(question);
+  const std::string first = answer_;
+  WriteLens("a", "2");
+  TwoSteps();
+  ASSERT_EQ(generation(), 2u);
+  clock_.AdvanceMs(5000);
+  Answer(question);
+  EXPECT_EQ(answer_, first);
+  WriteLens("b", "2");
+  TwoSteps();
+  Answer(question);
+  EXPECT_THAT(answer_, HasSubstr(R"("generation":3)"));
+}
+
+TEST_F(DeploymentTest, TwoBadVersionsShortlyAfterEachOtherGoBackToTheOneBeforeBoth) {
+  Deploy();
+  for (const char* version : {"2", "3"}) {
+    WriteLens("a", version, kFailsOnTwo);
+    TwoSteps();
+    ASSERT_EQ(LiveVersion("a"), version);
+  }
+  SayTwo();
+  for (int i = 0; i < 5; ++i) AskText("a");
+  deployment_->Step();
+  EXPECT_EQ(LiveVersion("a"), "1");
+}
+
+TEST_F(DeploymentTest, AVersionThatCameThroughItsMinuteIsGoneBackTo) {
+  Deploy();
+  WriteLens("a", "2");
+  TwoSteps();
+  clock_.AdvanceMs(61'000);
+  deployment_->Step();
+  WriteLens("a", "3", kFailsOnTwo);
+  TwoSteps();
+  SayTwo();
+  for (int i = 0; i < 5; ++i) AskText("a");
+  deployment_->Step();
+  EXPECT_EQ(LiveVersion("a"), "2");
+}
+
+TEST_F(DeploymentTest, WhatIsPutBackIsWatchedUnlessItHasComeThroughBefore) {
+  Deploy();
+  WriteLens("a", "2", kFailsOnTwo);
+  TwoSteps();
+  WriteLens("a", "3");
+  TwoSteps();
+  ASSERT_TRUE(deployment_->RollBack("a", std::nullopt, {}));
+  ASSERT_EQ(LiveVersion("a"), "2");
+  SayTwo();
+  for (int i = 0; i < 5; ++i) AskText("a");
+  deployment_->Step();
+  EXPECT_EQ(LiveVersion("a"), "1");
+}
+
+TEST_F(DeploymentTest, AVersionThatLetsEveryWideQuestionRunOutOfTimeIsTakenBack) {
+  engine_options_.script_seconds_max = 1e-9;  // whatever the lens: three pairs are too many
+  Deploy();
+  WriteLens("a", "2");
+  TwoSteps();
+  SayAll({Claim("w/1", "p", Number(1)), Claim("w/2", "p", Number(2)), Claim("w/3", "p", Number(3))});
+  query::Question wide = Ask("w", "a");
+  wide.subtree = true;
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Refusal(wide).reason(), "query_timeout");
+  deployment_->Step();
+  EXPECT_EQ(LiveVersion("a"), "1");
+  EXPECT_THAT(ErrorOf("a"), HasSubstr("5 of 5 calls failed"));
+}
+
+// Shadows of one question over `pairs` pairs, which the live version answers.
+class WideShadow : public DeploymentTest {
+ protected:
+  void AskWide(int pairs) {
+    std::vector<model::Assertion> claims;
+    for (int i = 0; i < pairs; ++i) claims.push_back(Claim("w/" + std::to_string(i), "p", Number(i)));
+    ASSERT_TRUE(testing::Write(*store_, PrepareAll(claims)).status.ok());
+    query::Question wide = Ask("w", "a");
+    wide.subtree = true;
+    wide.limit = 0;
+    Answer(wide);
+  }
+  static constexpr char kSlow[] = "local x = 0 for i = 1, 2e6 do x = x + i end";
+};
+
+TEST_F(WideShadow, AQuestionThatTheNewVersionCannotAnswerInTimeHasFailed) {
+  // So that even on a slow machine the question's own time ends first.
+  deploy_options_.shadow_seconds_max = 60;
+  Deploy();
+  AskWide(600);
+  const auto report = deployment_->Shadow("a", Lens("a", "2", kSlow), {});
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(report->failed, 1u);
+  EXPECT_THAT(report->first_failure, HasSubstr("took longer than 500 ms"));
+}
+
+TEST_F(WideShadow, EndsAmidAQuestionWhenItsTimeIsUpAndCallsThatNoFailure) {
+  deploy_options_.shadow_seconds_max = 0.05;
+  Deploy();
+  AskWide(600);
+  const auto report = deployment_->Shadow("a", Lens("a", "2", kSlow), {});
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(report->compared + report->failed, 0u);
+  EXPECT_EQ(report->not_compared, 1u);
+}
+
+TEST_F(WideShadow, AnAnswerTooLargeForTheShadowIsNoFailureOfTheLens) {
+  Deploy();
+  AskWide(600);
+  const auto report = deployment_->Shadow(
+      "a", Lens("a", "2", "", "return { winner = 1, details = { text = string.rep('x', 15000) } }"), {});
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(report->compared + report->failed, 0u);
+  EXPECT_EQ(report->not_compared, 1u);
+}
+
+TEST_F(DeploymentTest, WhatCouldNotBeComparedWaitsForAYesWhenChangesDo) {
+  deploy_options_.on_changes = deploy::OnChanges::kHold;
+  deploy_options_.shadow_seconds_max = 0;
+  Deploy();
+  WriteLens("b", "2");
+  TwoSteps();
+  EXPECT_EQ(LiveVersion("b"), "2");  // nobody has asked it anything
+  SayTwo();
+  AskText("a");
+  WriteLens("a", "2");
+  TwoSteps();
+  EXPECT_EQ(LiveVersion("a"), "1");
+  EXPECT_EQ(Counted("held"), 1);
+  EXPECT_EQ(deployment_->Reload("a", Accept::kYes, {})->outcome, Outcome::kOk);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "claims.h"
+#include "script/budget.h"
 
 namespace stemedb::script::testing {
 namespace {
@@ -194,6 +195,43 @@ TEST(LensRunner, KeepsTheStatesOfUnchangedScriptsWhenItGoesOverToAnotherSet) {
   EXPECT_EQ(explain("probe") + explain("other") + explain("another"), "call 2otherother");
   runner.Use(*ScriptSet::Build({counting}, 3));
   EXPECT_EQ(explain("probe"), "call 3");
+}
+
+double ThreadMs() { return static_cast<double>(ThreadCpuNs()) / 1e6; }
+
+// Checked with another text, since CheckScript refuses what is slow to load.
+std::shared_ptr<const ScriptSet> Unchecked(const ScriptFile& file) {
+  auto info = CheckScript(Lens("return {}"));
+  EXPECT_TRUE(info) << info.error().message();
+  info->source = file.text;
+  auto set = ScriptSet::Of({*info}, 1);
+  EXPECT_TRUE(set) << set.error().message();
+  return *set;
+}
+
+TEST(LensRunner, LoadsAStateInTheTimeOfTheCallThatNeedsIt) {
+  const Claims one({{"a"}});
+  LensRunner endless(Unchecked(Lens("return {}", "while true do end")), {});
+  for (int i = 0; i < 2; ++i) {
+    const double start = ThreadMs();
+    const auto outcome = endless.Resolve(0, one.Call());
+    ASSERT_FALSE(outcome);
+    EXPECT_THAT(std::string(outcome.error().message()), HasSubstr("stopped after 50 ms"));
+    EXPECT_EQ(endless.last_failure(), Failure::kTime);
+    EXPECT_LE(ThreadMs() - start, 100);
+  }
+  // The work takes its time once at load and once in the call: either is within the time, both aren't.
+  const std::string work = "local function work() local n = 0 for i = 1, 1e8 do n = n + i % 7 end end ";
+  LensRunner::Options options;
+  options.time_ms_max = 60'000;
+  LensRunner measured(Unchecked(Lens("work() return {}", work)), options);
+  const double start = ThreadMs();
+  ASSERT_TRUE(measured.Resolve(0, one.Call()));
+  const double took_ms = ThreadMs() - start;
+  options.time_ms_max = static_cast<int64_t>(took_ms * 1.5);
+  LensRunner both(Unchecked(Lens("work() return {}", work + "work()")), options);
+  EXPECT_FALSE(both.Resolve(0, one.Call())) << took_ms << " ms";
+  EXPECT_EQ(both.last_failure(), Failure::kTime);
 }
 
 TEST(LensRunner, KeepsItsAnswersAfterAFailure) {

@@ -185,8 +185,15 @@ TEST(PolicyDescription, SaysWhatIsWrong) {
   EXPECT_THAT(refusal("kind = 'policy'", "kind = 'police'"), HasSubstr("this server knows: lens, policy"));
 }
 
+// The shipped policies without a lens.
+Result<std::shared_ptr<const ScriptSet>> ShippedPolicies() {
+  const auto files = ReadScripts(STEMEDB_SOURCE_DIR "/policies");
+  if (!files) return files.error();
+  return ScriptSet::Build(*files, 1);
+}
+
 TEST(ShippedPolicies, KeepTheirSpecs) {
-  const auto set = ScriptSet::Load(STEMEDB_SOURCE_DIR "/policies", 1);
+  const auto set = ShippedPolicies();
   ASSERT_TRUE(set) << set.error().message();
   LensRunner runner(*set, {});
   const auto specs = ReadSpecs(STEMEDB_SOURCE_DIR "/policies");
@@ -203,8 +210,32 @@ TEST(ShippedPolicies, KeepTheirSpecs) {
   }
 }
 
+TEST(ShippedPolicies, PassTheSelfCheck) {
+  const auto set = ShippedPolicies();
+  ASSERT_TRUE(set) << set.error().message();
+  PolicyRunner runner(*set, {});
+  for (const auto& script : (*set)->scripts()) {
+    const Status passed = SelfCheckPolicy(runner, (*set)->Find(script.name));
+    EXPECT_TRUE(passed.ok()) << script.name << ": " << passed.message();
+  }
+}
+
+// Loading and the call together have five milliseconds.
+TEST(PolicyRunner, LoadsAStateInTheTimeOfTheCallThatNeedsIt) {
+  auto info = CheckScript({"rate_limit.lua", Policy("return nil")});
+  ASSERT_TRUE(info) << info.error().message();
+  info->source = Policy("return nil", "while true do end");
+  auto set = ScriptSet::Of({*info}, 1);
+  ASSERT_TRUE(set) << set.error().message();
+  PolicyRunner runner(*set, {});
+  const auto said = runner.Limit(0, {}, kNow);
+  ASSERT_FALSE(said);
+  EXPECT_EQ(said.error().code(), Code::kDeadlineExceeded);
+  EXPECT_THAT(std::string(said.error().message()), HasSubstr("stopped after 5 ms"));
+}
+
 TEST(PolicySpec, FailsWhatIsWrong) {
-  const auto set = ScriptSet::Load(STEMEDB_SOURCE_DIR "/policies", 1);
+  const auto set = ShippedPolicies();
   ASSERT_TRUE(set) << set.error().message();
   LensRunner runner(*set, {});
   const auto failure = [&](const std::string& fields) {

@@ -173,6 +173,18 @@ TEST_F(PromptTest, AnInterruptEndsWhatIsRunning) {
   EXPECT_THAT(Values("1"), ElementsAre("1"));
 }
 
+TEST_F(PromptTest, AnInterruptEndsTheSandboxsOwnFunctions) {
+  for (const char* text : {"steme.total({}, 1e15)", "pcall(steme.conflict, { 1 }, math.huge)"}) {
+    InterruptingWhile(*prompt_,
+                      [&] { EXPECT_THAT(Values(text), ElementsAre("error: interrupted")) << text; });
+  }
+  EXPECT_THAT(Values("n = 2e6; t = {}; for i = 1, n do t[i] = -i end"), ElementsAre());
+  InterruptingWhile(*prompt_,
+                    [&] { EXPECT_THAT(Values("table.sort(t)"), ElementsAre("error: interrupted")); });
+  EXPECT_THAT(Values("t[1] == -n and t[n] == -1"), ElementsAre("false"));  // it wasn't sorted to its end
+  EXPECT_THAT(Values("steme.total({ 1, 2 }, 2)"), ElementsAre("3"));
+}
+
 // The list of help and docs, both ways.
 TEST_F(PromptTest, TheSourceOfTheApiListsWhatTheSandboxOffers) {
   std::vector<std::string> offered;

@@ -180,7 +180,7 @@ TEST(Sandbox, BoundsMemory) {
         << body;
   }
   EXPECT_THAT(Failure("return 1", "local t = {} for i = 1, 1e9 do t[i] = {} end"),
-              ContainsRegex("out of memory|stopped after 100 ms"));
+              ContainsRegex("out of memory|stopped after 25 ms"));
   EXPECT_THAT(failure("local ok, e = pcall(function() local t = {} for i = 1, 1e9 do t[i] = {} end end) "
                       "return { explain = tostring(ok) .. e }"),
               HasSubstr("memory"));

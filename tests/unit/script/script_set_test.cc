@@ -11,6 +11,7 @@
 #include "crypto/sha256.h"
 #include "script/live_scripts.h"
 #include "script/script_files.h"
+#include "script/self_check.h"
 
 namespace stemedb::script::testing {
 namespace {
@@ -83,13 +84,47 @@ TEST(ScriptSet, SaysWhatADescriptionLacks) {
               HasSubstr("params.x.default must be within"));
 }
 
+TEST(ScriptSet, RefusesWhatTakesHalfACallsTimeToLoad) {
+  EXPECT_THAT(Refusal("local n = 0 for i = 1, 1e9 do n = n + i % 7 end " + Lens("return {}").text),
+              ContainsRegex("^probe.lua:1: stopped after 25 ms|^probe.lua: takes [0-9]+ µs to load"));
+  // Some 10 ms and more, of which a policy has 2.5.
+  const std::string policy =
+      "local n = 0 for i = 1, 1e7 do n = n + i % 7 end return { kind = 'policy', hook = 'rate_limit', api = "
+      "1, "
+      "name = 'rate_limit', version = '1', description = 'd', limit = function() end }";
+  const auto refused = CheckScript({"rate_limit.lua", policy});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason(), "script_invalid");
+  EXPECT_THAT(std::string(refused.error().message()),
+              ContainsRegex("a policy may take 2500, half the time of a call|stopped after 25 ms"));
+}
+
+TEST(SelfCheck, FindsALensThatKeepsSomethingBetweenCalls) {
+  const auto check = [](const std::string& body, const std::string& head) {
+    auto set = ScriptSet::Build({Lens(body, head)}, 1);
+    EXPECT_TRUE(set) << set.error().message();
+    LensRunner runner(*set, {});
+    return std::string(script::SelfCheck(runner, 0).message());
+  };
+  EXPECT_THAT(
+      check("calls = calls + 1 return { explain = 'call ' .. calls }", "local calls = 0"),
+      HasSubstr("probe.lua: answers differently when asked again: don't keep anything between calls in "
+                "upvalues"));
+  EXPECT_THAT(check("local mine = #candidates local c = 1 / last last = mine return { confidence = c }",
+                    "local last = 1"),
+              HasSubstr("answers differently when asked again"));
+  EXPECT_EQ(
+      check("calls = calls + 1 return { winner = 1, explain = 'of ' .. #candidates }", "local calls = 0"),
+      "");
+}
+
 TEST(ScriptSet, SurvivesAScriptThatFillsItsMemoryWhileLoading) {
   const std::string text =
       "local t = {} pcall(function() for i = 1, 1e9 do t[i] = ('x'):rep(60000 + i) end end) " +
       Lens("return { explain = tostring(#t) }").text;
   const auto set = ScriptSet::Build({{"probe.lua", text}}, 1);
   const std::string message = set ? "out of memory" : std::string(set.error().message());
-  EXPECT_THAT(message, ContainsRegex("memory|stopped after 100 ms"));
+  EXPECT_THAT(message, ContainsRegex("memory|stopped after 25 ms|to load"));
 }
 
 TEST(ScriptSet, LoadsADirectoryOrSaysWhyNot) {

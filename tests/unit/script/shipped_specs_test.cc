@@ -6,6 +6,7 @@
 #include <set>
 
 #include "claims.h"
+#include "script/self_check.h"
 #include "script/spec.h"
 
 namespace stemedb::script::testing {
@@ -23,6 +24,14 @@ TEST(ShippedLenses, KeepTheirSpecs) {
       std::cout << "  " << (result.failure.empty() ? "holds: " : "FAILS: ") << result.claim << "\n";
       EXPECT_EQ(result.failure, "") << spec.name << ": " << result.claim;
     }
+  }
+}
+
+TEST(ShippedLenses, PassTheSelfCheck) {
+  LensRunner runner(Shipped(), {});
+  for (const auto& script : runner.scripts().scripts()) {
+    const Status passed = SelfCheck(runner, runner.scripts().Find(script.name));
+    EXPECT_TRUE(passed.ok()) << script.name << ": " << passed.message();
   }
 }
 
@@ -52,6 +61,39 @@ TEST(Spec, EndsWhenItsCasesTakeTooLongTogether) {
   EXPECT_EQ(results->front().failure, "");
   EXPECT_LT(results->size(), 100u);
   EXPECT_NE(results->back().failure.find("not run"), std::string::npos);
+}
+
+// A spec whose tables are shared takes little of the Lua state's memory, and would take the server's.
+TEST(Spec, IsRefusedWhenItIsTooLarge) {
+  const auto refusal = [](const std::string& text) {
+    const auto cases = CheckSpec({"probe_spec.lua", text});
+    if (cases) return std::to_string(*cases) + " cases";
+    EXPECT_EQ(cases.error().reason(), "spec_invalid");
+    return std::string(cases.error().message());
+  };
+  // `claims` in each of `cases`, a text of `bytes` in each claim; lists and texts are the same ones.
+  const auto spec = [](int cases, int claims, int bytes) {
+    return "local claim, given, cases = { value = ('x'):rep(" + std::to_string(bytes) +
+           ") }, {}, {} for i = 1, " + std::to_string(claims) +
+           " do given[i] = claim end local case = { claim = 'c', given = given, expect = {} } for i = 1, " +
+           std::to_string(cases) + " do cases[i] = case end return cases";
+  };
+  EXPECT_EQ(refusal(spec(2000, 10, 1)), "2000 cases");
+  EXPECT_EQ(refusal(spec(2001, 1, 1)), "probe_spec.lua: is too large: more than 2,000 cases");
+  EXPECT_NE(refusal(spec(2000, 11, 1)).find("is too large: more than 20,000 claims"), std::string::npos);
+  EXPECT_EQ(refusal(spec(25, 10, 65536)), "25 cases");
+  EXPECT_NE(refusal(spec(26, 10, 65536)).find("is too large: more than 16 MiB of text"), std::string::npos);
+  EXPECT_NE(
+      refusal("local request = { route = ('x'):rep(60000) } local cases = {} for i = 1, 300 do cases[i] = "
+              "{ claim = 'c', request = request, expect = false } end return cases")
+          .find("more than 16 MiB of text"),
+      std::string::npos);
+  EXPECT_NE(refusal("local t = {} for i = 1, 500 do t['k' .. i] = i end local cases = {} for i = 1, 1000 do "
+                    "cases[i] = { claim = 'c', params = t } end return cases")
+                .find("more than 400,000 entries"),
+            std::string::npos);
+  EXPECT_NE(refusal("local t = {} for i = 1, 8 do t[i] = t end return t").find("is too large"),
+            std::string::npos);
 }
 
 TEST(Spec, FailsWhatIsWrong) {

@@ -54,6 +54,15 @@ TEST(Diagnostic, SaysWhatAMissingFieldLooksLike) {
             "help: version = \"1.0.0\"\n");
 }
 
+TEST(Diagnostic, NamesTheServersOwnWayToMatchPatterns) {
+  EXPECT_NE(
+      Said("local _ = ('x'):gsub('x', 'y')\nreturn {}").find("help: find the places with steme.find_all"),
+      std::string::npos);
+  EXPECT_NE(Said("local _ = ('x'):match('x')\nreturn {}").find("help: write steme.match"), std::string::npos);
+  EXPECT_NE(Said("local _ = string.gmatch('x', 'x')\nreturn {}").find("help: steme.find_all"),
+            std::string::npos);
+}
+
 TEST(CheckSpec, CountsCasesAndNamesTheFirstWrongOne) {
   EXPECT_EQ(*script::CheckSpec({"a_spec.lua", "return { { claim = \"c\", given = {}, expect = {} } }"}), 1u);
   const auto wrong = script::CheckSpec({"a_spec.lua", "return { { claim = \"c\", givn = {} } }"});
