@@ -6,7 +6,7 @@
 --
 -- Time: the script's chunk, and steme.lua's, come with fuel steps (instrument.h). What a script can call here takes at
 -- most as long as reading a text of 64 KiB once, or else it pays by what it does: `charge` takes from the script's own
--- fuel. One unit may take 20 µs.
+-- fuel. One unit, eight of a step's, may take 20 µs.
 --
 -- How a script sees claims: `candidates` and each candidate are cdata of structs without a single pointer in them, all
 -- fields const. A candidate is (row number, call number); reading a field checks both against the CallFrame and then
@@ -106,7 +106,7 @@ local function meter()
   end
   function m.link(new_take, new_fill) take, fill = new_take, new_fill end
   function m.charge(units)
-    if take(units) < 0 then m.tick() end
+    if take(8 * units) < 0 then m.tick() end
   end
   function m.bring_into(world)
     world["\128t"], world["\128l"] = m.tick, m.link
@@ -118,9 +118,9 @@ local charge = script_meter.charge
 
 -- Texts end at 64 KiB, like the values of claims. Up to 16 KiB is the rule; with every longer one the script asks for fuel
 -- in smaller rations from then on, since its operators may take longer. Called before such a text is made.
-local TEXT_MAX = 65536
+local TEXT_LIGHT, TEXT_MAX = 16384, 65536
 local function making(bytes, what, level)
-  if bytes <= frame.text_bytes then return end
+  if bytes <= TEXT_LIGHT or bytes <= frame.text_bytes then return end
   if bytes > TEXT_MAX then error(what .. ": the text would be longer than 64 KiB", level + 1) end
   frame.text_bytes = bytes
   charge(1e9)
@@ -172,7 +172,7 @@ local FIELDS = {
     local kind = row.value_kind
     if kind == 1 then return row.number end
     if kind == 2 then return row.number ~= 0 end
-    making(min(row.value_text_size, TEXT_MAX), "value", 1)
+    if row.value_text_size > TEXT_LIGHT then making(min(row.value_text_size, TEXT_MAX), "value", 1) end
     return ffi_string(row.value_text, row.value_text_size)
   end,
 }
@@ -390,7 +390,7 @@ function strings.format(form, ...)
       error("string.format takes strings, numbers and booleans, got a " .. kind, 2)
     end
   end
-  charge(numbers / 4 + bytes / 1024)
+  if numbers > 8 or bytes > 1024 then charge(numbers / 4 + bytes / 1024) end
   -- %f of a large number makes some 400 bytes. What that comes to isn't known, the allocator has the last word.
   making(bytes > TEXT_MAX and bytes or min(bytes + 410 * numbers, TEXT_MAX), "string.format", 2)
   return string_format(form, ...)
@@ -473,11 +473,12 @@ do
   setfenv(steme_chunk, world)
 end
 local steme = steme_chunk()
+local context
 local generic_voices, generic_leader, generic_weights = steme.voices, steme.leader, steme.weights
 
 function steme.voices(claims)
   if not istype("steme_candidates", claims) then return generic_voices(claims) end
-  charge(frame.rows_count / 256)
+  if context.candidates_count > 256 then charge(context.candidates_count / 256) end
   frame.count_voices(frame)
   local values = frame.values_count
   local voices = table_new(min(values, 4096), 0)
@@ -488,9 +489,10 @@ function steme.weights(claims, count)
   if not istype("steme_candidates", claims) then return generic_weights(claims, count) end
   local values = frame.values_count
   local weights = table_new(min(values, 4096), 0)
-  charge(frame.rows_count / 256)
   for v = 1, values do weights[v] = 0 end
-  for i = 0, min(count or huge, frame.rows_count) - 1 do
+  local last = min(count or huge, frame.rows_count)
+  if last > 256 then charge(last / 256) end
+  for i = 0, last - 1 do
     local row = frame.rows + i
     local v = row.value_index + 1
     weights[v] = weights[v] + row.weight
@@ -500,8 +502,9 @@ end
 function steme.leader(claims, weights)
   if not istype("steme_candidates", claims) then return generic_leader(claims, weights) end
   local best, most
-  charge(frame.values_count / 256)
-  for v = 0, frame.values_count - 1 do
+  local values = frame.values_count
+  if values > 256 then charge(values / 256) end
+  for v = 0, values - 1 do
     local weight, first = weights[v + 1], frame.first_claims[v]
     if weight and type(weight) ~= "number" then
       error("steme.leader wants weights that are numbers, got " .. type(weight), 2)
@@ -573,7 +576,7 @@ local function lacks(what)
   return { __index = function(_, key) error(what .. " '" .. tostring(key) .. "'", 2) end }
 end
 local param_values = setmetatable({}, lacks("the script describes no parameter"))
-local context = setmetatable({ params = sealed(param_values) }, lacks("ctx has no field"))
+context = setmetatable({ params = sealed(param_values) }, lacks("ctx has no field"))
 local ctx = sealed(context)
 
 -- What the script said ------------------------------------------------------------------------------------------------
