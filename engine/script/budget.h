@@ -17,11 +17,11 @@ int64_t ThreadCpuNs();
 
 class Budget {
  public:
-  // Units of fuel for each Tick. What one unit pays for takes a nanosecond as a rule, and at most as long as
-  // the script's longest text takes to be read as a hexadecimal number, the dearest operator: some 1.3 µs for
-  // 1 KiB. So there are at most 45 ms between two ticks.
-  static constexpr double kFuel = 2048;
-  static constexpr double kFuelMin = 16;
+  // Units of fuel for each Tick. Eight pay for the dearest operator (instrument.h), which takes a nanosecond
+  // as a rule, and at most as long as the script's longest text takes to be read as a hexadecimal number:
+  // some 20 µs for 16 KiB. So there are at most 45 ms between two ticks.
+  static constexpr double kFuel = 8 * 2048;
+  static constexpr double kFuelMin = 8 * 16;
 
   // From here on the time counts. Without it there is no limit.
   void Start(int64_t time_ms_max);

@@ -28,11 +28,16 @@ constexpr std::string_view kPrefix =
     "f=n end) ";
 
 // Between statements another step is put in when this much has gathered.
-constexpr unsigned kNewStepAt = 64;
+constexpr unsigned kNewStepAt = 8 * 64;
+
+constexpr unsigned kStep = 2;
+constexpr unsigned kDear = 8;
+constexpr unsigned kJoin = 4;
+constexpr unsigned kCompare = 1;
 
 struct Step {
   size_t offset = 0;
-  unsigned weight = 1;
+  unsigned weight = kStep;
   std::string_view label;  // of a goto: pays for that label's steps too
 };
 
@@ -40,8 +45,9 @@ enum class Block : uint8_t { kFunction, kWhileHead, kForHead, kLoop, kRepeat, kU
 
 struct Open {
   Block block;
-  size_t base;  // the step that pays when the block is entered
-  size_t step;  // the step that pays now
+  size_t base;            // the step that pays when the block is entered
+  size_t step;            // the step that pays now
+  bool iterates = false;  // a for that calls an iterator
 };
 
 bool EndsExpression(const Token& token) {
@@ -97,7 +103,7 @@ class Instrumenter {
                     file_ + ":" + std::to_string(Here().line) + ": " + what);
   }
 
-  size_t NewStep(size_t offset, unsigned weight = 1) {
+  size_t NewStep(size_t offset, unsigned weight = kStep) {
     steps_.push_back({offset, weight, {}});
     return steps_.size() - 1;
   }
@@ -111,7 +117,7 @@ class Instrumenter {
       case TokenKind::kSymbol:
         return Symbol();
       case TokenKind::kString:
-        if (EndsExpression(Before())) Costs();  // f "text"
+        if (EndsExpression(Before())) Costs(kDear);  // f "text"
         return;
       default:
         return;
@@ -127,18 +133,19 @@ class Instrumenter {
     if (steps_[open.step].weight > kNewStepAt) open.step = NewStep(Start(Here()));
   }
 
-  void Costs() {
-    Pay(blocks_.back().step);
+  void Costs(unsigned weight) {
+    Pay(blocks_.back().step, weight);
     // The condition of a loop runs once more than its body.
     const Block block = blocks_.back().block;
     if ((block == Block::kWhileHead || block == Block::kUntil) && blocks_.size() > 1) {
-      Pay(blocks_[blocks_.size() - 2].step);
+      Pay(blocks_[blocks_.size() - 2].step, weight);
     }
   }
 
-  void Pay(size_t step) {
-    if (++steps_[step].weight > kStepWeightMax) {
-      Refuse("more than " + std::to_string(kStepWeightMax) +
+  void Pay(size_t step, unsigned weight) {
+    steps_[step].weight += weight;
+    if (steps_[step].weight > kStepWeightMax) {
+      Refuse("more than " + std::to_string(kStepWeightMax / kDear) +
              " operators and calls without a statement in between: split it into functions");
     }
   }
@@ -148,17 +155,18 @@ class Instrumenter {
     if (text == "::") return Label();
     const bool binary = EndsExpression(Before());
     if (text == "(" || text == "{") {
-      if (binary) Costs();  // a call
+      if (binary) Costs(kDear);  // a call
       return;
     }
-    if (text == "...") return Costs();
-    if (text != "+" && text != "-" && text != "*" && text != "/" && text != "%" && text != "^" &&
-        text != ".." && text != "<" && text != ">" && text != "<=" && text != ">=") {
-      return;
-    }
+    if (text == "...") return Costs(kDear);
+    unsigned weight = 0;
+    if (text == "<" || text == ">" || text == "<=" || text == ">=") weight = kCompare;
+    if (text == "..") weight = kJoin;
+    if (text == "+" || text == "-" || text == "*" || text == "/" || text == "%" || text == "^")
+      weight = kDear;
     const bool literal =
         After(1).kind == TokenKind::kNumber && (!binary || Before().kind == TokenKind::kNumber);
-    if (!literal) Costs();
+    if (weight != 0 && !literal) Costs(weight);
   }
 
   // ::name::
@@ -173,7 +181,11 @@ class Instrumenter {
     const std::string_view text = Here().text;
     if (text == "function") return Function();
     if (text == "while") return Push(Block::kWhileHead, NewStep(0));
-    if (text == "for") return Push(Block::kForHead, blocks_.back().step);
+    if (text == "for") {
+      Push(Block::kForHead, blocks_.back().step);
+      blocks_.back().iterates = !After(2).Is("=");
+      return;
+    }
     if (text == "repeat") return Push(Block::kRepeat, NewStep(End(Here())));
     if (text == "if") return Push(Block::kBranch, blocks_.back().step);
     if (text == "do") return Do();
@@ -201,8 +213,9 @@ class Instrumenter {
       steps_[open.step].offset = End(Here());
       open.block = Block::kLoop;
     } else if (open.block == Block::kForHead) {
-      open = {Block::kLoop, 0, 0};
-      open.base = open.step = NewStep(End(Here()), 2);  // the iterator is called
+      open.block = Block::kLoop;
+      open.base = open.step =
+          NewStep(End(Here()), open.iterates ? kStep + kDear : kStep);  // an iterator is called
     } else {
       Push(Block::kBranch, open.step);
     }

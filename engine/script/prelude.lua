@@ -7,9 +7,9 @@
 --
 -- and by prompt.cc, which takes `safe`, FIELDS and the way to the fuel of what is typed as well.
 --
--- Time: the script's chunk, and steme.lua's, come with fuel steps (instrument.h). What a script can call here takes at
+-- Time: the script's chunk comes with fuel steps (instrument.h). What a script can call here takes at
 -- most as long as reading a text of 64 KiB once, or else it pays by what it does: `charge` takes from the script's own
--- fuel. One unit may take 20 µs.
+-- fuel. One unit, eight of a step's, may take 20 µs.
 --
 -- How a script sees claims: `candidates` and each candidate are cdata of structs without a single pointer in them, all
 -- fields const. A candidate is (row number, call number); reading a field checks both against the CallFrame and then
@@ -90,40 +90,31 @@ end
 
 -- Time ---------------------------------------------------------------------------------------------------------------
 
+-- What the names in the first line of a rewritten script stand for (instrument.h), and how to take from its fuel.
 local script_source
--- A meter is one chunk's fuel: what the names in its first line stand for (instrument.h), and how to take from it.
-local function meter()
-  local take, fill = function() return 1 end, function() end  -- for a chunk without steps
-  local m = {}
-  -- Once C++ says stop it always does, and the fuel stays below 0: whatever the script catches, its next step is here
-  -- again. C++ fails the call whatever the script returns.
-  function m.tick()
-    local fuel = frame.tick(frame)
-    if fuel >= 0 then return fill(fuel) end
-    for level = 2, 16 do
-      local info = frame.stopped_line == 0 and getinfo(level, "Sl")
-      if not info then break end
-      if info.source == script_source then frame.stopped_line = info.currentline end
-    end
-    error("stopped: the script's time is over", 0)
+local take, fill = function() return 1 end, function() end  -- for a script without steps
+local function link(script_take, script_fill) take, fill = script_take, script_fill end
+-- Once C++ says stop it always does, and the fuel stays below 0: whatever the script catches, its next step is here
+-- again. C++ fails the call whatever the script returns.
+local function tick()
+  local fuel = frame.tick(frame)
+  if fuel >= 0 then return fill(fuel) end
+  for level = 2, 16 do
+    local info = frame.stopped_line == 0 and getinfo(level, "Sl")
+    if not info then break end
+    if info.source == script_source then frame.stopped_line = info.currentline end
   end
-  function m.link(new_take, new_fill) take, fill = new_take, new_fill end
-  function m.charge(units)
-    if take(units) < 0 then m.tick() end
-  end
-  function m.bring_into(world)
-    world["\128t"], world["\128l"] = m.tick, m.link
-  end
-  return m
+  error("stopped: the script's time is over", 0)
 end
-local script_meter, steme_meter = meter(), meter()
-local charge = script_meter.charge
+local function charge(units)
+  if take(8 * units) < 0 then tick() end
+end
 
 -- Texts end at 64 KiB, like the values of claims. Up to 16 KiB is the rule; with every longer one the script asks for fuel
 -- in smaller rations from then on, since its operators may take longer. Called before such a text is made.
-local TEXT_MAX = 65536
+local TEXT_LIGHT, TEXT_MAX = 16384, 65536
 local function making(bytes, what, level)
-  if bytes <= frame.text_bytes then return end
+  if bytes <= TEXT_LIGHT or bytes <= frame.text_bytes then return end
   if bytes > TEXT_MAX then error(what .. ": the text would be longer than 64 KiB", level + 1) end
   frame.text_bytes = bytes
   charge(1e9)
@@ -175,7 +166,7 @@ local FIELDS = {
     local kind = row.value_kind
     if kind == 1 then return row.number end
     if kind == 2 then return row.number ~= 0 end
-    making(min(row.value_text_size, TEXT_MAX), "value", 1)
+    if row.value_text_size > TEXT_LIGHT then making(min(row.value_text_size, TEXT_MAX), "value", 1) end
     return ffi_string(row.value_text, row.value_text_size)
   end,
 }
@@ -331,6 +322,8 @@ local function offset_of(from, size, what)
 end
 function strings.find(text, what, from)
   if type(text) ~= "string" or type(what) ~= "string" then error("string.find wants two strings", 2) end
+  local bytes = #text + #what
+  if bytes > 1024 then charge(bytes / 4096) end
   local at = frame.find(text, #text, offset_of(from, #text, "string.find"), what, #what)
   if at < 0 then return nil end
   return at + 1, at + #what
@@ -393,7 +386,7 @@ function strings.format(form, ...)
       error("string.format takes strings, numbers and booleans, got a " .. kind, 2)
     end
   end
-  charge(numbers / 4 + bytes / 1024)
+  if numbers > 8 or bytes > 1024 then charge(numbers / 4 + bytes / 1024) end
   -- %f of a large number makes some 400 bytes. What that comes to isn't known, the allocator has the last word.
   making(bytes > TEXT_MAX and bytes or min(bytes + 410 * numbers, TEXT_MAX), "string.format", 2)
   return string_format(form, ...)
@@ -470,20 +463,42 @@ for _, name in ipairs({ "band", "bor", "bxor" }) do bits[name] = of_numbers("bit
 -- Helpers ------------------------------------------------------------------------------------------------------------
 
 -- steme.lua works on any sequence of candidates; for the question's own, whole, the engine knows the answer already.
-do
-  local world = { math = math }
-  steme_meter.bring_into(world)
-  setfenv(steme_chunk, world)
-end
+setfenv(steme_chunk, { math = math })
 if policy_chunk then
   setfenv(policy_chunk, { error = error, type = type, tostring = tostring, string = { find = string_find } })
 end
 local steme = steme_chunk()
+local context
 local generic_voices, generic_leader, generic_weights = steme.voices, steme.leader, steme.weights
+local generic_by_value, generic_total, generic_conflict = steme.by_value, steme.total, steme.conflict
 
+-- steme.lua has no steps: its loops are as long as the list, which is bounded and paid for here.
+local LIST_MAX = 65536
+local function of_length(n, what)
+  if type(n) ~= "number" then error(what .. " wants a number of values, got " .. type(n), 3) end
+  if n > 64 then
+    if n > LIST_MAX and n > frame.rows_count then error(what .. ": a list of more than 65536, and than there are claims", 3) end
+    charge(n / 16)
+  end
+end
+function steme.by_value(claims)
+  of_length(#claims, "steme.by_value")
+  return generic_by_value(claims)
+end
+function steme.total(weights, values)
+  of_length(values, "steme.total")
+  return generic_total(weights, values)
+end
+function steme.conflict(weights, values)
+  of_length(values, "steme.conflict")
+  return generic_conflict(weights, values)
+end
 function steme.voices(claims)
-  if not istype("steme_candidates", claims) then return generic_voices(claims) end
-  charge(frame.rows_count / 256)
+  if not istype("steme_candidates", claims) then
+    of_length(#claims, "steme.voices")
+    return generic_voices(claims)
+  end
+  if context.candidates_count > 256 then charge(context.candidates_count / 256) end
   frame.count_voices(frame)
   local values = frame.values_count
   local voices = table_new(min(values, 4096), 0)
@@ -491,12 +506,16 @@ function steme.voices(claims)
   return voices
 end
 function steme.weights(claims, count)
-  if not istype("steme_candidates", claims) then return generic_weights(claims, count) end
+  if not istype("steme_candidates", claims) then
+    of_length(#claims, "steme.weights")
+    return generic_weights(claims, count)
+  end
   local values = frame.values_count
   local weights = table_new(min(values, 4096), 0)
-  charge(frame.rows_count / 256)
   for v = 1, values do weights[v] = 0 end
-  for i = 0, min(count or huge, frame.rows_count) - 1 do
+  local last = min(count or huge, frame.rows_count)
+  if last > 256 then charge(last / 256) end
+  for i = 0, last - 1 do
     local row = frame.rows + i
     local v = row.value_index + 1
     weights[v] = weights[v] + row.weight
@@ -504,10 +523,14 @@ function steme.weights(claims, count)
   return weights
 end
 function steme.leader(claims, weights)
-  if not istype("steme_candidates", claims) then return generic_leader(claims, weights) end
+  if not istype("steme_candidates", claims) then
+    of_length(#claims, "steme.leader")
+    return generic_leader(claims, weights)
+  end
   local best, most
-  charge(frame.values_count / 256)
-  for v = 0, frame.values_count - 1 do
+  local values = frame.values_count
+  if values > 256 then charge(values / 256) end
+  for v = 0, values - 1 do
     local weight, first = weights[v + 1], frame.first_claims[v]
     if weight and type(weight) ~= "number" then
       error("steme.leader wants weights that are numbers, got " .. type(weight), 2)
@@ -579,7 +602,7 @@ local function lacks(what)
   return { __index = function(_, key) error(what .. " '" .. tostring(key) .. "'", 2) end }
 end
 local param_values = setmetatable({}, lacks("the script describes no parameter"))
-local context = setmetatable({ params = sealed(param_values) }, lacks("ctx has no field"))
+context = setmetatable({ params = sealed(param_values) }, lacks("ctx has no field"))
 local ctx = sealed(context)
 
 -- What the script said ------------------------------------------------------------------------------------------------
@@ -699,7 +722,7 @@ local function adopt(chunk)
   end, __metatable = false })
   setfenv(chunk, world)
   script_source = getinfo(chunk, "S").source
-  script_meter.bring_into(safe)
+  safe["\128t"], safe["\128l"] = tick, link
   local said = chunk()
   if type(said) ~= "table" then error("a script must return a table, got " .. type(said), 0) end
   if said.kind == "policy" and policy_chunk then
@@ -716,4 +739,4 @@ for name in next, loaded do loaded[name] = nil end
 for name in next, globals do globals[name] = nil end
 
 -- The caller anchors ffi: LuaJIT keeps the metatypes in tables that nothing but the library's own functions holds.
-return adopt, run, param_values, ffi, safe, FIELDS, script_meter.link
+return adopt, run, param_values, ffi, safe, FIELDS, link

@@ -43,9 +43,8 @@ struct Prompt::Impl {
   size_t memory_used = 0;
   lua_State* lua = nullptr;
   std::atomic<bool> is_interrupted{false};
-  std::string answer;      // of the function that Lua called last
-  std::string text;        // with steps (instrument.h)
-  std::string steme_text;  // the same; only while opening
+  std::string answer;  // of the function that Lua called last
+  std::string text;    // with steps (instrument.h)
 
   ~Impl() {
     if (lua != nullptr) lua_close(lua);
@@ -165,7 +164,7 @@ int Prompt::Impl::Build(lua_State* lua) {
   const int build = lua_gettop(lua);
   Load(lua, kPreludeLua, "=prelude");
   lua_pushlightuserdata(lua, &self->frame);
-  Load(lua, self->steme_text, "=steme");
+  Load(lua, kStemeLua, "=steme");
   lua_call(lua, 2, 7);  // adopt, run, param_values, ffi, safe, fields, link
   lua_pushvalue(lua, -4);
   lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.ffi");  // see the end of prelude.lua
@@ -223,9 +222,6 @@ Result<std::unique_ptr<Prompt>> Prompt::Open(PromptOptions options) {
   auto impl = std::make_unique<Impl>();
   impl->options = std::move(options);
   impl->FillFrame();
-  auto steme = Instrument("steme", kStemeLua);
-  if (!steme) return steme.error();
-  impl->steme_text = std::move(*steme);
   impl->lua = lua_newstate(&Impl::Allocate, impl.get());
   if (impl->lua == nullptr) {
     return Status(Code::kResourceExhausted, "script_memory", "the system has no memory for a Lua state");
@@ -233,7 +229,6 @@ Result<std::unique_ptr<Prompt>> Prompt::Open(PromptOptions options) {
   if (lua_cpcall(impl->lua, &Impl::Build, impl.get()) != 0) {
     return Status(Code::kInternal, "prompt_failed", std::string(View(impl->lua, -1)));
   }
-  impl->steme_text = std::string();
   return std::unique_ptr<Prompt>(new Prompt(std::move(impl)));
 }
 

@@ -137,9 +137,6 @@ Result<std::unique_ptr<State>> State::Open(const std::string& file, std::string_
   auto text = state->Prepare(source);
   if (!text) return text.error();
   state->text_ = std::move(text).value();
-  auto steme = state->Prepare(kStemeLua);
-  if (!steme) return steme.error();
-  state->steme_text_ = std::move(steme).value();
   CallFrame& frame = state->frame_;
   frame.state = state.get();
   frame.text_bytes = kTextLight;
@@ -166,7 +163,7 @@ Result<std::unique_ptr<State>> State::Open(const std::string& file, std::string_
   for (int slot = kScriptTable; slot <= kDescribe; ++slot) {
     lua_rawgeti(state->lua_, LUA_REGISTRYINDEX, kRegistry + slot);
   }
-  state->source_ = state->text_ = state->steme_text_ = std::string();
+  state->source_ = state->text_ = std::string();
   return state;
 }
 
@@ -181,7 +178,7 @@ int State::OpenProtected(lua_State* lua) {
   luaL_openlibs(lua);
   LoadTrusted(lua, kPreludeLua, "=prelude");
   lua_pushlightuserdata(lua, &state->frame_);
-  LoadTrusted(lua, state->steme_text_, "=steme");
+  LoadTrusted(lua, kStemeLua, "=steme");
   lua_pushlightuserdata(lua, &state->policy_frame_);
   LoadTrusted(lua, kPolicyLua, "=policy");
   lua_call(lua, 4, 4);  // adopt, run, param_values, ffi

@@ -93,7 +93,6 @@ class State {
   std::string chunk_name_;
   std::string source_;  // as written, and
   std::string text_;    // with fuel steps in it; only while opening
-  std::string steme_text_;
   Memory memory_;
   lua_State* lua_ = nullptr;
   CallFrame frame_{};

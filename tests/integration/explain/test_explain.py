@@ -66,12 +66,15 @@ class Explain(unittest.TestCase):
     def test_the_computation_by_hand_notices_any_number_that_is_off(self):
         for lens in LENSES:
             resolutions = self.explained(lens=lens, decay=True).json["resolutions"]
-            good = next(one for one in resolutions if len(one["claims"]) > 2 and one["candidates_count"] > 4)
+            good = next(one for one in resolutions if len(one["claims"]) > 2 and one["candidates_count"] > 4
+                        and any(claim["source_class"] != "regulatory" for claim in one["candidates"]))
             self.assertEqual(differences(lens, {}, good), [])
+            # The claims of the highest class don't decay, so their age says nothing.
+            aging = next(i for i, one in enumerate(good["candidates"]) if one["source_class"] != "regulatory")
             for path in (["confidence"], ["conflict_score"], ["candidates_count"], ["status"], ["winner"], ["said_by", "weights"],
                          ["claims", 1, "weight"], ["claims", 0, "share"], ["claims", 0, "assertions_count"],
                          ["candidates", 1, "effective_confidence"], ["candidates", 2, "weight"],
-                         ["candidates", 0, "value_share"], ["candidates", 3, "role"], ["candidates", 0, "timestamp"]):
+                         ["candidates", 0, "value_share"], ["candidates", 3, "role"], ["candidates", aging, "timestamp"]):
                 bad = json.loads(json.dumps(good))
                 *way, last = path
                 place = bad

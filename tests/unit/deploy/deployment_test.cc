@@ -561,8 +561,12 @@ TEST_F(DeploymentTest, APolicyBelongsToItsOwnDirectoryAndNamesAreUniqueOverBoth)
 }
 
 TEST_F(DeploymentTest, StatesOfUnchangedScriptsStayWarmOverASwap) {
-  Write("b.lua", "local kept = 0\n" +
-                     Lens("b", "1", "kept = kept + 1", "return { winner = 1, explain = 'call ' .. kept }"));
+  Write("b.lua",
+        "local kept = 0\n" +
+            // The self-check, which asks everything twice, has no such claims.
+            Lens("b", "1",
+                 "if #candidates == 2 and candidates[1].value_kind == 'number' then kept = kept + 1 end",
+                 "return { winner = 1, explain = 'call ' .. kept }"));
   Deploy();
   SayTwo();
   EXPECT_THAT(AskText("b"), HasSubstr("call 1"));

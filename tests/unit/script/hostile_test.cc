@@ -147,7 +147,9 @@ TEST(HostileScripts, AreManyAndLeaveNothingBehind) {
     ExpectHonestAnswer(honest);
   }
   malloc_trim(0);
-  EXPECT_LE(mallinfo2().uordblks, heap + (64 << 10));
+  // glibc counts the small blocks that it keeps for a thread as used: 64 sizes, 7 of each, some 230 KiB at
+  // most. A KiB lost by each script would be 2 MiB by now.
+  EXPECT_LE(mallinfo2().uordblks, heap + (256 << 10));
   EXPECT_LE(Status("VmRSS"), resident + 2048);
 }
 

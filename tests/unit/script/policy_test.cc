@@ -142,7 +142,8 @@ TEST_F(PolicyTest, AStateThatFailedIsMadeAnew) {
 }
 
 TEST_F(PolicyTest, HasAMemoryCap) {
-  EXPECT_THAT(Ask("local t = {} for i = 1, 1e8 do t[i] = { i } end"), HasSubstr("out of memory (cap 8 MiB)"));
+  EXPECT_THAT(Ask("local t = {} for i = 1, 1000 do t[i] = string.rep('x', 60000) .. i end"),
+              HasSubstr("out of memory (cap 8 MiB)"));
 }
 
 TEST_F(PolicyTest, IsStoppedAfterFiveMilliseconds) {
