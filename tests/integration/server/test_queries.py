@@ -399,7 +399,7 @@ class BrokenLenses(unittest.TestCase):
         alone = server.query(concept_path="a", fallback="recency")
         self.assertEqual((alone.status, alone.json["errors"][0]["pointer"]), (400, "/fallback"))
         fixed = server.get("/v1/skeptic", concept_path="a", fallback="recency")
-        self.assertEqual((fixed.status, fixed.json["errors"][0]["pointer"]), (400, "/fallback"))
+        self.assertEqual((fixed.status, fixed.json["errors"][0]["pointer"]), (400, "fallback"))
 
     def test_a_lens_that_is_stopped_is_replaced_as_well_and_counts_as_killed(self):
         self.write_lens("loops", "while true do end")
