@@ -61,20 +61,23 @@ std::string ReadFields(lua_State* lua, const Fields& fields) {
   if (lua_type(lua, -1) != LUA_TTABLE) return "must be a table";
   const int table = lua_gettop(lua);
   lua_pushnil(lua);
-  std::string error;
-  while (error.empty() && lua_next(lua, table) != 0) {
+  // All of them, also behind a wrong one: a case's name is among them. Lua's order is none, so of several
+  // faults the first by its text is told.
+  std::string first;
+  while (lua_next(lua, table) != 0) {
     const std::string name =
         lua_type(lua, -2) == LUA_TSTRING ? std::string(TopText(lua, -2)) : "[list entry]";
     const auto found = fields.find(name);
-    error = found == fields.end() ? "is no known field" : found->second(lua);
+    std::string error = found == fields.end() ? "is no known field" : found->second(lua);
     if (!error.empty()) {
       if (error.front() != '.' && error.front() != '[') error.insert(0, " ");
       error.insert(0, name);
+      if (first.empty() || error < first) first = std::move(error);
     }
     lua_pop(lua, 1);
   }
   lua_settop(lua, table);
-  return error;
+  return first;
 }
 
 FieldReader List(std::function<std::string(lua_State*)> read) {

@@ -402,10 +402,10 @@ class BrokenLenses(unittest.TestCase):
         self.assertEqual((fixed.status, fixed.json["errors"][0]["pointer"]), (400, "fallback"))
 
     def test_a_lens_that_is_stopped_is_replaced_as_well_and_counts_as_killed(self):
-        self.write_lens("loops", "while true do end")
+        self.write_lens("loops", 'while candidates[1].source == "boom" do end return {}')
         server = Server(lenses_dir=self.lenses)
         self.addCleanup(server.close)
-        server.post("/v1/assert", claim())
+        server.post("/v1/assert", claim(source={"id": "boom"}))
         question = {"concept_path": "drugs/aspirin", "lens": "loops"}
         self.assertEqual(server.query(**question).code, "lens_failed")
         answer = server.query(**question, fallback="recency")

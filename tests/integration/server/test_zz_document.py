@@ -86,7 +86,7 @@ class Document(unittest.TestCase):
         # Counted and logged; the request itself is judged by the built-in limit.
         self.assertEqual(table - told, {("policy_failed", 500)})
         self.assertEqual(told - table, {("not_found", 404), ("method_not_allowed", 405), ("payload_too_large", 413),
-                                        ("internal", 500)})
+                                        ("internal", 500), ("query_timeout", 504)})
 
     def test_every_field_that_the_server_knows_is_documented(self):
         # An unknown field's problem lists what is allowed.
