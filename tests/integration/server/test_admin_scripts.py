@@ -278,7 +278,7 @@ class AdminScripts(unittest.TestCase):
         # Some 10 ms for each of 200 pairs: each question takes all the time that it may.
         slow = lens("slow", "1", "local n = 0 for i = 1, 2e6 do n = n + i % 7 end return { winner = 1, explain = '' .. n }")
         body = {"source": slow, "question": {"concept_path": "slow/*", "limit": 0}}
-        waiting = [threading.Thread(target=server.post, args=(SCRIPTS + "/try", body)) for _ in range(65)]
+        waiting = [threading.Thread(target=server.post, args=(SCRIPTS + "/try", body)) for _ in range(120)]
         for thread in waiting:
             thread.start()
         refused = set()
