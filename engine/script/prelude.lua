@@ -13,7 +13,9 @@
 --
 -- How a script sees claims: `candidates` and each candidate are cdata of structs without a single pointer in them, all
 -- fields const. A candidate is (row number, call number); reading a field checks both against the CallFrame and then
--- reads the row in place. So nothing is copied that isn't touched, a candidate kept from an earlier call gives an
+-- reads the row in place. LuaJIT gives a struct's own fields to whoever names them, so C++ puts random digits for SECRET
+-- into their names: else a script could count its calls.
+-- So nothing is copied that isn't touched, a candidate kept from an earlier call gives an
 -- error instead of stale memory, and the trace compiler removes the objects altogether in hot loops.
 local address, steme_chunk, policy_address, policy_chunk = ...
 
@@ -21,6 +23,7 @@ local ffi = require("ffi")
 local bit = require("bit")
 local table_new = require("table.new")
 local error, type, tostring, tonumber, select, setfenv = error, type, tostring, tonumber, select, setfenv
+local pcall, xpcall = pcall, xpcall
 local setmetatable, getmetatable, newproxy, next, ipairs = setmetatable, getmetatable, newproxy, next, ipairs
 local floor, huge, min = math.floor, math.huge, math.min
 local string_char, string_find, string_format, string_rep = string.char, string.find, string.format, string.rep
@@ -72,8 +75,8 @@ typedef struct steme_frame {
   steme_match matched;
 } steme_frame;
 
-typedef struct candidate { const uint32_t _row; const uint32_t _call; } steme_candidate;
-typedef struct candidates { const uint32_t _candidates; } steme_candidates;
+typedef struct candidate { const uint32_t row_SECRET; const uint32_t call_SECRET; } steme_candidate;
+typedef struct candidates { const uint32_t candidates_SECRET; } steme_candidates;
 ]]
 local frame = ffi.cast("steme_frame *", address)
 
@@ -179,12 +182,13 @@ local Candidate = ffi.metatype("steme_candidate", {
   __index = function(candidate, key)
     local read = FIELDS[key]
     if not read then return unknown_field(key) end
-    if candidate._call ~= frame.call or candidate._row >= frame.rows_count then return stale() end
-    return read(frame.rows + candidate._row)
+    if candidate.call_SECRET ~= frame.call or candidate.row_SECRET >= frame.rows_count then return stale() end
+    return read(frame.rows + candidate.row_SECRET)
   end,
   __newindex = read_only,
   __eq = function(a, b)
-    return istype("steme_candidate", a) and istype("steme_candidate", b) and a._row == b._row and a._call == b._call
+    return istype("steme_candidate", a) and istype("steme_candidate", b)
+      and a.row_SECRET == b.row_SECRET and a.call_SECRET == b.call_SECRET
   end,
   __tostring = function() return "candidate" end,
   __metatable = false,
@@ -261,7 +265,7 @@ local function sorted_keys(t)
 end
 
 local safe = {
-  assert = assert, pcall = pcall, xpcall = xpcall, select = select, tonumber = tonumber, type = type,
+  assert = assert, select = select, tonumber = tonumber, type = type,
   unpack = unpack,
 }
 -- A far level would walk a deep stack.
@@ -269,6 +273,32 @@ function safe.error(message, level)
   if level == nil then level = 1 end
   if type(level) ~= "number" then error("error wants a number as level, got " .. type(level), 2) end
   error(message, level >= 1 and min(level, 8) + 1 or 0)
+end
+-- How deep a call goes before the stack is full, and how much fits into memory, depends on what was compiled and
+-- collected: an answer must not follow from it, so these two can't be caught.
+local function is_exhausted(message)
+  return type(message) == "string" and (string_find(message, "stack overflow", 1, true)
+    or string_find(message, "not enough memory", 1, true) or message == "error in error handling")
+end
+local function unless_exhausted(ok, message, ...)
+  if not ok and is_exhausted(message) then error(message, 0) end
+  return ok, message, ...
+end
+function safe.pcall(...) return unless_exhausted(pcall(...)) end
+function safe.xpcall(f, handler, ...)
+  local caught
+  local function watch(message)
+    if is_exhausted(message) then
+      caught = message
+      return message
+    end
+    return handler(message)
+  end
+  local function finish(...)
+    if caught then error(caught, 0) end
+    return unless_exhausted(...)
+  end
+  return finish(xpcall(f, watch, ...))
 end
 function safe.tostring(value)
   local kind = type(value)
@@ -543,11 +573,11 @@ function steme.leader(claims, weights)
   return best and best + 1
 end
 local function live(c)
-  return istype("steme_candidate", c) and c._call == frame.call and c._row < frame.rows_count
+  return istype("steme_candidate", c) and c.call_SECRET == frame.call and c.row_SECRET < frame.rows_count
 end
 function steme.smaller_id(a, b)
   if not live(a) or not live(b) then error("steme.smaller_id wants two candidates of this call", 2) end
-  return frame.compare_ids(frame.rows[a._row].id, frame.rows[b._row].id) < 0
+  return frame.compare_ids(frame.rows[a.row_SECRET].id, frame.rows[b.row_SECRET].id) < 0
 end
 
 -- Patterns, in linear time (RE2). Called through the frame, with what C++ found in frame.matched.

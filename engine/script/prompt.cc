@@ -13,6 +13,7 @@
 #include "script/embedded.h"
 #include "script/instrument.h"
 #include "script/matcher.h"
+#include "script/prelude_text.h"
 #include "script/reference.h"
 #include "script/utf8.h"
 
@@ -162,7 +163,7 @@ int Prompt::Impl::Build(lua_State* lua) {
   Load(lua, kPromptLua, "=prompt");
   lua_call(lua, 0, 1);
   const int build = lua_gettop(lua);
-  Load(lua, kPreludeLua, "=prelude");
+  Load(lua, PreludeText(), "=prelude");
   lua_pushlightuserdata(lua, &self->frame);
   Load(lua, kStemeLua, "=steme");
   lua_call(lua, 2, 7);  // adopt, run, param_values, ffi, safe, fields, link

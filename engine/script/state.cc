@@ -14,6 +14,7 @@
 #include "script/details.h"
 #include "script/embedded.h"
 #include "script/instrument.h"
+#include "script/prelude_text.h"
 #include "script/utf8.h"
 #include "script/weights.h"
 
@@ -27,7 +28,7 @@ constexpr int kAnchor = 4;  // registry only: the ffi library
 // Where OpenProtected leaves them for Open: far from what luaL_ref hands out.
 constexpr int kRegistry = 1000;
 
-// The text of Lua's own memory error, as it looks when it was caught and thrown again.
+// The text of Lua's own memory error; when it was caught and thrown again, behind a place.
 constexpr std::string_view kLuaOutOfMemory = "not enough memory";
 
 // What a place in front of a message may add to a text.
@@ -176,7 +177,7 @@ State::~State() {
 int State::OpenProtected(lua_State* lua) {
   auto* state = static_cast<State*>(lua_touserdata(lua, 1));
   luaL_openlibs(lua);
-  LoadTrusted(lua, kPreludeLua, "=prelude");
+  LoadTrusted(lua, PreludeText(), "=prelude");
   lua_pushlightuserdata(lua, &state->frame_);
   LoadTrusted(lua, kStemeLua, "=steme");
   lua_pushlightuserdata(lua, &state->policy_frame_);
@@ -260,7 +261,8 @@ std::string State::TakeError(int code) {
     return StoppedError();
   }
   std::string text;
-  const bool text_says_so = lua_type(lua_, -1) == LUA_TSTRING && lua_tostring(lua_, -1) == kLuaOutOfMemory;
+  const bool text_says_so = lua_type(lua_, -1) == LUA_TSTRING &&
+                            std::string_view(lua_tostring(lua_, -1)).ends_with(kLuaOutOfMemory);
   if (code == LUA_ERRMEM || ((memory_.refused || memory_.text_refused) && text_says_so)) {
     failure_ = Failure::kMemory;
     text = "out of memory (cap " + Megabytes(options_.memory_bytes_max) + ")";

@@ -116,7 +116,7 @@ TEST(Sandbox, RefusesCandidatesOfAnEarlierCall) {
 }
 
 TEST(Sandbox, RefusesForgedCandidates) {
-  EXPECT_THAT(Failure("return steme.smaller_id({_row = -1, _call = candidates[1]._call}, candidates[1])"),
+  EXPECT_THAT(Failure("return steme.smaller_id({_row = -1, _call = 1}, candidates[1])"),
               HasSubstr("wants two candidates"));
   EXPECT_THAT(Failure("return steme.smaller_id(1LL, 2LL)"), HasSubstr("wants two candidates"));
   EXPECT_THAT(Failure("local x = candidates[1]()"), HasSubstr("probe.lua:1: "));
@@ -250,6 +250,27 @@ TEST(Sandbox, EndsRecursion) {
   EXPECT_THAT(Failure("error('plain', 0)"), HasSubstr("probe.lua:1: plain"));
   EXPECT_THAT(Failure("error('\\255\\0\\254')"), HasSubstr("\xEF\xBF\xBD"));
   EXPECT_EQ(Failure("table.sort({3, 1, 2, 5, 4}, function() return true end) return {}"), "answered: ");
+}
+
+// How deep the stack is, and how much fits into memory, depends on what was compiled and collected.
+TEST(Sandbox, LetsNobodyCatchAFullStackOrMemory) {
+  const std::string deep = "local d = 0 local function f() d = d + 1 return 1 + f() end ";
+  EXPECT_THAT(Failure(deep + "pcall(f) return { explain = tostring(d) }"), HasSubstr("stack overflow"));
+  EXPECT_THAT(Failure(deep + "xpcall(f, function() end) return { explain = tostring(d) }"),
+              HasSubstr("probe.lua"));
+  EXPECT_THAT(Failure("local t = {} pcall(function() for i = 1, 1e9 do t[i] = ('x'):rep(60000) .. i end end) "
+                      "return { explain = tostring(#t) }"),
+              ::testing::AnyOf(HasSubstr("out of memory"), HasSubstr("stopped after")));
+  EXPECT_EQ(Explain("pcall(error, 'x', 0)"), "false");
+  EXPECT_EQ(Explain("select('#', pcall(function() return 1, nil, nil end))"), "4");
+}
+
+TEST(Sandbox, HidesWhatACandidateIsMadeOf) {
+  for (const char* field : {"_row", "_call", "row_SECRET", "call_SECRET", "_candidates"}) {
+    EXPECT_THAT(Failure("return { explain = tostring(candidates[1]['" + std::string(field) + "']) }"),
+                HasSubstr("a candidate has no field"));
+  }
+  EXPECT_EQ(Explain("candidates['_candidates']"), "nil");
 }
 
 TEST(Sandbox, ChecksWhatAScriptReturns) {
