@@ -35,10 +35,29 @@ constexpr unsigned kDear = 8;
 constexpr unsigned kJoin = 4;
 constexpr unsigned kCompare = 1;
 
+// A loop that counts up by one to a plain limit pays for so many passes at once that they cost about this
+// much: a step in each pass costs a short body 5 to 10 percent of its time. No more than one statement may
+// cost (kStepWeightMax), so ticks come hardly later for it.
+constexpr unsigned kStretch = kStepWeightMax;
+constexpr unsigned kPassesMin = 16;  // of a stretch; with fewer it doesn't pay
+// Each takes six of the 200 local variables that a function may have.
+constexpr int kStretchedMax = 4;  // one inside the other
+
 struct Step {
   size_t offset = 0;
   unsigned weight = kStep;
   std::string_view label;  // of a goto: pays for that label's steps too
+  size_t stretched = 0;    // a loop's number + 1: that loop pays in stretches, if it may
+};
+
+// for NAME = START, LIMIT do … end, where START is a whole number, and LIMIT a name or its length.
+struct CountingLoop {
+  const Token* keyword = nullptr;
+  const Token* start = nullptr;
+  std::string_view limit;
+  const Token* end = nullptr;  // null until it is known
+  bool is_left = false;  // by a break, which would leave the stretch alone, or a return: then it is short
+  bool too_deep = false;
 };
 
 enum class Block : uint8_t { kFunction, kWhileHead, kForHead, kLoop, kRepeat, kUntil, kBranch };
@@ -48,6 +67,7 @@ struct Open {
   size_t base;            // the step that pays when the block is entered
   size_t step;            // the step that pays now
   bool iterates = false;  // a for that calls an iterator
+  size_t counting = 0;    // a loop's number + 1
 };
 
 bool EndsExpression(const Token& token) {
@@ -82,7 +102,7 @@ class Instrumenter {
 
   Result<std::string> Run() {
     blocks_.push_back({Block::kFunction, 0, NewStep(0)});
-    for (at_ = 0; Here().kind != TokenKind::kEnd && error_.ok(); ++at_) Take();
+    for (at_ = 0; error_.ok() && Here().kind != TokenKind::kEnd; ++at_) Take();
     if (error_.ok() && blocks_.size() != 1) EndUntils();
     if (error_.ok() && blocks_.size() != 1) Refuse("a block that never ends: an 'end' is missing");
     if (!error_.ok()) return error_;
@@ -181,11 +201,8 @@ class Instrumenter {
     const std::string_view text = Here().text;
     if (text == "function") return Function();
     if (text == "while") return Push(Block::kWhileHead, NewStep(0));
-    if (text == "for") {
-      Push(Block::kForHead, blocks_.back().step);
-      blocks_.back().iterates = !After(2).Is("=");
-      return;
-    }
+    if (text == "for") return For();
+    if (text == "break" || text == "return") return LeaveLoop();
     if (text == "repeat") return Push(Block::kRepeat, NewStep(End(Here())));
     if (text == "if") return Push(Block::kBranch, blocks_.back().step);
     if (text == "do") return Do();
@@ -196,6 +213,46 @@ class Instrumenter {
     if (text == "end") return Close();
     if (text == "until") return Until();
     if (text == "goto") return Goto();
+  }
+
+  void For() {
+    const CountingLoop loop = CountingLoopHere();
+    Push(Block::kForHead, blocks_.back().step);
+    blocks_.back().iterates = !After(2).Is("=");
+    if (loop.keyword == nullptr) return;
+    loops_.push_back(loop);
+    blocks_.back().counting = loops_.size();
+  }
+
+  // Without a keyword when it isn't one. On one line, so that errors of the limit keep theirs.
+  CountingLoop CountingLoopHere() const {
+    CountingLoop loop;
+    const bool is_length = After(5).Is("#");
+    const size_t name = is_length ? 6 : 5;
+    const bool counts = After(1).kind == TokenKind::kName && After(2).Is("=") && IsWhole(After(3)) &&
+                        After(4).Is(",") && After(name).kind == TokenKind::kName &&
+                        After(name + 1).Is("do") && After(name + 1).line == Here().line;
+    if (!counts) return loop;
+    loop.keyword = &Here();
+    loop.start = &After(3);
+    loop.limit = source_.substr(Start(After(5)), End(After(name)) - Start(After(5)));
+    const auto stretched =
+        std::count_if(blocks_.begin(), blocks_.end(), [](const Open& open) { return open.counting != 0; });
+    loop.too_deep = stretched >= kStretchedMax;
+    return loop;
+  }
+
+  static bool IsWhole(const Token& token) {
+    return token.kind == TokenKind::kNumber && token.text.size() <= 9 &&
+           std::all_of(token.text.begin(), token.text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  }
+
+  void LeaveLoop() {
+    for (auto open = blocks_.rbegin(); open != blocks_.rend(); ++open) {
+      if (open->block == Block::kBranch) continue;
+      if (open->block == Block::kLoop && open->counting != 0) loops_[open->counting - 1].is_left = true;
+      return;
+    }
   }
 
   void Push(Block block, size_t step) { blocks_.push_back({block, step, step}); }
@@ -216,6 +273,7 @@ class Instrumenter {
       open.block = Block::kLoop;
       open.base = open.step =
           NewStep(End(Here()), open.iterates ? kStep + kDear : kStep);  // an iterator is called
+      steps_[open.step].stretched = open.counting;
     } else {
       Push(Block::kBranch, open.step);
     }
@@ -225,6 +283,7 @@ class Instrumenter {
     const Block block = blocks_.back().block;
     const bool closes = block == Block::kFunction || block == Block::kLoop || block == Block::kBranch;
     if (!closes || blocks_.size() == 1) return Refuse("an 'end' without a block that it ends");
+    if (blocks_.back().counting != 0) loops_[blocks_.back().counting - 1].end = &Here();
     blocks_.pop_back();
   }
 
@@ -270,28 +329,72 @@ class Instrumenter {
     return weight;
   }
 
+  // What stands in the place of source[from, to).
+  struct Edit {
+    size_t from, to;
+    std::string text;
+  };
+
   std::string Write() const {
-    std::vector<size_t> order(steps_.size());
-    std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](size_t a, size_t b) { return steps_[a].offset < steps_[b].offset; });
+    std::vector<Edit> edits;
+    for (const Step& step : steps_) {
+      const unsigned weight = Weight(step);
+      const unsigned passes = kStretch / weight;
+      if (step.stretched != 0 && passes >= kPassesMin && MayStretch(loops_[step.stretched - 1])) {
+        Stretch(loops_[step.stretched - 1], passes, weight, edits);
+      } else {
+        edits.push_back({step.offset, step.offset, Pay(std::to_string(weight))});
+      }
+    }
+    std::stable_sort(edits.begin(), edits.end(),
+                     [](const Edit& a, const Edit& b) { return a.from < b.from; });
     std::string text(kPrefix);
-    text.reserve(kPrefix.size() + source_.size() + steps_.size() * 40);
+    text.reserve(kPrefix.size() + source_.size() + edits.size() * 40);
     size_t done = 0;
-    for (const size_t number : order) {
-      const Step& step = steps_[number];
-      text += source_.substr(done, step.offset - done);
-      done = step.offset;
-      text +=
-          " \x80"
-          "f=\x80"
-          "f-" +
-          std::to_string(Weight(step)) +
-          " if \x80"
-          "f<0 then \x80t() end ";
+    for (const Edit& edit : edits) {
+      text += source_.substr(done, edit.from - done);
+      text += edit.text;
+      done = edit.to;
     }
     text += source_.substr(done);
     return text;
+  }
+
+  static std::string Pay(const std::string& weight) {
+    return " \x80"
+           "f=\x80"
+           "f-" +
+           weight +
+           " if \x80"
+           "f<0 then \x80t() end ";
+  }
+
+  static bool MayStretch(const CountingLoop& loop) {
+    return loop.end != nullptr && !loop.is_left && !loop.too_deep;
+  }
+
+  // Two loops: over the stretches, each of which pays, and over the passes of one. N is the limit, C the
+  // first pass of the stretch, M its last.
+  void Stretch(const CountingLoop& loop, unsigned passes, unsigned weight, std::vector<Edit>& edits) const {
+    std::string head = " do local \x80n=" + std::string(loop.limit) +
+                       (loop.limit.front() == '#' ? "" : "+0") +
+                       " for \x80"
+                       "c=" +
+                       std::string(loop.start->text) + ",\x80n," + std::to_string(passes) +
+                       " do local \x80m=\x80"
+                       "c+" +
+                       std::to_string(passes - 1) + " if \x80m>\x80n then \x80m=\x80n end";
+    head +=
+        Pay("(\x80m-\x80"
+            "c+1)*" +
+            std::to_string(weight));
+    edits.push_back({Start(*loop.keyword), Start(*loop.keyword), std::move(head)});
+    edits.push_back({Start(*loop.start), End(*loop.start),
+                     "\x80"
+                     "c"});
+    const size_t limit = static_cast<size_t>(loop.limit.data() - source_.data());
+    edits.push_back({limit, limit + loop.limit.size(), "\x80m"});
+    edits.push_back({End(*loop.end), End(*loop.end), " end end "});
   }
 
   const std::string& file_;
@@ -300,6 +403,7 @@ class Instrumenter {
   size_t at_ = 0;
   std::vector<Open> blocks_;
   std::vector<Step> steps_;
+  std::vector<CountingLoop> loops_;
   std::map<std::string_view, std::vector<size_t>> labels_;
   Status error_;
 };

@@ -6,13 +6,16 @@
 // What is put in, always on the line where it belongs, so that line numbers stay true:
 //   at the start        local F,T=0,T L(function(n) F=F-n return F end,function(n) F=n end)
 //   a step              F=F-W if F<0 then T() end
-// F, T and L stand for names that begin with the byte 0x80, which no script can write. L, given by the
-// prelude, takes the two functions that take from the counter and fill it; T, the same, fills it or raises an
-// error.
+//   for i = 1, #x do …  do local N=#x+0 for C=1,N,K do local M=C+K-1 if M>N then M=N end STEP for i = C, M do
+//   …
+// F, T, L, N, C and M stand for names that begin with the byte 0x80, which no script can write. L, given by
+// the prelude, takes the two functions that take from the counter and fill it; T, the same, fills it or
+// raises an error.
 //
-// Steps are behind the parameters of every function, at the head of every loop's body, before every goto and
-// every label, and between statements where many costly operators come in a row. W is 2 for the step itself
-// and then, for all that runs before the next step, what it may cost if it meets a long text: 8 for
+// Steps are behind the parameters of every function, at the head of every loop's body (of a short loop that
+// counts up to a name or a length, and has no break, only once in K passes, for all of them), before every
+// goto and every label, and between statements where many costly operators come in a row. W is 2 for the step
+// itself and then, for all that runs before the next step, what it may cost if it meets a long text: 8 for
 // arithmetic (which reads texts as numbers), calls and `...`, 4 for `..`, 1 for a comparison.
 #pragma once
 

@@ -27,6 +27,7 @@ std::string Show(const std::string& source) {
     const std::string weight = shown.substr(number, shown.find(' ', number) - number);
     shown.replace(at, end + 5 - at, "<" + weight + ">");
   }
+  std::replace(shown.begin(), shown.end(), '\x80', '$');
   return shown;
 }
 
@@ -39,6 +40,45 @@ TEST(Instrument, PutsAStepIntoEveryFunctionAndLoop) {
   EXPECT_EQ(Show("do end if a then else end"), "<2>do end if a then else end");
   EXPECT_EQ(Show("while (function() return 1 end)() do end"),
             "<10>while (function()<2> return 1 end)() do<10> end");
+}
+
+TEST(Instrument, LetsACountingLoopPayForManyPassesAtOnce) {
+  EXPECT_EQ(Show("for i = 1, #t do x = x + i end"),
+            "<2> do local $n=#t for $c=1,$n,409 do local $m=$c+408 if $m>$n then $m=$n end<($m-$c+1)*10>"
+            "for i = $c, $m do x = x + i end end end ");
+  EXPECT_THAT(Show("for i = 2, n do f(i) end"), HasSubstr("local $n=n+0 for $c=2,$n,409 do"));
+  const std::string inner = Show("for i = 1, n do for j = 1, n do if j then break end end end");
+  EXPECT_THAT(inner, HasSubstr("for i = $c, $m do for j = 1, n do<2> if j then break end end end end end "))
+      << "a break would leave the stretch alone";
+  for (const char* source : {
+           "for i = 1, n do if i then break end end",
+           "for i = 1, n do if i then return i end end",
+           "for i = 1, #t + 1 do end",
+           "for i = 1, f() do end",
+           "for i = 1, t.n do end",
+           "for i = 1, #t.n do end",
+           "for i = 1.5, #t do end",
+           "for i = 1000000000, #t do end",
+           "for i = a, #t do end",
+           "for i = -1, #t do end",
+           "for i = 1, #t, 2 do end",
+           "for i = 1,\n#t do end",
+           "for k, v in pairs(t) do end",
+       })
+    EXPECT_EQ(Show(source).find('$'), std::string::npos) << source;
+  std::string dear;
+  for (int i = 0; i < 40; ++i) dear += " + x";
+  EXPECT_EQ(Show("for i = 1, n do y = x" + dear + " end").find('$'), std::string::npos)
+      << "it may cost too much";
+  EXPECT_THAT(Show("for i = 1, n do f(function() for j = 1, 2 do break end return 1 end) end"),
+              HasSubstr("$c"))
+      << "what leaves a function inside leaves no stretch";
+  std::string nested, ends;
+  for (int i = 0; i < 6; ++i) nested += "for i = 1, n do ", ends += " end";
+  const std::string deep = Show(nested + ends);
+  size_t stretched = 0;
+  for (size_t at = 0; (at = deep.find("local $n", at)) != std::string::npos; ++at) ++stretched;
+  EXPECT_EQ(stretched, 4u);
 }
 
 TEST(Instrument, PutsAStepBeforeGotosAndLabels) {
@@ -137,6 +177,22 @@ TEST(Instrument, ChangesNoMeaning) {
       "do local x = 1 goto done end ::done:: ::again:: return 2",
       "local s = '' for i = 3, 1, -1 do s = s .. i end for i = 1, 0 do s = s .. 'no' end return s",
       "local s = 0 for i = 0.1, 1, 0.1 do s = s + 1 end return s",
+      "local s, n = '', 1000 for i = 1, n do s = s .. i % 7 end return s, #s",
+      "local t, s = {}, 0 for i = 1, 500 do t[i] = i end for i = 2, #t do s = s + t[i] t[i + 1] = 1 end "
+      "return s",
+      "local t, s = {}, 0 for i = 1, #t do s = 1 end for i = 7, #t do s = 1 end return s",
+      "local n, s = 2.5, 0 for i = 1, n do n = 100 s = s + i end return s",
+      "local n, s = '12', 0 for i = 1, n do s = s + i end return s",
+      "local n, s = 0 / 0, 0 for i = 1, n do s = 1 end return s",
+      "local n, s = 300, 0 for i = 0, n do if i % 2 == 0 then goto on end s = s + i ::on:: end return s",
+      "local n, s = 300, 0 for i = 1, n do if i == 200 then goto out end s = s + i end ::out:: return s",
+      "local n, f = 300, {} for i = 1, n do f[i] = function() i = i + 1 return i end end "
+      "return f[1](), f[1](), f[2](), f[300]()",
+      "local n = 3 local s = '' for i = 1, n do for j = 1, n do for k = 1, n do s = s .. i .. j .. k end end "
+      "end "
+      "return s",
+      "local n = 3\nlocal t\nfor i = 1, n do\n if i == 2 then\n t.x = 1 end end",
+      "local t\n\nfor i = 1, #t do end",
       "local s = 0 for --[[x]] i --[[y]] = --[[z]] 1,2 do--[[q]]s=s+i end--",
       "return(function(...)return...end)(1,2)",
       "local f=function()return'x'end return f()..f'y'..#[[z]]",
