@@ -7,22 +7,15 @@ return {
   description = "The lowest tier decides by its strongest claim; volume never beats authority.",
 
   resolve = function(ctx, candidates)
-    local best = 1
-    for i = 2, #candidates do
-      local c, lead = candidates[i], candidates[best]
-      if c.tier < lead.tier or (c.tier == lead.tier and (c.weight > lead.weight
-        or (c.weight == lead.weight and steme.smaller_id(c, lead)))) then
-        best = i
-      end
-    end
-
-    local tier, weights, claims = candidates[best].tier, {}, 0
-    for v = 1, ctx.values_count do weights[v] = 0 end
+    local best, tier, weights, claims = 1, candidates[1].tier, {}, 0
     for i = 1, #candidates do
       local c = candidates[i]
+      if c.tier < tier then tier, best, weights, claims = c.tier, i, {}, 0 end
       if c.tier == tier then
-        weights[c.value_index] = weights[c.value_index] + c.weight
+        local value, lead = c.value_index, candidates[best]
+        weights[value] = (weights[value] or 0) + c.weight
         claims = claims + 1
+        if c.weight > lead.weight or (c.weight == lead.weight and steme.smaller_id(c, lead)) then best = i end
       end
     end
     local notes

@@ -105,6 +105,18 @@ std::string Shorten(std::string_view text, size_t width) {
   return std::string(text.substr(0, end)) + "…";
 }
 
+std::string ShortenFront(std::string_view text, size_t width) {
+  size_t left = WidthOf(text);
+  if (left <= width) return std::string(text);
+  if (width == 0) return "";
+  while (left > width - 1) {
+    const size_t bytes = First(text).bytes;
+    left -= WidthOf(text.substr(0, bytes));
+    text.remove_prefix(bytes);
+  }
+  return "…" + std::string(text);
+}
+
 std::string Fit(std::string_view text, size_t width, Align align) {
   std::string fitting = Shorten(text, width);
   const std::string blanks(width - WidthOf(fitting), ' ');

@@ -23,6 +23,8 @@ size_t WidthOf(std::string_view text);
 
 // Visible text in at most `width` columns, with "…" at the end when something is cut off.
 std::string Shorten(std::string_view text, size_t width);
+// The same from the other side: the text's end, behind "…".
+std::string ShortenFront(std::string_view text, size_t width);
 
 enum class Align : unsigned char { kLeft, kRight };
 // Visible text, shortened or filled up with blanks to exactly `width` columns.

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <lua.hpp>
+#include <string_view>
 
 #include "script/utf8.h"
 
@@ -19,6 +21,22 @@ bool IsName(const std::string& name) {
   if (name.empty() || name.size() > kNameBytesMax || name[0] < 'a' || name[0] > 'z') return false;
   return std::all_of(name.begin(), name.end(),
                      [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+
+// Whether valid UTF-8 has a control character (also one above ASCII), or one that turns the direction of
+// text: with these a text can look like another, or steer a terminal.
+bool HasControl(std::string_view text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = [&](size_t ahead) {
+      return i + ahead < text.size() ? static_cast<uint8_t>(text[i + ahead]) : uint8_t{0};
+    };
+    if (byte(0) < 0x20 || byte(0) == 0x7F || (byte(0) == 0xC2 && byte(1) < 0xA0)) return true;
+    if (byte(0) != 0xE2) continue;
+    const bool is_direction = (byte(1) == 0x80 && byte(2) >= 0xA8 && byte(2) <= 0xAE) ||
+                              (byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9);
+    if (is_direction) return true;
+  }
+  return false;
 }
 
 // Reads fields of one table on the stack; the first thing that is wrong stays in `error`.
@@ -231,6 +249,9 @@ Result<ScriptInfo> DescribeScript(lua_State* lua, int index, const std::string& 
   info.name = reader.Text("name", kNameBytesMax);
   info.version = reader.Text("version", 32);
   info.description = reader.Text("description", 1024);
+  if (HasControl(info.version))
+    reader.Fail("version",
+                "has a control character: it is shown with every answer, so write it like \"1.0.0\"");
   if (!reader.error().empty()) return invalid(reader.error());
   if (info.kind != "lens" && info.kind != "policy")
     return invalid("kind is '" + info.kind + "'; this server knows: lens, policy");

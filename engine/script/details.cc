@@ -15,6 +15,8 @@
 namespace stemedb::script {
 namespace {
 
+constexpr size_t kPlaceBytesMax = 120;
+
 class Walk {
  public:
   Walk(lua_State* lua, size_t bytes_max, Budget& budget, std::string& out)
@@ -33,6 +35,8 @@ class Walk {
   void Fail(std::string what) {
     if (error_.empty()) error_ = std::move(what);
   }
+  // About the value that the walk is at: "details.list[2] " and what it is.
+  void FailHere(const std::string& what) { Fail("details" + CleanUtf8(place_, kPlaceBytesMax) + " " + what); }
   bool ok() {
     if (out_.size() > bytes_max_) Fail("details of more than " + std::to_string(bytes_max_ >> 10) + " KiB");
     return error_.empty();
@@ -42,6 +46,7 @@ class Walk {
   size_t bytes_max_;
   Budget& budget_;
   std::string& out_;
+  std::string place_;  // of the value that the walk is at
   std::string error_;
 };
 
@@ -63,8 +68,12 @@ std::vector<std::string_view> Walk::Keys(int index) {
   lua_pushnil(lua_);
   while (lua_next(lua_, index) != 0) {
     lua_pop(lua_, 1);
-    if (lua_type(lua_, -1) != LUA_TSTRING) {
-      Fail("details with a key that is not a string (lists have 1, 2, … without a gap)");
+    if (const int type = lua_type(lua_, -1); type != LUA_TSTRING) {
+      const std::string key = type == LUA_TNUMBER ? NumberText(lua_tonumber(lua_, -1))
+                                                  : "a " + std::string(lua_typename(lua_, type));
+      FailHere("with the key [" + key + "]: " +
+               (place_.empty() ? "keys are strings here, so a list needs a name: { list = { … } }"
+                               : "keys are strings, or those of a list: 1, 2, … without a gap"));
     } else {
       keys.push_back(View(lua_, -1));
       bytes += keys.back().size();
@@ -81,6 +90,7 @@ std::vector<std::string_view> Walk::Keys(int index) {
 }
 
 void Walk::Object(int index, int depth) {
+  const size_t place_size = place_.size();
   const auto keys = Keys(index);
   out_ += '{';
   for (size_t i = 0; i < keys.size() && ok(); ++i) {
@@ -90,18 +100,23 @@ void Walk::Object(int index, int depth) {
     out_ += ':';
     lua_pushlstring(lua_, keys[i].data(), keys[i].size());  // interned already: finds it, allocates nothing
     lua_rawget(lua_, index);
+    place_.append(1, '.').append(keys[i]);
     Value(depth);
+    place_.resize(place_size);
     lua_pop(lua_, 1);
   }
   out_ += '}';
 }
 
 void Walk::Array(int index, size_t size, int depth) {
+  const size_t place_size = place_.size();
   out_ += '[';
   for (size_t i = 1; i <= size && ok(); ++i) {
     if (i != 1) out_ += ',';
     lua_rawgeti(lua_, index, static_cast<int>(i));
+    place_ += "[" + std::to_string(i) + "]";
     Value(depth);
+    place_.resize(place_size);
     lua_pop(lua_, 1);
   }
   out_ += ']';
@@ -133,7 +148,10 @@ void Walk::Value(int depth) {
       return;
     case LUA_TNUMBER: {
       const double number = lua_tonumber(lua_, index);
-      if (!std::isfinite(number)) return Fail("details with a number that is not finite");
+      if (!std::isfinite(number)) {
+        return FailHere("that is " + NumberText(number) +
+                        ": a number must be finite (leave it out, or write it as a string)");
+      }
       return AppendJsonNumber(out_, number);
     }
     case LUA_TTABLE:
@@ -142,12 +160,20 @@ void Walk::Value(int depth) {
       if (IsArray(index)) return Array(index, lua_objlen(lua_, index), depth + 1);
       return Object(index, depth + 1);
     default:
-      return Fail(std::string("details with a ") + lua_typename(lua_, lua_type(lua_, index)) +
-                  " in them (strings, numbers, booleans and tables can be shown)");
+      return FailHere(std::string("that is a ") + lua_typename(lua_, lua_type(lua_, index)) +
+                      ": strings, numbers, booleans and tables can be shown");
   }
 }
 
 }  // namespace
+
+std::string NumberText(double number) {
+  if (std::isnan(number)) return "nan";  // without its sign
+  if (std::isinf(number)) return std::to_string(number);
+  std::string text;
+  AppendJsonNumber(text, number);
+  return text;
+}
 
 std::string AppendDetails(lua_State* lua, int index, size_t bytes_max, Budget& budget, std::string& out) {
   Walk walk(lua, bytes_max, budget, out);

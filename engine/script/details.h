@@ -15,6 +15,9 @@ inline constexpr int kDetailsDepthMax = 8;
 // Lua stack slots that AppendDetails may need.
 inline constexpr int kDetailsStack = 4 * kDetailsDepthMax + 8;
 
+// "0.5"; also what JSON has no number for: "nan", "inf", "-inf".
+std::string NumberText(double number);
+
 // Appends the table at the absolute stack index `index` as a JSON object. Gives what is wrong with it, or
 // nothing. Gives up when the script's time is over: a table can be large and yield little text. Raises no Lua
 // error.

@@ -14,6 +14,7 @@
 #include <numeric>
 #include <vector>
 
+#include "script/call_frame.h"
 #include "script/lexer.h"
 
 namespace stemedb::script {
@@ -129,6 +130,11 @@ class Instrumenter {
   }
 
   void Take() {
+    // What is in the text from the start never comes by the allocator, which would shrink the rations for it.
+    if (Here().text.size() > kTextLight) {
+      return Refuse("a text or name of more than " + std::to_string(kTextLight >> 10) +
+                    " KiB: put it together from shorter ones");
+    }
     if (EndsUntil()) EndUntils();
     if (StartsStatement(Here()) && MayStartHere()) Gathered();
     switch (Here().kind) {

@@ -1,25 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "script/policy_spec.h"
 
-#include <algorithm>
 #include <cmath>
 #include <lua.hpp>
 
-#include "base/json_writer.h"
-#include "script/spec_case.h"
-#include "script/spec_fields.h"
-#include "script/spec_size.h"
+#include "script/details.h"
+#include "script/spec_difference.h"
 
 namespace stemedb::script {
 namespace {
-
-constexpr double kTolerance = 1e-9;
-
-std::string Show(double number) {
-  std::string text;
-  AppendJsonNumber(text, number);
-  return text;
-}
 
 std::string ReadRequest(lua_State* lua, GivenRequest& given) {
   const Fields fields = {
@@ -40,71 +29,56 @@ std::string ReadRequest(lua_State* lua, GivenRequest& given) {
   return std::abs(given.now_ms) <= 1e15 ? "" : "now must be milliseconds since 1970";
 }
 
-std::string ReadExpected(lua_State* lua, PolicyCase& one) {
-  if (lua_type(lua, -1) == LUA_TBOOLEAN && lua_toboolean(lua, -1) == 0) {
-    one.is_unlimited = true;
-    return "";
-  }
-  if (lua_type(lua, -1) != LUA_TTABLE) return " must be a table, or false for not limited";
-  const std::string error =
-      ReadFields(lua, {{"bucket", Text([&](std::string v) { one.bucket = std::move(v); })},
-                       {"cost", Number([&](double v) { one.cost = v; })},
-                       {"limit", Number([&](double v) { one.limit = v; })},
-                       {"window_s", Number([&](double v) { one.window_s = v; })},
-                       {"peer_limit", Number([&](double v) { one.peer_limit = v; })},
-                       {"fails", Text([&](std::string v) { one.fails = std::move(v); })}});
-  return error.empty() ? error : "." + error;
+// `one` outlives them.
+Fields ExpectedFields(PolicyCase& one) {
+  return {{"bucket", Text([&](std::string v) { one.bucket = std::move(v); })},
+          {"cost", Number([&](double v) { one.cost = v; })},
+          {"limit", Number([&](double v) { one.limit = v; })},
+          {"window_s", Number([&](double v) { one.window_s = v; })},
+          {"peer_limit", Number([&](double v) { one.peer_limit = v; })},
+          {"fails", Part([&](std::string v) { one.fails = std::move(v); })}};
 }
 
-// The table on top of the stack.
-PolicyCase ReadCase(lua_State* lua, size_t number) {
-  PolicyCase one;
-  bool has_request = false, has_expectation = false;
-  one.error = ReadFields(lua, {{"claim", Text([&](std::string v) { one.claim = std::move(v); })},
-                               {"request",
-                                [&](lua_State* state) {
-                                  has_request = true;
-                                  const std::string error = ReadRequest(state, one.given);
-                                  return error.empty() ? error : "." + error;
-                                }},
-                               {"params", [&](lua_State* state) { return ReadParams(state, one.params); }},
-                               {"expect", [&](lua_State* state) {
-                                  has_expectation = true;
-                                  return ReadExpected(state, one);
-                                }}});
-  if (one.error.empty() && one.claim.empty()) one.error = "claim is missing: say in words what holds";
-  if (one.error.empty() && !has_request) one.error = "request is missing";
-  if (one.error.empty() && !has_expectation) one.error = "expect is missing";
-  if (one.claim.empty()) one.claim = "case " + std::to_string(number);
-  return one;
+std::string ReadExpected(lua_State* lua, const Fields& fields, PolicyCase& one) {
+  if (lua_type(lua, -1) == LUA_TTABLE) return ReadExpectation(lua, fields);
+  if (lua_type(lua, -1) != LUA_TBOOLEAN || lua_toboolean(lua, -1) != 0)
+    return "must be a table, or false for not limited";
+  one.is_unlimited = true;
+  return "";
+}
+
+// The case on top of the stack.
+void Read(lua_State* lua, size_t number, PolicyCase& one) {
+  const Fields expected = ExpectedFields(one);
+  ReadCase(lua, number,
+           {{"request",
+             [&](lua_State* state) {
+               const std::string error = ReadRequest(state, one.given);
+               return error.empty() ? error : "." + error;
+             }},
+            {"expect", [&](lua_State* state) { return ReadExpected(state, expected, one); }}},
+           {{"request", "a table; {} is a question"},
+            {"expect", "false for not limited, or a table with one or more of " + Names(expected)}},
+           one);
 }
 
 std::string Compare(const PolicyCase& one, const std::optional<RateVerdict>& got) {
   if (one.fails) return "expected a failure with '" + *one.fails + "', got a verdict";
-  if (one.is_unlimited) return got ? "expected no limit, got a cost of " + Show(got->cost) : "";
+  if (one.is_unlimited) return got ? "expected no limit, got a cost of " + NumberText(got->cost) : "";
   if (!got) return "expected a limit, got none";
-  std::string failure;
-  const auto differs = [&](const char* what, const std::string& expected, const std::string& found) {
-    failure += std::string(failure.empty() ? "" : "; ") + what + ": expected " + expected + ", got " + found;
-  };
-  const auto number = [&](const char* what, std::optional<double> expected, double found) {
-    if (expected && !(std::abs(*expected - found) <= kTolerance)) differs(what, Show(*expected), Show(found));
-  };
+  Differences differences;
   if (one.bucket && *one.bucket != got->bucket)
-    differs("bucket", "'" + *one.bucket + "'", "'" + got->bucket + "'");
-  number("cost", one.cost, got->cost);
-  number("limit", one.limit, got->limit);
-  number("window_s", one.window_s, got->window_s);
-  number("peer_limit", one.peer_limit, got->peer_limit);
-  return failure;
+    differences.Add("bucket", "'" + *one.bucket + "'", "'" + got->bucket + "'");
+  differences.Compare("cost", one.cost, got->cost);
+  differences.Compare("limit", one.limit, got->limit);
+  differences.Compare("window_s", one.window_s, got->window_s);
+  differences.Compare("peer_limit", one.peer_limit, got->peer_limit);
+  return differences.Take();
 }
 
 }  // namespace
 
-std::string RunPolicyCase(PolicyRunner& runner, int script, const PolicyCase& one) {
-  if (!one.error.empty()) return "the case is wrong: " + one.error;
-  const auto params = CheckParams(runner.scripts().scripts()[static_cast<size_t>(script)], one.params);
-  if (!params) return std::string(params.error().message());
+std::string RunPolicyCase(PolicyRunner& runner, int script, const Params& params, const PolicyCase& one) {
   PolicyRequest request;
   request.route = one.given.route;
   request.method = one.given.method;
@@ -114,10 +88,8 @@ std::string RunPolicyCase(PolicyRunner& runner, int script, const PolicyCase& on
   request.items = static_cast<uint64_t>(one.given.items);
   request.loopback = one.given.loopback;
   request.is_signed = one.given.is_signed;
-  const auto verdict = runner.Limit(script, request, static_cast<int64_t>(one.given.now_ms), &*params);
-  if (verdict) return Compare(one, *verdict);
-  const std::string message(verdict.error().message());
-  return one.fails && message.find(*one.fails) != std::string::npos ? "" : message;
+  const auto verdict = runner.Limit(script, request, static_cast<int64_t>(one.given.now_ms), &params);
+  return verdict ? Compare(one, *verdict) : Unexpected(one, verdict.error());
 }
 
 bool HasPolicyCases(lua_State* lua, int index) {
@@ -135,12 +107,7 @@ bool HasPolicyCases(lua_State* lua, int index) {
 
 std::vector<PolicyCase> ReadPolicyCases(lua_State* lua, int index) {
   std::vector<PolicyCase> cases;
-  const size_t count = std::min<size_t>(lua_objlen(lua, index), kSpecCasesMax);
-  for (size_t i = 1; i <= count; ++i) {
-    lua_rawgeti(lua, index, static_cast<int>(i));
-    cases.push_back(ReadCase(lua, i));
-    lua_pop(lua, 1);
-  }
+  ForEachCase(lua, index, [&](size_t number) { Read(lua, number, cases.emplace_back()); });
   return cases;
 }
 

@@ -10,13 +10,13 @@
 //   }
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "script/policy.h"
 #include "script/spec_case.h"
+#include "script/spec_fields.h"
 
 struct lua_State;
 
@@ -35,15 +35,11 @@ struct GivenRequest {
   bool is_signed = false;
 };
 
-struct PolicyCase {
-  std::string claim;
-  std::string error;  // what is wrong with the case itself
+struct PolicyCase : CaseBase {
   GivenRequest given;
-  std::map<std::string, ParamValue> params;
   bool is_unlimited = false;
   std::optional<std::string> bucket;
   std::optional<double> cost, limit, window_s, peer_limit;
-  std::optional<std::string> fails;  // a part of the error's message
 };
 
 // Whether the table at this absolute stack index has cases of a policy: they give a request. It, and the
@@ -51,7 +47,8 @@ struct PolicyCase {
 bool HasPolicyCases(lua_State* lua, int index);
 std::vector<PolicyCase> ReadPolicyCases(lua_State* lua, int index);
 
-// Puts the case to scripts()[script] of the runner's set. What differs; empty when the case holds.
-std::string RunPolicyCase(PolicyRunner& runner, int script, const PolicyCase& one);
+// Puts the case, in which nothing is wrong, to scripts()[script] of the runner's set. What differs; empty
+// when it holds.
+std::string RunPolicyCase(PolicyRunner& runner, int script, const Params& params, const PolicyCase& one);
 
 }  // namespace stemedb::script

@@ -677,14 +677,15 @@ local function read_judgement(slot, place, said)
   end
   if type(weights) ~= "table" then wrong(place, "weights that are not a table", weights) end
   slot.has_weights = 1
-  local values = frame.values_count
+  local values, total = frame.values_count, 0
   for v = 1, values do
     local weight = weights[v] or 0
     if type(weight) ~= "number" or not (weight >= 0 and weight < huge) then
       wrong(place, "a weight for value " .. v .. " that is not a finite number of 0 or more", weight)
     end
-    slot.weights[v - 1] = weight
+    slot.weights[v - 1], total = weight, total + weight
   end
+  if total == huge then wrong(place, "weights that have no finite sum, and so no shares", total) end
   if weights[values + 1] ~= nil then wrong(place, "more weights than the " .. values .. " values", weights[values + 1]) end
 end
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can raise a Lua error runs below lua_cpcall or lua_pcall. The C functions that Lua calls keep their
-// strings in the Impl, so that an error which unwinds them leaves nothing behind.
+// What can raise a Lua error runs below lua_cpcall: also handing over a text, for which memory may be
+// wanting. The C functions that Lua calls keep their strings in the Impl, so that an error which unwinds them
+// leaves nothing behind.
 #include "script/prompt.h"
 
 #include <algorithm>
@@ -24,6 +25,11 @@ constexpr size_t kMessageBytesMax = 16 << 10;
 constexpr const char* kInput = "input";
 constexpr double kFuel = 20'000;  // steps between two looks at the flag
 constexpr const char* kInterrupted = "interrupted";
+constexpr std::string_view kLuaOutOfMemory = "not enough memory";
+
+Status InputFailed(std::string_view message) {
+  return Status(Code::kInvalidArgument, "input_failed", CleanUtf8(message, kMessageBytesMax));
+}
 
 void Load(lua_State* lua, std::string_view source, const char* name) {
   if (luaL_loadbufferx(lua, source.data(), source.size(), name, "t") != 0) lua_error(lua);
@@ -42,10 +48,16 @@ struct Prompt::Impl {
   CallFrame frame{};  // of no call: the sandbox's helpers look at it
   Matcher matcher;
   size_t memory_used = 0;
-  lua_State* lua = nullptr;
+  size_t memory_max = 0;
+  bool is_refused = false;   // a block, because of memory_max
+  lua_State* lua = nullptr;  // null when it couldn't be made anew
   std::atomic<bool> is_interrupted{false};
   std::string answer;  // of the function that Lua called last
   std::string text;    // with steps (instrument.h)
+  // What RunProtected is to do, and what it gave.
+  const char* function = nullptr;
+  const std::string_view* argument = nullptr;
+  std::vector<std::string> list;
 
   ~Impl() {
     if (lua != nullptr) lua_close(lua);
@@ -53,6 +65,8 @@ struct Prompt::Impl {
 
   static void* Allocate(void* impl, void* block, size_t old_size, size_t new_size);
   static int Build(lua_State* lua);
+  static int RunProtected(lua_State* lua);
+  static int Collect(lua_State* lua);
   static int Call(lua_State* lua);
   static int Compile(lua_State* lua);
   static int Refuel(lua_State* lua);
@@ -61,6 +75,13 @@ struct Prompt::Impl {
   static int32_t Match(CallFrame* frame, const char* text, uint32_t size, const char* pattern,
                        uint32_t pattern_size, uint32_t from);
   void FillFrame();
+  // In place of the one that is there.
+  Status OpenState();
+  // LuaJIT doesn't collect when the allocator refuses, it gives up: so what earlier inputs left is swept
+  // while there is room.
+  void MakeRoom();
+  // The failure of an input that filled the memory, after clearing up behind it.
+  Status OutOfMemory();
   // Calls the registry's function `name` with `argument`, unless that is null, and gives the list that it
   // returns.
   Result<std::vector<std::string>> Run(const char* name, const std::string_view* argument);
@@ -74,7 +95,10 @@ void* Prompt::Impl::Allocate(void* impl, void* block, size_t old_size, size_t ne
     return nullptr;
   }
   const bool grows = new_size > old_size;
-  if (grows && self->memory_used + (new_size - old_size) > self->options.memory_bytes_max) return nullptr;
+  if (grows && self->memory_used + (new_size - old_size) > self->memory_max) {
+    self->is_refused = true;
+    return nullptr;
+  }
   void* moved = std::realloc(block, new_size);
   if (moved != nullptr) self->memory_used += new_size - old_size;
   return moved;
@@ -192,28 +216,69 @@ int Prompt::Impl::Build(lua_State* lua) {
   return 0;
 }
 
-Result<std::vector<std::string>> Prompt::Impl::Run(const char* name, const std::string_view* argument) {
-  lua_settop(lua, 0);
-  lua_getfield(lua, LUA_REGISTRYINDEX, name);
-  if (argument != nullptr) lua_pushlstring(lua, argument->data(), argument->size());
-  is_interrupted = false;
-  const int code = lua_pcall(lua, argument != nullptr ? 1 : 0, 1, 0);
-  // Whatever the input caught and returned.
-  if (is_interrupted) return Status(Code::kInvalidArgument, kInterrupted, kInterrupted);
-  if (code != 0) {
-    const std::string message =
-        CleanUtf8(lua_type(lua, -1) == LUA_TSTRING ? View(lua, -1) : "it failed", kMessageBytesMax);
-    return Status(Code::kInvalidArgument, "input_failed", message);
+Status Prompt::Impl::OpenState() {
+  if (lua != nullptr) lua_close(lua);
+  lua = lua_newstate(&Impl::Allocate, this);
+  if (lua == nullptr) {
+    return Status(Code::kResourceExhausted, "script_memory", "the system has no memory for a Lua state");
   }
-  std::vector<std::string> list;
-  const auto size = static_cast<int>(lua_objlen(lua, 1));
+  if (lua_cpcall(lua, &Impl::Build, this) == 0) return Status::Ok();
+  Status failure(Code::kInternal, "prompt_failed", std::string(View(lua, -1)));
+  lua_close(lua);
+  lua = nullptr;
+  return failure;
+}
+
+int Prompt::Impl::Collect(lua_State* lua) {
+  lua_gc(lua, LUA_GCCOLLECT, 0);
+  return 0;
+}
+
+void Prompt::Impl::MakeRoom() {
+  if (lua == nullptr || memory_used < options.memory_bytes_max / 2) return;
+  memory_max = SIZE_MAX;  // the call itself takes a few bytes
+  lua_cpcall(lua, &Impl::Collect, nullptr);
+  lua_settop(lua, 0);
+  memory_max = options.memory_bytes_max;
+}
+
+Status Prompt::Impl::OutOfMemory() {
+  const std::string cap = "out of memory (cap " + std::to_string(options.memory_bytes_max >> 20) + " MiB)";
+  MakeRoom();
+  if (memory_used < options.memory_bytes_max / 4 * 3) return InputFailed(cap);
+  STEMEDB_RETURN_IF_ERROR(OpenState());
+  return InputFailed(cap + ": the globals held most of it, so all of them are gone: keep less in them");
+}
+
+int Prompt::Impl::RunProtected(lua_State* lua) {
+  auto* self = static_cast<Impl*>(lua_touserdata(lua, 1));
+  lua_getfield(lua, LUA_REGISTRYINDEX, self->function);
+  if (self->argument != nullptr) lua_pushlstring(lua, self->argument->data(), self->argument->size());
+  lua_call(lua, self->argument != nullptr ? 1 : 0, 1);
+  const int given = lua_gettop(lua);
+  const auto size = static_cast<int>(lua_objlen(lua, given));
   for (int i = 1; i <= size; ++i) {
-    lua_rawgeti(lua, 1, i);
-    list.emplace_back(View(lua, -1));
+    lua_rawgeti(lua, given, i);
+    self->list.emplace_back(View(lua, -1));
     lua_pop(lua, 1);
   }
+  return 0;
+}
+
+Result<std::vector<std::string>> Prompt::Impl::Run(const char* name, const std::string_view* text_or_null) {
+  if (lua == nullptr) STEMEDB_RETURN_IF_ERROR(OpenState());
+  function = name;
+  argument = text_or_null;
+  list.clear();
+  is_interrupted = is_refused = false;
+  const int code = lua_cpcall(lua, &Impl::RunProtected, this);
+  Status failure;
+  if (code != 0) failure = InputFailed(lua_type(lua, -1) == LUA_TSTRING ? View(lua, -1) : "it failed");
   lua_settop(lua, 0);
-  return list;
+  // Whatever the input caught and returned.
+  if (is_interrupted) return Status(Code::kInvalidArgument, kInterrupted, kInterrupted);
+  if (!failure.ok()) return failure;
+  return std::move(list);
 }
 
 Prompt::Prompt(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -222,29 +287,24 @@ Prompt::~Prompt() = default;
 Result<std::unique_ptr<Prompt>> Prompt::Open(PromptOptions options) {
   auto impl = std::make_unique<Impl>();
   impl->options = std::move(options);
+  impl->memory_max = impl->options.memory_bytes_max;
   impl->FillFrame();
-  impl->lua = lua_newstate(&Impl::Allocate, impl.get());
-  if (impl->lua == nullptr) {
-    return Status(Code::kResourceExhausted, "script_memory", "the system has no memory for a Lua state");
-  }
-  if (lua_cpcall(impl->lua, &Impl::Build, impl.get()) != 0) {
-    return Status(Code::kInternal, "prompt_failed", std::string(View(impl->lua, -1)));
-  }
+  STEMEDB_RETURN_IF_ERROR(impl->OpenState());
   return std::unique_ptr<Prompt>(new Prompt(std::move(impl)));
 }
 
 Result<Evaluation> Prompt::Evaluate(std::string_view text) {
+  impl_->MakeRoom();
   auto list = impl_->Run("stemedb.evaluate", &text);
-  if (!list) return list.error();
+  Status failure;
+  if (!list) failure = list.error();
+  if (list && list->front() == "error") failure = InputFailed((*list)[1]);
+  if (impl_->is_refused && failure.message().ends_with(kLuaOutOfMemory)) return impl_->OutOfMemory();
+  if (!failure.ok()) return failure;
   Evaluation evaluation;
-  const std::string& kind = list->front();
-  if (kind == "incomplete") {
+  if (list->front() == "incomplete") {
     evaluation.kind = Evaluation::Kind::kIncomplete;
     return evaluation;
-  }
-  if (kind == "error") {
-    const std::string message = CleanUtf8((*list)[1], kMessageBytesMax);
-    return Status(Code::kInvalidArgument, "input_failed", message);
   }
   for (size_t i = 1; i + 1 < list->size(); i += 2) {
     evaluation.values.push_back({CleanUtf8((*list)[i], SIZE_MAX), std::move((*list)[i + 1])});

@@ -13,7 +13,8 @@
 // where the text ends inside quotes, a list { bytes that are replaced, candidate, … }, else nil; `fields`
 // gives further names that may stand where the text ends.
 //
-// One thread, but for Interrupt. Runs with the JIT on; there is no time limit but who sits before it.
+// One thread, but for Interrupt. Runs with the JIT on; there is no time limit but who sits before it. The
+// memory has a cap, which the globals count for as well.
 #pragma once
 
 #include <functional>
@@ -33,7 +34,7 @@ using PromptFunction = std::function<Result<std::string>(std::string_view argume
 struct PromptOptions {
   std::string_view library;  // outlives Open
   std::map<std::string, PromptFunction> functions;
-  size_t memory_bytes_max = 1u << 30;
+  size_t memory_bytes_max = 256u << 20;
 };
 
 struct Shown {
@@ -63,7 +64,9 @@ class Prompt {
   Prompt& operator=(const Prompt&) = delete;
 
   // Runs one expression, whose values are given, or statements. kInvalidArgument "input_failed" with what the
-  // input did wrong, or "interrupted".
+  // input did wrong, or "interrupted". An input that fills the memory fails like any other, and the globals
+  // stay; unless they themselves leave less than a quarter of it free: then they are gone, and the failure
+  // says so.
   Result<Evaluation> Evaluate(std::string_view text);
   Completion Complete(std::string_view text);
   // Every name that the sandbox offers ("string.rep"), every field of a candidate ("candidate.weight") and

@@ -16,9 +16,6 @@
 namespace stemedb::script {
 namespace {
 
-constexpr std::string_view kEnding = ".lua";
-constexpr std::string_view kSpecEnding = "_spec.lua";
-
 std::string ErrorText(int error) { return std::generic_category().message(error); }
 
 int64_t Nanoseconds(const timespec& time) {
@@ -85,7 +82,7 @@ bool IsSpecFile(std::string_view name) {
 }
 
 std::string ScriptNameOf(std::string_view file_name) {
-  const std::string_view ending = IsSpecFile(file_name) ? kSpecEnding : kEnding;
+  const std::string_view ending = IsSpecFile(file_name) ? kSpecEnding : kScriptEnding;
   return std::string(file_name.substr(0, file_name.size() - std::min(ending.size(), file_name.size())));
 }
 
@@ -102,7 +99,7 @@ Result<std::vector<ListedFile>> ListScriptFiles(const std::string& directory) {
   while (const struct dirent* entry = ::readdir(stream)) {
     const std::string_view name = entry->d_name;
     struct stat info;
-    if (name.size() > kEnding.size() && name.ends_with(kEnding) && name.front() != '.' &&
+    if (name.size() > kScriptEnding.size() && name.ends_with(kScriptEnding) && name.front() != '.' &&
         ::fstatat(::dirfd(stream), entry->d_name, &info, 0) == 0) {
       files.push_back({std::string(name), SignatureOf(info)});
     }

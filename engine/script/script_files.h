@@ -13,6 +13,9 @@
 
 namespace stemedb::script {
 
+inline constexpr std::string_view kScriptEnding = ".lua";
+inline constexpr std::string_view kSpecEnding = "_spec.lua";
+
 inline constexpr size_t kScriptBytesMax = 256 << 10;
 inline constexpr size_t kScriptsMax = 256;  // of a directory, specs apart
 

@@ -2,14 +2,14 @@
 // Runs cases and says in words how an answer differs from what was expected.
 #include "script/spec.h"
 
-#include <cmath>
-#include <functional>
 #include <lua.hpp>
 
-#include "base/json_writer.h"
 #include "script/budget.h"
+#include "script/details.h"
 #include "script/policy_spec.h"
+#include "script/script_files.h"
 #include "script/spec_case.h"
+#include "script/spec_difference.h"
 #include "script/spec_size.h"
 #include "script/state.h"
 
@@ -20,19 +20,12 @@ namespace {
 // the thread's processor time, as budgets are: a busy machine must not stop a start.
 constexpr int64_t kSpecNsMax = 2'000'000'000;
 
-constexpr double kTolerance = 1e-9;
 constexpr size_t kSpecMemoryMax = 64u << 20;
-
-std::string Show(double number) {
-  std::string text;
-  AppendJsonNumber(text, number);
-  return text;
-}
 
 std::string Show(const ParamValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) return "'" + *text + "'";
   if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
-  return Show(std::get<double>(value));
+  return NumberText(std::get<double>(value));
 }
 
 std::string_view StatusName(Agreement agreement) {
@@ -55,59 +48,54 @@ class Comparison {
   Comparison(const SpecCase& spec, const PreparedClaims& claims) : spec_(spec), claims_(claims) {}
 
   void Outcomes(const Outcome& outcome);
-  std::string TakeFailure() { return std::move(failure_); }
+  std::string TakeFailure() { return differences_.Take(); }
 
  private:
   void Notes(const Outcome& outcome);
   void Judgements(const std::string& place, const ExpectedJudgement& expected, const Judgement& got);
   void Shares(const std::string& place, const ExpectedJudgement& expected, const Judgement& got);
-  void Differs(const std::string& what, const std::string& expected, const std::string& got) {
-    if (!failure_.empty()) failure_ += "; ";
-    failure_ += what + ": expected " + expected + ", got " + got;
-  }
-  void Number(const std::string& what, std::optional<double> expected, double got) {
-    if (expected && !(std::abs(*expected - got) <= kTolerance)) Differs(what, Show(*expected), Show(got));
-  }
   ParamValue ValueOfRow(uint32_t row) const {
     return spec_.given[static_cast<size_t>(claims_.numbers[row]) - 1].value;
   }
 
   const SpecCase& spec_;
   const PreparedClaims& claims_;
-  std::string failure_;
+  Differences differences_;
 };
 
 void Comparison::Shares(const std::string& place, const ExpectedJudgement& expected, const Judgement& got) {
   if (!expected.shares) return;
   std::string wanted, found;
   bool same = expected.shares->size() == got.values.size();
-  for (const auto& [value, share] : *expected.shares) wanted += Show(value) + " " + Show(share) + " ";
+  for (const auto& [value, share] : *expected.shares) wanted += Show(value) + " " + NumberText(share) + " ";
   for (size_t i = 0; i < got.values.size(); ++i) {
     uint32_t row = 0;
     while (claims_.rows[row].value_index != got.values[i].value_index) ++row;
     const ParamValue value = ValueOfRow(row);
-    found += Show(value) + " " + Show(got.values[i].share) + " ";
+    found += Show(value) + " " + NumberText(got.values[i].share) + " ";
     same = same && (*expected.shares)[i].first == value &&
-           std::abs((*expected.shares)[i].second - got.values[i].share) <= kTolerance;
+           IsNear((*expected.shares)[i].second, got.values[i].share);
   }
-  if (!same) Differs(place + "shares", wanted, found);
+  if (!same) differences_.Add(place + "shares", wanted, found);
 }
 
 void Comparison::Judgements(const std::string& place, const ExpectedJudgement& expected,
                             const Judgement& got) {
   const int winner = got.winner ? claims_.numbers[*got.winner] : 0;
   if (expected.winner && *expected.winner != winner) {
-    Differs(place + "winner", "claim " + std::to_string(*expected.winner), "claim " + std::to_string(winner));
+    differences_.Add(place + "winner", "claim " + std::to_string(*expected.winner),
+                     "claim " + std::to_string(winner));
   }
   if (expected.value && (!got.winner || ValueOfRow(*got.winner) != *expected.value)) {
-    Differs(place + "value", Show(*expected.value), got.winner ? Show(ValueOfRow(*got.winner)) : "no winner");
+    differences_.Add(place + "value", Show(*expected.value),
+                     got.winner ? Show(ValueOfRow(*got.winner)) : "no winner");
   }
-  Number(place + "confidence", expected.confidence, got.confidence);
-  Number(place + "conflict_score", expected.conflict_score, got.conflict_score);
+  differences_.Compare(place + "confidence", expected.confidence, got.confidence);
+  differences_.Compare(place + "conflict_score", expected.conflict_score, got.conflict_score);
   if (expected.status && *expected.status != StatusName(got.agreement)) {
-    Differs(place + "status", *expected.status, std::string(StatusName(got.agreement)));
+    differences_.Add(place + "status", *expected.status, std::string(StatusName(got.agreement)));
   }
-  Number(place + "candidates_count", expected.candidates_count, got.candidates_count);
+  differences_.Compare(place + "candidates_count", expected.candidates_count, got.candidates_count);
   Shares(place, expected, got);
 }
 
@@ -120,8 +108,9 @@ void Comparison::Notes(const Outcome& outcome) {
     }
     const bool fits = part.empty() ? got.empty() : got.find(part) != std::string::npos;
     if (!fits) {
-      Differs("note on claim " + std::to_string(number), part.empty() ? "none" : "'" + part + "' in it",
-              got.empty() ? "none" : "'" + got + "'");
+      differences_.Add("note on claim " + std::to_string(number),
+                       part.empty() ? "none" : "'" + part + "' in it",
+                       got.empty() ? "none" : "'" + got + "'");
     }
   }
 }
@@ -130,38 +119,33 @@ void Comparison::Outcomes(const Outcome& outcome) {
   Notes(outcome);
   Judgements("", spec_.expected, outcome.overall);
   if (spec_.explain && outcome.explain.find(*spec_.explain) == std::string::npos) {
-    Differs("explain", "'" + *spec_.explain + "' in it", "'" + outcome.explain + "'");
+    differences_.Add("explain", "'" + *spec_.explain + "' in it", "'" + outcome.explain + "'");
   }
   if (spec_.details && outcome.details_json != *spec_.details) {
-    Differs("details", *spec_.details, outcome.details_json);
+    differences_.Add("details", *spec_.details, outcome.details_json);
   }
   if (!spec_.layers) return;
   if (spec_.layers->size() != outcome.layers.size()) {
-    return Differs("layers", std::to_string(spec_.layers->size()), std::to_string(outcome.layers.size()));
+    return differences_.Add("layers", std::to_string(spec_.layers->size()),
+                            std::to_string(outcome.layers.size()));
   }
   for (size_t i = 0; i < outcome.layers.size(); ++i) {
     const std::string place = "layer " + std::to_string(i + 1) + " ";
     const auto& expected = (*spec_.layers)[i];
     if (expected.tier != outcome.layers[i].tier) {
-      Differs(place + "tier", std::to_string(expected.tier), std::to_string(outcome.layers[i].tier));
+      differences_.Add(place + "tier", std::to_string(expected.tier), std::to_string(outcome.layers[i].tier));
     }
     Judgements(place, expected, outcome.layers[i].judgement);
   }
 }
 
-// What differs; empty when the case holds.
-std::string RunCase(LensRunner& runner, int script, const SpecCase& spec) {
-  if (!spec.error.empty()) return "the case is wrong: " + spec.error;
-  const auto params = CheckParams(runner.scripts().scripts()[static_cast<size_t>(script)], spec.params);
-  if (!params) return std::string(params.error().message());
+// What differs; empty when the case, in which nothing is wrong, holds.
+std::string RunCase(LensRunner& runner, int script, const Params& params, const SpecCase& spec) {
   const PreparedClaims claims = Prepare(spec.given);
   const LensCall call{claims.rows, claims.values_count,   claims.voices_count, kSpecNow,
-                      &*params,    script::Notes::kWanted};
+                      &params,     script::Notes::kWanted};
   const auto outcome = runner.Resolve(script, call);
-  if (!outcome) {
-    const std::string message(outcome.error().message());
-    return spec.fails && message.find(*spec.fails) != std::string::npos ? "" : message;
-  }
+  if (!outcome) return Unexpected(spec, outcome.error());
   if (spec.fails) return "expected a failure with '" + *spec.fails + "', got an answer";
   Comparison comparison(spec, claims);
   comparison.Outcomes(*outcome);
@@ -184,6 +168,13 @@ Result<Cases> CasesOf(const ScriptFile& spec) {
   lua_State* lua = (*state)->lua();
   if (const std::string excess = SpecTooLarge(lua, State::kScriptTable); !excess.empty())
     return Status(Code::kInvalidArgument, "spec_invalid", spec.name + ": " + excess);
+  lua_pushvalue(lua, State::kScriptTable);
+  const std::string stray = StrayKey(lua);
+  lua_pop(lua, 1);
+  if (!stray.empty()) {
+    return Status(Code::kInvalidArgument, "spec_invalid",
+                  spec.name + ": " + stray + " is no case: return a list of them, 1, 2, … without a gap");
+  }
   Cases cases;
   if (HasPolicyCases(lua, State::kScriptTable)) {
     cases.policy = ReadPolicyCases(lua, State::kScriptTable);
@@ -216,8 +207,7 @@ Result<size_t> CheckSpec(const ScriptFile& spec) {
 }
 
 Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec) {
-  constexpr size_t kEnding = sizeof("_spec.lua") - 1;
-  const std::string name = spec.name.substr(0, spec.name.size() - std::min(kEnding, spec.name.size()));
+  const std::string name = ScriptNameOf(spec.name);
   const int script = runner.scripts().Find(name);
   if (script < 0) {
     return Status(Code::kNotFound, "spec_invalid",
@@ -225,7 +215,8 @@ Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& sp
   }
   const auto cases = CasesOf(spec);
   if (!cases) return cases.error();
-  const std::string& kind = runner.scripts().scripts()[static_cast<size_t>(script)].kind;
+  const ScriptInfo& info = runner.scripts().scripts()[static_cast<size_t>(script)];
+  const std::string& kind = info.kind;
   if ((kind == "policy") != cases->lens.empty()) {
     return Status(Code::kInvalidArgument, "spec_invalid",
                   spec.name + ": " + name + " is a " + kind + ": its cases " +
@@ -234,19 +225,28 @@ Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& sp
   std::vector<SpecResult> results;
   results.reserve(cases->count());
   const int64_t end_ns = ThreadCpuNs() + kSpecNsMax;
-  // Gives the case's result; false when it is the last for want of time.
-  const auto run = [&](const std::string& claim, const std::function<std::string()>& one) {
-    const bool late = ThreadCpuNs() > end_ns;
-    results.push_back({claim, late ? "not run: the cases before it took more than 2 s together" : one()});
-    return !late;
+  // Takes the case's result; false when it is the last for want of time.
+  const auto run = [&](const auto& one, const auto& ask) {
+    std::string& failure = results.emplace_back(SpecResult{one.claim, ""}).failure;
+    if (ThreadCpuNs() > end_ns) {
+      failure = "not run: the cases before it took more than 2 s together";
+      return false;
+    }
+    const auto params = CheckParams(info, one.params);
+    if (!one.error.empty()) {
+      failure = "the case in " + spec.name + " is wrong: " + one.error;
+    } else {
+      failure = params ? ask(*params) : std::string(params.error().message());
+    }
+    return true;
   };
   for (const auto& one : cases->lens) {
-    if (!run(one.claim, [&] { return RunCase(runner, script, one); })) return results;
+    if (!run(one, [&](const Params& params) { return RunCase(runner, script, params, one); })) return results;
   }
   if (cases->policy.empty()) return results;
   PolicyRunner policies(runner.shared_scripts(), {});
   for (const auto& one : cases->policy) {
-    if (!run(one.claim, [&] { return RunPolicyCase(policies, script, one); })) break;
+    if (!run(one, [&](const Params& params) { return RunPolicyCase(policies, script, params, one); })) break;
   }
   return results;
 }

@@ -9,7 +9,8 @@
 //       expect = { winner = 2, confidence = 0.95 } },
 //   }
 //
-// docs/lua-api.md lists all fields. A field that isn't known fails its case: a slip of the pen must not pass.
+// docs/lua-api.md lists all fields. A field that isn't known fails its case, and so does a case that expects
+// nothing: a slip of the pen must not pass.
 #pragma once
 
 #include <string>

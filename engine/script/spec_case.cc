@@ -15,6 +15,8 @@
 namespace stemedb::script {
 namespace {
 
+constexpr int kClaimsMax = kSpecClaimsMax;
+
 void Name(std::array<uint8_t, 32>& id, std::string_view text) {
   std::memcpy(id.data(), text.data(), std::min(text.size(), id.size()));
 }
@@ -29,7 +31,7 @@ std::string ReadGiven(lua_State* lua, std::vector<GivenClaim>& given) {
       {"confidence", Number([&](double v) { claim.confidence = v; })},
       {"effective_confidence", Number([&](double v) { effective = v; })},
       {"weight", Number([&](double v) { weight = v; })},
-      {"tier", Number([&](double v) { claim.tier = v >= 0 && v <= 5 ? static_cast<int>(v) : -1; })},
+      {"tier", Whole(0, 5, [&](int v) { claim.tier = v; })},
       {"age_s", Number([&](double v) { claim.age_s = v; })},
       {"agent", Text([&](std::string v) { claim.agent = std::move(v); })},
       {"source", Text([&](std::string v) { claim.source = std::move(v); })},
@@ -37,7 +39,6 @@ std::string ReadGiven(lua_State* lua, std::vector<GivenClaim>& given) {
   };
   if (std::string error = ReadFields(lua, fields); !error.empty()) return error;
   if (!has_value) return "value is missing";
-  if (claim.tier < 0) return "tier must be within 0 and 5";
   claim.effective_confidence = effective.value_or(claim.confidence);
   claim.weight =
       weight.value_or(claim.effective_confidence * kClassMultipliers[static_cast<size_t>(claim.tier)]);
@@ -52,15 +53,12 @@ std::string ReadGiven(lua_State* lua, std::vector<GivenClaim>& given) {
 
 FieldReader Winner(ExpectedJudgement& expected) {
   return [&expected](lua_State* lua) -> std::string {
-    if (lua_type(lua, -1) == LUA_TNUMBER) {
-      expected.winner = static_cast<int>(lua_tonumber(lua, -1));
+    if (lua_type(lua, -1) == LUA_TBOOLEAN && lua_toboolean(lua, -1) == 0) {
+      expected.winner = 0;
       return "";
     }
-    if (lua_type(lua, -1) != LUA_TBOOLEAN || lua_toboolean(lua, -1) != 0) {
-      return "must be the number of a given claim, or false for none";
-    }
-    expected.winner = 0;
-    return "";
+    const std::string error = Whole(1, kClaimsMax, [&](int v) { expected.winner = v; })(lua);
+    return error.empty() ? error : "must be the number of a given claim, or false for none";
   };
 }
 
@@ -89,7 +87,7 @@ Fields JudgementFields(ExpectedJudgement& expected) {
       {"confidence", Number([&](double v) { expected.confidence = v; })},
       {"conflict_score", Number([&](double v) { expected.conflict_score = v; })},
       {"status", Text([&](std::string v) { expected.status = std::move(v); })},
-      {"candidates_count", Number([&](double v) { expected.candidates_count = static_cast<int>(v); })},
+      {"candidates_count", Whole(0, kClaimsMax, [&](int v) { expected.candidates_count = v; })},
       {"shares", Shares(expected)},
   };
 }
@@ -97,8 +95,9 @@ Fields JudgementFields(ExpectedJudgement& expected) {
 std::string ReadLayer(lua_State* lua, SpecCase& spec) {
   ExpectedJudgement expected;
   Fields fields = JudgementFields(expected);
-  fields["tier"] = Number([&](double v) { expected.tier = static_cast<int>(v); });
+  fields["tier"] = Whole(0, 5, [&](int v) { expected.tier = v; });
   std::string error = ReadFields(lua, fields);
+  if (error.empty() && expected.tier < 0) error = "tier is missing";
   spec.layers->push_back(std::move(expected));
   return error;
 }
@@ -111,28 +110,46 @@ std::string ReadNotes(lua_State* lua, SpecCase& spec) {
   while (error.empty() && lua_next(lua, table) != 0) {
     const bool has_text = lua_type(lua, -1) == LUA_TSTRING;
     const bool is_false = lua_type(lua, -1) == LUA_TBOOLEAN && lua_toboolean(lua, -1) == 0;
-    if (lua_type(lua, -2) != LUA_TNUMBER || !(has_text || is_false)) {
-      error = "must give, by the number of a given claim, a part of its note, or false for none";
+    const double number = lua_type(lua, -2) == LUA_TNUMBER ? lua_tonumber(lua, -2) : 0;
+    if (number >= 1 && number <= kClaimsMax && number == std::floor(number) && (has_text || is_false)) {
+      spec.notes[static_cast<int>(number)] = has_text ? TopText(lua) : std::string_view();
     } else {
-      spec.notes[static_cast<int>(lua_tonumber(lua, -2))] = has_text ? TopText(lua) : std::string_view();
+      error = "must give, by the number of a given claim, a part of its note, or false for none";
     }
     lua_pop(lua, 1);
   }
   lua_settop(lua, table);
-  return error;
+  return error.empty() && spec.notes.empty() ? "is empty, which holds of every answer" : error;
 }
 
-std::string ReadExpected(lua_State* lua, SpecCase& spec) {
+// `spec` outlives them.
+Fields ExpectedFields(SpecCase& spec) {
   Fields fields = JudgementFields(spec.expected);
-  fields["explain"] = Text([&](std::string v) { spec.explain = std::move(v); });
+  fields["explain"] = Part([&](std::string v) { spec.explain = std::move(v); });
   fields["notes"] = [&](lua_State* state) { return ReadNotes(state, spec); };
   fields["details"] = Text([&](std::string v) { spec.details = std::move(v); });
-  fields["fails"] = Text([&](std::string v) { spec.fails = std::move(v); });
+  fields["fails"] = Part([&](std::string v) { spec.fails = std::move(v); });
   fields["layers"] = [&](lua_State* state) {
     spec.layers.emplace();
     return List([&](lua_State* entry) { return ReadLayer(entry, spec); })(state);
   };
-  return ReadFields(lua, fields);
+  return fields;
+}
+
+// The case on top of the stack.
+void Read(lua_State* lua, size_t number, SpecCase& spec) {
+  const Fields expected = ExpectedFields(spec);
+  ReadCase(lua, number,
+           {{"given", List([&](lua_State* entry) { return ReadGiven(entry, spec.given); })},
+            {"expect", [&](lua_State* state) { return ReadExpectation(state, expected); }}},
+           {{"given", "a list of claims"}, {"expect", "a table with one or more of " + Names(expected)}},
+           spec);
+  // Of a claim that isn't there no lens has a note.
+  const size_t noted = spec.notes.empty() ? 0 : static_cast<size_t>(spec.notes.rbegin()->first);
+  if (spec.error.empty() && noted > spec.given.size()) {
+    spec.error = "expect.notes[" + std::to_string(noted) + "] is about no given claim: there are " +
+                 std::to_string(spec.given.size());
+  }
 }
 
 // Values by their canonical form; the prefix keeps the text "1" apart from the number 1.
@@ -176,24 +193,7 @@ Candidate Row(const GivenClaim& claim) {
 
 std::vector<SpecCase> ReadCases(lua_State* lua, int index) {
   std::vector<SpecCase> cases;
-  const auto size = static_cast<int>(std::min<size_t>(lua_objlen(lua, index), kSpecCasesMax));
-  for (int i = 1; i <= size; ++i) {
-    SpecCase& spec = cases.emplace_back();
-    const Fields fields = {{"claim", Text([&](std::string v) { spec.claim = std::move(v); })},
-                           {"given", List([&](lua_State* entry) { return ReadGiven(entry, spec.given); })},
-                           {"params", [&](lua_State* state) { return ReadParams(state, spec.params); }},
-                           {"expect", [&](lua_State* state) {
-                              const std::string error = ReadExpected(state, spec);
-                              return error.empty() ? error : "." + error;
-                            }}};
-    lua_rawgeti(lua, index, i);
-    spec.error = ReadFields(lua, fields);
-    lua_pop(lua, 1);
-    if (spec.claim.empty()) {
-      spec.claim = "case " + std::to_string(i);
-      if (spec.error.empty()) spec.error = "claim is missing: say in words what holds";
-    }
-  }
+  ForEachCase(lua, index, [&](size_t number) { Read(lua, number, cases.emplace_back()); });
   return cases;
 }
 

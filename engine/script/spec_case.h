@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "script/lens.h"
+#include "script/spec_fields.h"
 
 struct lua_State;
 
@@ -40,17 +41,13 @@ struct GivenClaim {
   std::array<uint8_t, 32> agent_id{};
 };
 
-struct SpecCase {
-  std::string claim;
-  std::string error;  // what is wrong with the case itself
+struct SpecCase : CaseBase {
   std::vector<GivenClaim> given;
-  std::map<std::string, ParamValue> params;
   ExpectedJudgement expected;
   std::optional<std::vector<ExpectedJudgement>> layers;
   std::optional<std::string> explain;  // a part of it
   std::map<int, std::string> notes;    // by number in `given`: a part of the note; empty for none
   std::optional<std::string> details;  // the whole JSON
-  std::optional<std::string> fails;    // a part of the error's message
 };
 
 inline constexpr int64_t kSpecNow = 1767225600000;  // 2026-01-01T00:00:00Z

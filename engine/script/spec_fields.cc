@@ -2,12 +2,57 @@
 #include "script/spec_fields.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <lua.hpp>
 #include <utility>
 
+#include "script/details.h"
 #include "script/spec_size.h"
+#include "script/utf8.h"
 
 namespace stemedb::script {
+namespace {
+
+// What is wrong with a number that is to be compared: nothing is equal to NaN, and claims have no infinity.
+std::string NotFinite(double number) { return "must be a finite number, got " + NumberText(number); }
+
+// The key below the value on top of the stack, as it stands in a place: "name", "[2]".
+std::string KeyText(lua_State* lua) {
+  const int type = lua_type(lua, -2);
+  if (type == LUA_TSTRING) return std::string(TopText(lua, -2));
+  if (type == LUA_TNUMBER) return "[" + NumberText(lua_tonumber(lua, -2)) + "]";
+  return std::string("[a ") + lua_typename(lua, type) + "]";
+}
+
+bool Has(lua_State* lua, const std::string& field) {
+  lua_pushlstring(lua, field.data(), field.size());
+  lua_rawget(lua, -2);
+  const bool has = lua_type(lua, -1) != LUA_TNIL;
+  lua_pop(lua, 1);
+  return has;
+}
+
+std::string ReadParams(lua_State* lua, std::map<std::string, ParamValue>& params) {
+  if (lua_type(lua, -1) != LUA_TTABLE) return "must be a table";
+  const int table = lua_gettop(lua);
+  std::string error;
+  lua_pushnil(lua);
+  while (error.empty() && lua_next(lua, table) != 0) {
+    if (lua_type(lua, -2) != LUA_TSTRING) {
+      error = "must have names as keys";
+    } else {
+      const std::string name(TopText(lua, -2));
+      error = Scalar([&](ParamValue v) { params[name] = std::move(v); })(lua);
+      if (!error.empty()) error.insert(0, "." + name + " ");
+    }
+    lua_pop(lua, 1);
+  }
+  lua_settop(lua, table);
+  return error;
+}
+
+}  // namespace
 
 std::string_view TopText(lua_State* lua, int index) {
   size_t size = 0;
@@ -23,11 +68,35 @@ FieldReader Text(std::function<void(std::string)> set) {
   };
 }
 
+FieldReader Part(std::function<void(std::string)> set) {
+  return [set = std::move(set)](lua_State* lua) -> std::string {
+    if (lua_type(lua, -1) != LUA_TSTRING || TopText(lua).empty())
+      return "must be a part of the text, of one byte or more";
+    set(std::string(TopText(lua)));
+    return "";
+  };
+}
+
 FieldReader Number(std::function<void(double)> set) {
   return [set = std::move(set)](lua_State* lua) -> std::string {
     if (lua_type(lua, -1) != LUA_TNUMBER) return "must be a number";
-    set(lua_tonumber(lua, -1));
+    const double number = lua_tonumber(lua, -1);
+    if (!std::isfinite(number)) return NotFinite(number);
+    set(number);
     return "";
+  };
+}
+
+FieldReader Whole(int min, int max, std::function<void(int)> set) {
+  return [min, max, set = std::move(set)](lua_State* lua) -> std::string {
+    const bool is_number = lua_type(lua, -1) == LUA_TNUMBER;
+    const double number = is_number ? lua_tonumber(lua, -1) : min;
+    if (is_number && number >= min && number <= max && number == std::floor(number)) {
+      set(static_cast<int>(number));
+      return "";
+    }
+    return "must be a whole number from " + std::to_string(min) + " to " + std::to_string(max) +
+           (is_number ? ", got " + NumberText(number) : "");
   };
 }
 
@@ -45,9 +114,12 @@ FieldReader Scalar(std::function<void(ParamValue)> set) {
       case LUA_TSTRING:
         set(std::string(TopText(lua)));
         return "";
-      case LUA_TNUMBER:
-        set(static_cast<double>(lua_tonumber(lua, -1)));
+      case LUA_TNUMBER: {
+        const double number = lua_tonumber(lua, -1);
+        if (!std::isfinite(number)) return NotFinite(number);
+        set(number);
         return "";
+      }
       case LUA_TBOOLEAN:
         set(lua_toboolean(lua, -1) != 0);
         return "";
@@ -55,6 +127,12 @@ FieldReader Scalar(std::function<void(ParamValue)> set) {
         return "must be a text, a number or a boolean";
     }
   };
+}
+
+std::string Names(const Fields& fields) {
+  std::string names;
+  for (const auto& [name, reader] : fields) names += (names.empty() ? "" : ", ") + name;
+  return names;
 }
 
 std::string ReadFields(lua_State* lua, const Fields& fields) {
@@ -65,10 +143,10 @@ std::string ReadFields(lua_State* lua, const Fields& fields) {
   // faults the first by its text is told.
   std::string first;
   while (lua_next(lua, table) != 0) {
-    const std::string name =
-        lua_type(lua, -2) == LUA_TSTRING ? std::string(TopText(lua, -2)) : "[list entry]";
-    const auto found = fields.find(name);
-    std::string error = found == fields.end() ? "is no known field" : found->second(lua);
+    const std::string name = KeyText(lua);
+    const auto found = lua_type(lua, -2) == LUA_TSTRING ? fields.find(name) : fields.end();
+    std::string error =
+        found == fields.end() ? "is no known field: there are " + Names(fields) : found->second(lua);
     if (!error.empty()) {
       if (error.front() != '.' && error.front() != '[') error.insert(0, " ");
       error.insert(0, name);
@@ -80,37 +158,71 @@ std::string ReadFields(lua_State* lua, const Fields& fields) {
   return first;
 }
 
+std::string ReadExpectation(lua_State* lua, const Fields& fields) {
+  size_t count = 0;
+  if (lua_type(lua, -1) == LUA_TTABLE) {
+    lua_pushnil(lua);
+    for (; lua_next(lua, -2) != 0; ++count) lua_pop(lua, 1);
+    if (count == 0) return "is empty, which holds of every answer: say one or more of " + Names(fields);
+    if (count > 1 && Has(lua, "fails"))
+      return ".fails must stand alone: where there is an error there is nothing else";
+  }
+  const std::string error = ReadFields(lua, fields);
+  return count == 0 || error.empty() || error.front() == '[' ? error : "." + error;
+}
+
+void ForEachCase(lua_State* lua, int index, const std::function<void(size_t number)>& read) {
+  const size_t count = std::min<size_t>(lua_objlen(lua, index), kSpecCasesMax);
+  for (size_t number = 1; number <= count; ++number) {
+    lua_rawgeti(lua, index, static_cast<int>(number));
+    read(number);
+    lua_pop(lua, 1);
+  }
+}
+
+void ReadCase(lua_State* lua, size_t number, Fields fields, const std::map<std::string, std::string>& needed,
+              CaseBase& one) {
+  fields["claim"] = Text([&](const std::string& v) { one.claim = CleanUtf8(v, SIZE_MAX); });
+  fields["params"] = [&](lua_State* state) { return ReadParams(state, one.params); };
+  one.error = ReadFields(lua, fields);
+  if (one.error.empty() && one.claim.empty()) one.error = "claim is missing: say in words what holds";
+  for (const auto& [field, what] : needed) {
+    if (one.error.empty() && !Has(lua, field)) one.error.append(field).append(" is missing: ").append(what);
+  }
+  if (one.claim.empty()) one.claim = "case " + std::to_string(number);
+}
+
+std::string StrayKey(lua_State* lua) {
+  const int table = lua_gettop(lua);
+  const auto size = static_cast<double>(lua_objlen(lua, table));
+  std::string stray;
+  lua_pushnil(lua);
+  while (stray.empty() && lua_next(lua, table) != 0) {
+    const double place = lua_type(lua, -2) == LUA_TNUMBER ? lua_tonumber(lua, -2) : 0;
+    if (!(place >= 1 && place <= size && place == std::floor(place))) stray = KeyText(lua);
+    lua_pop(lua, 1);
+  }
+  lua_settop(lua, table);
+  return stray;
+}
+
 FieldReader List(std::function<std::string(lua_State*)> read) {
   return [read = std::move(read)](lua_State* lua) -> std::string {
     if (lua_type(lua, -1) != LUA_TTABLE) return "must be a list";
+    if (const std::string stray = StrayKey(lua); !stray.empty())
+      return "must be a list, 1, 2, … without a gap; it has " + stray;
     const int table = lua_gettop(lua);
     const auto size = static_cast<int>(std::min<size_t>(lua_objlen(lua, table), kSpecClaimsMax));
     for (int i = 1; i <= size; ++i) {
       lua_rawgeti(lua, table, i);
       const std::string error = read(lua);
       lua_pop(lua, 1);
-      if (!error.empty()) return "[" + std::to_string(i) + "]." + error;
+      if (error.empty()) continue;
+      const bool is_deeper = !error.starts_with("must ");
+      return "[" + std::to_string(i) + "]" + (is_deeper ? "." : " ") + error;
     }
     return "";
   };
-}
-
-std::string ReadParams(lua_State* lua, std::map<std::string, ParamValue>& params) {
-  if (lua_type(lua, -1) != LUA_TTABLE) return "must be a table";
-  const int table = lua_gettop(lua);
-  std::string error;
-  lua_pushnil(lua);
-  while (error.empty() && lua_next(lua, table) != 0) {
-    if (lua_type(lua, -2) != LUA_TSTRING) {
-      error = "must have names as keys";
-    } else {
-      const std::string name(TopText(lua, -2));
-      error = Scalar([&](ParamValue v) { params[name] = std::move(v); })(lua);
-    }
-    lua_pop(lua, 1);
-  }
-  lua_settop(lua, table);
-  return error;
 }
 
 }  // namespace stemedb::script

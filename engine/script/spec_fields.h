@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,10 +19,22 @@ namespace stemedb::script {
 using FieldReader = std::function<std::string(lua_State*)>;
 using Fields = std::map<std::string, FieldReader>;
 
+// What the cases of lenses and of policies have in common.
+struct CaseBase {
+  std::string claim;
+  std::string error;  // what is wrong with the case itself
+  std::map<std::string, ParamValue> params;
+  std::optional<std::string> fails;  // a part of the error's message
+};
+
 std::string_view TopText(lua_State* lua, int index = -1);
 
 FieldReader Text(std::function<void(std::string)> set);
+// Of a text that is looked for in another: the empty one would be found in all.
+FieldReader Part(std::function<void(std::string)> set);
 FieldReader Number(std::function<void(double)> set);
+// From `min` to `max`.
+FieldReader Whole(int min, int max, std::function<void(int)> set);
 FieldReader Flag(std::function<void(bool)> set);
 // A text, a number or a boolean.
 FieldReader Scalar(std::function<void(ParamValue)> set);
@@ -30,7 +43,17 @@ FieldReader List(std::function<std::string(lua_State*)> read);
 
 // All fields of the table on top of the stack.
 std::string ReadFields(lua_State* lua, const Fields& fields);
-// A table of parameters by name.
-std::string ReadParams(lua_State* lua, std::map<std::string, ParamValue>& params);
+// The same for what is expected, which must be something: nothing would hold of every answer.
+std::string ReadExpectation(lua_State* lua, const Fields& fields);
+// Calls `read` with each case of the list at this absolute stack index on top of the stack, and its number.
+void ForEachCase(lua_State* lua, int index, const std::function<void(size_t number)>& read);
+// The case on top of the stack: `fields` and those of CaseBase. `needed` says, by field, what is wanted when
+// it isn't there.
+void ReadCase(lua_State* lua, size_t number, Fields fields, const std::map<std::string, std::string>& needed,
+              CaseBase& one);
+// "a, b, c"
+std::string Names(const Fields& fields);
+// The first key of the table on top of the stack that isn't one of a list's, as text; empty when all are.
+std::string StrayKey(lua_State* lua);
 
 }  // namespace stemedb::script

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "console/console.h"
+#include "console/text.h"
 #include "tool/script_commands.h"
 
 namespace stemedb::tool {
@@ -67,6 +68,7 @@ void AddConsole(CLI::App& app, int& exit_code) {
 }  // namespace
 
 int Run(int argc, char** argv) {
+  console::UseUtf8();
   CLI::App app("StemeDB's tool.", "stemedb");
   app.set_version_flag("--version", std::string("stemedb ") + STEMEDB_VERSION);
   app.require_subcommand(1);

@@ -8,10 +8,20 @@
 #include <cctype>
 #include <optional>
 
+#include "console/text.h"
 #include "tool/advice.h"
 
 namespace stemedb::tool {
 namespace {
+
+using console::Visible;
+using console::WidthOf;
+
+constexpr std::string_view kIndent = "    ";
+// Of a source line, in columns: all that is shown, and how much of it stands before the place.
+constexpr size_t kLineWidth = 156;
+constexpr size_t kBeforeWidth = 60;
+constexpr size_t kTabWidth = 8;  // at most
 
 std::string_view LineOf(std::string_view source, size_t number) {
   for (size_t i = 1; i < number; ++i) {
@@ -19,7 +29,8 @@ std::string_view LineOf(std::string_view source, size_t number) {
     if (end == std::string_view::npos) return {};
     source.remove_prefix(end + 1);
   }
-  return source.substr(0, source.find('\n'));
+  source = source.substr(0, source.find('\n'));
+  return source.substr(0, source.size() - (source.ends_with('\r') ? 1 : 0));
 }
 
 bool IsWordByte(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
@@ -97,6 +108,44 @@ size_t TakeLine(std::string_view& message) {
   return line;
 }
 
+// As terminals may have it. Tabs stay tabs, so that a mark stands below whatever the terminal makes of them.
+std::string Shown(std::string_view text) {
+  std::string out;
+  size_t tab = 0;
+  for (; (tab = text.find('\t')) != std::string_view::npos; text.remove_prefix(tab + 1))
+    out += Visible(text.substr(0, tab)) + '\t';
+  return out + Visible(text);
+}
+
+// As wide as the shown text, and blank.
+std::string Blank(std::string_view shown) {
+  std::string out;
+  size_t tab = 0;
+  for (; (tab = shown.find('\t')) != std::string_view::npos; shown.remove_prefix(tab + 1))
+    out += std::string(WidthOf(shown.substr(0, tab)), ' ') + '\t';
+  return out + std::string(WidthOf(shown), ' ');
+}
+
+size_t WidthWithTabs(const std::string& shown) {
+  return WidthOf(shown) + kTabWidth * static_cast<size_t>(std::count(shown.begin(), shown.end(), '\t'));
+}
+
+// The source line, or of a long one the surroundings of the place, and a mark below it.
+std::string Excerpt(const Diagnostic& diagnostic) {
+  const std::string_view line = diagnostic.source_line;
+  const size_t at = diagnostic.column - 1;
+  std::string before = Shown(line.substr(0, at)), rest = Shown(line.substr(at));
+  if (WidthWithTabs(before) + WidthWithTabs(rest) > kLineWidth) {
+    std::replace(before.begin(), before.end(), '\t', ' ');
+    std::replace(rest.begin(), rest.end(), '\t', ' ');
+    before = console::ShortenFront(before, kBeforeWidth);
+    rest = console::Shorten(rest, kLineWidth - WidthOf(before));
+  }
+  const size_t marked = std::min(WidthOf(Shown(line.substr(at, diagnostic.length))), WidthOf(rest));
+  return std::string(kIndent) + before + rest + "\n" + std::string(kIndent) + Blank(before) + "^" +
+         std::string(std::max<size_t>(marked, 1) - 1, '~') + "\n";
+}
+
 }  // namespace
 
 Diagnostic Diagnose(const std::string& path, std::string_view message, std::string_view source) {
@@ -121,15 +170,10 @@ Diagnostic Diagnose(const std::string& path, std::string_view message, std::stri
 }
 
 std::string Format(const Diagnostic& diagnostic) {
-  std::string out = diagnostic.path;
+  std::string out = Visible(diagnostic.path);
   if (diagnostic.line > 0) out += ":" + std::to_string(diagnostic.line);
-  out += ": error: " + diagnostic.message + "\n";
-  if (diagnostic.column > 0) {
-    out += "    " + diagnostic.source_line + "\n    ";
-    // Tabs stay tabs, so that the mark stands below whatever the terminal makes of them.
-    for (size_t i = 0; i + 1 < diagnostic.column; ++i) out += diagnostic.source_line[i] == '\t' ? '\t' : ' ';
-    out += "^" + std::string(std::max<size_t>(diagnostic.length, 1) - 1, '~') + "\n";
-  }
+  out += ": error: " + Visible(diagnostic.message) + "\n";
+  if (diagnostic.column > 0) out += Excerpt(diagnostic);
   if (!diagnostic.help.empty()) out += "help: " + diagnostic.help + "\n";
   return out;
 }

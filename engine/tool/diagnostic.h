@@ -27,7 +27,8 @@ struct Diagnostic {
 // file's text.
 Diagnostic Diagnose(const std::string& path, std::string_view message, std::string_view source);
 
-// The lines, ending in '\n'.
+// The lines, ending in '\n', as a terminal may have them: what the file and the message hold is escaped
+// (console/text.h), and of a long source line only the surroundings of the place are shown.
 std::string Format(const Diagnostic& diagnostic);
 
 }  // namespace stemedb::tool

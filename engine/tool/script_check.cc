@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
 
+#include "console/text.h"
 #include "script/spec.h"
 #include "tool/diagnostic.h"
 #include "tool/script_commands.h"
@@ -9,6 +10,8 @@
 
 namespace stemedb::tool {
 namespace {
+
+using console::Visible;
 
 // Compiled, described and self-checked.
 Result<script::ScriptInfo> CheckAsAServer(const script::ScriptFile& file) {
@@ -22,7 +25,7 @@ Result<script::ScriptInfo> CheckAsAServer(const script::ScriptFile& file) {
 bool Check(const std::string& path) {
   auto named = ReadNamed(path);
   if (!named) {
-    std::fprintf(stderr, "%s\n", std::string(named.error().message()).c_str());
+    std::fprintf(stderr, "%s\n", Visible(named.error().message()).c_str());
     return false;
   }
   Status failure;
@@ -41,7 +44,7 @@ bool Check(const std::string& path) {
       failure = info.error();
   }
   if (failure.ok()) {
-    std::printf("%s: %s, good\n", path.c_str(), good.c_str());
+    std::printf("%s: %s, good\n", Visible(path).c_str(), Visible(good).c_str());
     return true;
   }
   std::fputs(Format(Diagnose(path, failure.message(), named->file.text)).c_str(), stderr);

@@ -10,7 +10,6 @@ namespace stemedb::tool {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::string_view kSpecEnding = "_spec.lua";
 
 void Append(std::vector<NamedFile>& files, const std::string& directory,
             std::vector<script::ScriptFile> read) {
@@ -59,9 +58,8 @@ Result<std::vector<NamedFile>> ReadPath(const std::string& path) {
   if (fs::is_directory(path, error)) return ReadDirectory(path);
   auto named = ReadNamed(path);
   if (!named) return named.error();
-  const std::string name = ScriptNameOf(*named);
-  const fs::path other = fs::path(path).parent_path() /
-                         (name + (named->is_spec ? std::string(".lua") : std::string(kSpecEnding)));
+  const std::string_view ending = named->is_spec ? script::kScriptEnding : script::kSpecEnding;
+  const fs::path other = fs::path(path).parent_path() / (ScriptNameOf(*named) + std::string(ending));
   std::vector<NamedFile> files;
   files.push_back(std::move(*named));
   if (fs::exists(other, error)) {

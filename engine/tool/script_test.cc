@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdint>
 #include <cstdio>
 #include <map>
 #include <memory>
 
 #include "base/json_writer.h"
+#include "console/text.h"
+#include "script/script_files.h"
 #include "script/spec.h"
+#include "script/utf8.h"
 #include "tool/diagnostic.h"
 #include "tool/script_commands.h"
 #include "tool/script_files.h"
@@ -12,6 +16,8 @@
 
 namespace stemedb::tool {
 namespace {
+
+using console::Visible;
 
 // What became of one script and its spec.
 struct Tested {
@@ -55,7 +61,8 @@ Tested Test(const std::string& name, const Pair& pair) {
   tested.path = pair.script != nullptr ? pair.script->path : pair.spec->path;
   tested.has_spec = pair.spec != nullptr;
   if (pair.script == nullptr) {
-    tested.fault = pair.spec->path + ": error: there is no " + name + ".lua beside this spec\n";
+    tested.fault =
+        Format({.path = pair.spec->path, .message = "there is no " + name + ".lua beside this spec"});
     return tested;
   }
   auto info = script::CheckScript(pair.script->file);
@@ -103,16 +110,19 @@ void PrintText(const std::vector<Tested>& all, const TestOptions& options) {
     cases += tested.cases.size();
     failures += tested.failures();
     std::fputs(tested.fault.c_str(), stdout);
+    const std::string name = Visible(tested.name);
     if (!tested.has_spec) {
-      std::printf("%s: %s: there is no spec: write %s_spec.lua beside it\n", tested.path.c_str(),
-                  options.missing_spec == MissingSpec::kFailure ? "error" : "warning", tested.name.c_str());
+      std::printf("%s: %s: there is no spec: write %s%s beside it\n", Visible(tested.path).c_str(),
+                  options.missing_spec == MissingSpec::kFailure ? "error" : "warning", name.c_str(),
+                  std::string(script::kSpecEnding).c_str());
     }
     for (const auto& one : tested.cases) {
       if (one.failure.empty()) continue;
-      std::printf("%s: fails: %s\n    %s\n", tested.name.c_str(), one.claim.c_str(), one.failure.c_str());
+      std::printf("%s: fails: %s\n    %s\n", name.c_str(), Visible(one.claim).c_str(),
+                  Visible(one.failure).c_str());
     }
     if (!Fails(tested, options.missing_spec) && tested.has_spec) {
-      std::printf("%s %s: %zu cases hold\n", tested.name.c_str(), tested.version.c_str(),
+      std::printf("%s %s: %zu cases hold\n", name.c_str(), Visible(tested.version).c_str(),
                   tested.cases.size());
     }
   }
@@ -145,7 +155,7 @@ void PrintJson(const std::vector<Tested>& all, const TestOptions& options) {
       json.Field("claim", one.claim);
       json.Key("holds");
       json.Bool(one.failure.empty());
-      if (!one.failure.empty()) json.Field("failure", one.failure);
+      if (!one.failure.empty()) json.Field("failure", script::CleanUtf8(one.failure, SIZE_MAX));
       json.EndObject();
     }
     json.EndArray();
@@ -163,7 +173,7 @@ void PrintJson(const std::vector<Tested>& all, const TestOptions& options) {
 int TestScripts(const TestOptions& options) {
   auto all = TestAll(options.paths);
   if (!all) {
-    std::fprintf(stderr, "%s\n", std::string(all.error().message()).c_str());
+    std::fprintf(stderr, "%s\n", Visible(all.error().message()).c_str());
     return 1;
   }
   (options.output == TestOutput::kJson ? PrintJson : PrintText)(*all, options);

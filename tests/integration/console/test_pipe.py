@@ -61,6 +61,13 @@ class Pipe(unittest.TestCase):
         self.assertEqual(done.stdout, "2\n")
         self.assertEqual(done.stderr, "error: one\nerror: input:1: attempt to call global 'nix' (a nil value)\n")
 
+    def test_an_input_that_fills_the_memory_does_not_either(self):
+        done = self.console('kept = 41\nlocal t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1000) .. i end\nkept + 1\n', code=1)
+        self.assertEqual((done.stdout, done.stderr), ("42\n", "error: out of memory (cap 256 MiB)\n"))
+        done = self.console('kept, t = 41, {} for i = 1, 1e9 do t[i] = ("x"):rep(1000) .. i end\nkept\n#lenses().lenses\n', code=1)
+        self.assertEqual((done.stdout, done.stderr), ("nil\n6\n", "error: out of memory (cap 256 MiB): the globals held most of "
+                                                      "it, so all of them are gone: keep less in them\n"))
+
     def test_what_has_no_end_is_an_error(self):
         done = self.console("query{", code=1)
         self.assertIn("has no end: query{", done.stderr)

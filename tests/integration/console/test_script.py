@@ -79,6 +79,49 @@ class Script(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (1, f"{good}: lens good 1.2.3, good\n"))
         self.assertIn("none.lua: No such file", done.stderr)
 
+    def test_a_long_line_is_cut_around_the_place(self):
+        path = self.write("long.lua", "local a = {" + "'x', " * 2000 + "} local now = os.time() local b = {" + "'x', " * 2000 + "}\nreturn {}")
+        lines = run("script", "check", path).stderr.splitlines()
+        self.assertRegex(lines[1], r"^    ….*os\.time\(\).*…$")
+        self.assertLessEqual(len(lines[1]), 160)
+        self.assertEqual(lines[1].index("os.time"), lines[2].index("^"))
+
+    def test_what_a_script_or_a_spec_holds_sends_no_escapes(self):
+        escapes = "\x1b]0;owned\x07\u009b2J\u202e"
+        lua = escapes.replace("\x1b", "\\27").replace("\x07", "\\7")
+        self.write("good.lua", GOOD.replace('"the first of "', f'"{lua} the first of "'))
+        spec = SPEC.replace("the first wins", lua).replace("of 1", "of 2")
+        self.write("good_spec.lua", spec.replace("winner = 1", f'value = "{lua}"'))
+        self.write("thrown.lua", GOOD.replace("good", "thrown").replace("return { winner", f"error('{lua}') return {{ winner"))
+        self.write("syntax.lua", f"local text = '{escapes}' nix nix")
+        self.write("case_spec.lua", f"return {{ {{ claim = '{lua}', ['{lua}'] = 1 }} }}")
+        done = run("script", "test", self.root)
+        files = [os.path.join(self.root, name) for name in os.listdir(self.root)]
+        checked = run("script", "check", *files, os.path.join(self.root, escapes))
+        for stream in (done.stdout, done.stderr, checked.stdout, checked.stderr):
+            self.assertFalse(set(stream) & {"\x1b", "\x07", "\u009b", "\u202e"}, stream)
+        self.assertIn(r"good: fails: \x1b]0;owned\x07\u{9b}2J\u{202e}", done.stdout)
+        self.assertIn(r"got '\x1b]0;owned\x07\u{9b}2J\u{202e} the first of 1'", done.stdout)
+        self.assertGreaterEqual(checked.stderr.count(r"\x1b]0;owned"), 4)
+
+    def test_a_version_that_could_steer_a_terminal_is_refused(self):
+        path = self.write("good.lua", GOOD.replace('"1.2.3"', '"1\\27[2J"'))
+        done = run("script", "check", path)
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue(done.stderr.startswith(f"{path}:2: error: version has a control character: "), done.stderr)
+
+    def test_a_case_that_expects_nothing_is_wrong(self):
+        self.write("good.lua", GOOD)
+        for case, fault in (("", "expect is missing: "), (", expect = {}", "expect is empty, "),
+                            (", expect = { confidence = 0/0 }", "expect.confidence must be a finite number, got nan")):
+            spec = self.write("good_spec.lua", f"return {{ {{ claim = 'x', given = {{ {{ value = 1 }} }}{case} }} }}")
+            done = run("script", "test", self.root)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"good: fails: x\n    the case in good_spec.lua is wrong: {fault}", done.stdout)
+            done = run("script", "check", spec)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"{spec}: error: the case 'x': {fault}", done.stderr)
+
     def test_a_case_that_fails_says_what_was_expected_and_what_came(self):
         self.write("good.lua", GOOD)
         self.write("good_spec.lua", SPEC.replace("winner = 1", "winner = 2"))

@@ -51,6 +51,15 @@ TEST_F(Text, IsShortenedAtACharactersBorder) {
   EXPECT_EQ(Shorten("abc", 0), "");
 }
 
+TEST_F(Text, IsShortenedFromTheFrontAsWell) {
+  EXPECT_EQ(ShortenFront("abcdef", 6), "abcdef");
+  EXPECT_EQ(ShortenFront("abcdef", 5), "…cdef");
+  EXPECT_EQ(ShortenFront("日本語", 5), "…本語");
+  EXPECT_EQ(ShortenFront("日本語", 4), "…語");
+  EXPECT_EQ(ShortenFront("abc", 1), "…");
+  EXPECT_EQ(ShortenFront("abc", 0), "");
+}
+
 TEST_F(Text, FitsTheWidthExactly) {
   EXPECT_EQ(Fit("ab", 4, Align::kLeft), "ab  ");
   EXPECT_EQ(Fit("ab", 4, Align::kRight), "  ab");

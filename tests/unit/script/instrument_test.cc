@@ -129,6 +129,11 @@ TEST(Instrument, RefusesWithPlaceAndRemedy) {
   std::string sum = "\n\nreturn x";
   for (int i = 0; i < 600; ++i) sum += "\n+ x";
   EXPECT_THAT(Show(sum), HasSubstr("x.lua:515: more than 512 operators and calls"));
+  const std::string long_text(16 << 10, 'x');
+  EXPECT_THAT(Show("local a\nlocal b = '" + long_text + "'"),
+              HasSubstr("x.lua:2: a text or name of more than 16 KiB"));
+  EXPECT_THAT(Show("t." + long_text + "x = 1"), HasSubstr("a text or name of more than 16 KiB"));
+  EXPECT_EQ(Show("local b = '" + long_text.substr(2) + "' -- " + long_text).find("x.lua"), std::string::npos);
   std::string statements = "local x = 0";
   for (int i = 0; i < 6000; ++i) statements += " x = x + f(x)";
   EXPECT_EQ(Show(statements).find("x.lua"), std::string::npos) << "statements may be as many as one likes";

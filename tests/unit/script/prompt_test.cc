@@ -30,11 +30,16 @@ return {
 }
 )lua";
 
+// Enough for a sort of two million numbers, and soon full.
+constexpr size_t kMemory = 96 << 20;
+constexpr const char* kFull = "error: out of memory (cap 96 MiB)";
+
 class PromptTest : public testing::Test {
  protected:
   void SetUp() override {
     PromptOptions options;
     options.library = kLibrary;
+    options.memory_bytes_max = kMemory;
     options.functions["echo"] = [this](std::string_view arguments) -> Result<std::string> {
       last_arguments_ = arguments;
       return std::string(arguments.substr(1, arguments.size() - 2));
@@ -180,6 +185,46 @@ TEST_F(PromptTest, AnInterruptEndsTheSandboxsOwnFunctions) {
                     [&] { EXPECT_THAT(Values("table.sort(t)"), ElementsAre("error: interrupted")); });
   EXPECT_THAT(Values("t[1] == -n and t[n] == -1"), ElementsAre("false"));  // it wasn't sorted to its end
   EXPECT_THAT(Values("steme.total({ 1, 2 }, 2)"), ElementsAre("3"));
+}
+
+TEST_F(PromptTest, AnInputThatFillsTheMemoryFailsAndTheNextOnesRun) {
+  EXPECT_THAT(Values("kept = 41"), ElementsAre());
+  for (const char* text :
+       {"local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end",
+        "local t = {} for i = 1, 1e9 do t = { t } end", "local t = {} for i = 1, 1e9 do t[i] = i end",
+        "local t = {} pcall(function() for i = 1, 1e9 do t[i] = function() return i end end end)",
+        // What is shown takes memory as well.
+        "(function() local t = {} for i = 1, 2e6 do t[i] = i end return t end)()"}) {
+    EXPECT_THAT(Values(text), ElementsAre(kFull)) << text;
+    EXPECT_THAT(Values("kept + 1"), ElementsAre("42")) << text;
+  }
+  // So does what is typed.
+  EXPECT_THAT(Values("#'" + std::string(kMemory, 'x') + "'"), ElementsAre(kFull));
+  EXPECT_THAT(prompt_->Complete("ec" + std::string(kMemory, 'x')).candidates, ElementsAre());
+  EXPECT_THAT(prompt_->Complete("x = ech").candidates, ElementsAre("echo"));
+  EXPECT_THAT(Values("echo(kept)"), ElementsAre("41"));
+}
+
+TEST_F(PromptTest, GlobalsThatFillTheMemoryAreGoneAndSaidToBe) {
+  EXPECT_THAT(Values("kept = 41"), ElementsAre());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(Values("t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end"),
+                ElementsAre(std::string(kFull) +
+                            ": the globals held most of it, so all of them are gone: keep less in them"));
+    EXPECT_THAT(Values("t, kept"), ElementsAre("null", "null"));
+    EXPECT_THAT(Values("echo(steme.total({ 1, 2 }, 2))"), ElementsAre("3"));
+  }
+  InterruptingWhile(*prompt_,
+                    [&] { EXPECT_THAT(Values("while true do end"), ElementsAre("error: interrupted")); });
+}
+
+TEST_F(PromptTest, WhatEarlierInputsLeftIsSweptBeforeItFillsTheMemory) {
+  // More than half is held, so that the collector, left alone, would come too late.
+  EXPECT_THAT(Values("n, t = 0, {} for i = 1, 58000 do t[i] = ('x'):rep(1000) .. i end"), ElementsAre());
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(Values("for i = 1, 5000 do n = n + #(('y'):rep(1000) .. i .. n) end"), ElementsAre());
+  }
+  EXPECT_THAT(Values("#t"), ElementsAre("58000"));
 }
 
 // The list of help and docs, both ways.

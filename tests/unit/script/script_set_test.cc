@@ -67,6 +67,14 @@ TEST(ScriptSet, SaysWhatADescriptionLacks) {
   EXPECT_THAT(With("name = 'probe'", "name = 'other'"), HasSubstr("named like its file"));
   EXPECT_THAT(With("name = 'probe'", "name = 'Pro be'"), HasSubstr("name must be a-z"));
   EXPECT_THAT(With("version = '1',", ""), HasSubstr("version must be a text"));
+  for (const char* text :
+       {"1\\27[2J", "\\0", "1\\n", "1\\127", "\\194\\155A", "\\226\\128\\174", "\\226\\129\\166"}) {
+    EXPECT_EQ(With("version = '1'", "version = '" + std::string(text) + "'"),
+              "probe.lua: version has a control character: it is shown with every answer, so write it like "
+              "\"1.0.0\"")
+        << text;
+  }
+  EXPECT_EQ(With("version = '1'", "version = '1.0 „ä“ €…'"), "");
   EXPECT_THAT(With("description = 'probe'", "description = 5"), HasSubstr("description must be a text"));
   EXPECT_THAT(With("resolve =", "resolved ="), HasSubstr("resolve must be a function"));
   const auto params = [](const std::string& table) { return With("api = 1", "api = 1, params = " + table); };

@@ -1,30 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every lens that we ship keeps its own spec, in the sandbox that production uses.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <iostream>
 #include <set>
 
 #include "claims.h"
 #include "script/self_check.h"
-#include "script/spec.h"
+#include "specs.h"
 
 namespace stemedb::script::testing {
 namespace {
 
+using ::testing::HasSubstr;
+
 TEST(ShippedLenses, KeepTheirSpecs) {
   LensRunner runner(Shipped(), {});
-  const auto specs = ReadSpecs(STEMEDB_SOURCE_DIR "/lenses");
-  ASSERT_TRUE(specs) << specs.error().message();
-  for (const auto& spec : *specs) {
-    const auto results = RunSpec(runner, spec);
-    ASSERT_TRUE(results) << results.error().message();
-    std::cout << spec.name << "\n";
-    for (const auto& result : *results) {
-      std::cout << "  " << (result.failure.empty() ? "holds: " : "FAILS: ") << result.claim << "\n";
-      EXPECT_EQ(result.failure, "") << spec.name << ": " << result.claim;
-    }
-  }
+  EXPECT_GT(ExpectSpecsHold(runner, STEMEDB_SOURCE_DIR "/lenses"), 0u);
 }
 
 TEST(ShippedLenses, PassTheSelfCheck) {
@@ -75,7 +67,8 @@ TEST(Spec, IsRefusedWhenItIsTooLarge) {
   const auto spec = [](int cases, int claims, int bytes) {
     return "local claim, given, cases = { value = ('x'):rep(" + std::to_string(bytes) +
            ") }, {}, {} for i = 1, " + std::to_string(claims) +
-           " do given[i] = claim end local case = { claim = 'c', given = given, expect = {} } for i = 1, " +
+           " do given[i] = claim end local case = { claim = 'c', given = given, expect = { winner = 1 } } "
+           "for i = 1, " +
            std::to_string(cases) + " do cases[i] = case end return cases";
   };
   EXPECT_EQ(refusal(spec(2000, 10, 1)), "2000 cases");
@@ -96,26 +89,109 @@ TEST(Spec, IsRefusedWhenItIsTooLarge) {
             std::string::npos);
 }
 
-TEST(Spec, FailsWhatIsWrong) {
+// Of a case with two claims, of which recency takes the first.
+std::string CaseOfRecency(const std::string& expect) {
+  return "return {{ claim = 'c', given = {{ value = 'a' }, { value = 'b', age_s = 5 }}, " + expect + "}}";
+}
+
+TEST(Spec, FailsWhatDiffers) {
   LensRunner runner(Shipped(), {});
   const auto failure = [&](const std::string& expect) {
-    const auto results = RunSpec(runner, {"recency_spec.lua",
-                                          "return {{ claim = 'c', given = {{ value = 'a' }, "
-                                          "{ value = 'b', age_s = 5 }}, expect = " +
-                                              expect + "}}"});
-    return results ? results->front().failure : std::string(results.error().message());
+    return FirstFailure(runner, "recency_spec.lua", CaseOfRecency("expect = " + expect));
   };
   EXPECT_EQ(failure("{ winner = 1, value = 'a', confidence = 0.5, status = 'contested' }"), "");
   EXPECT_EQ(failure("{ winner = 2 }"), "winner: expected claim 2, got claim 1");
   EXPECT_EQ(failure("{ winner = false }"), "winner: expected claim 0, got claim 1");
   EXPECT_EQ(failure("{ confidence = 0.6 }"), "confidence: expected 0.6, got 0.5");
   EXPECT_EQ(failure("{ status = 'agreed' }"), "status: expected agreed, got contested");
-  EXPECT_EQ(failure("{ wimmer = 2 }"), "the case is wrong: expect.wimmer is no known field");
+  EXPECT_EQ(failure("{ candidates_count = 3, winner = 2 }"),
+            "winner: expected claim 2, got claim 1; candidates_count: expected 3, got 2");
   EXPECT_EQ(failure("{ fails = 'x' }"), "expected a failure with 'x', got an answer");
   EXPECT_NE(failure("{ shares = {{ 'a', 1 }} }"), "");
   EXPECT_NE(failure("{ layers = {{ tier = 1 }} }"), "");
   EXPECT_NE(failure("{ explain = 'unsaid' }"), "");
   EXPECT_NE(failure("{ details = '{}' }"), "");
+}
+
+// Whatever would make a case hold of every answer, or be looked at as something else than was meant.
+TEST(Spec, SaysWhatIsWrongWithACase) {
+  LensRunner runner(Shipped(), {});
+  const auto fault = [&](const std::string& fields) {
+    const std::string text = CaseOfRecency(fields), place = "the case in recency_spec.lua is wrong: ";
+    const std::string run = FirstFailure(runner, "recency_spec.lua", text);
+    const auto checked = CheckSpec({"recency_spec.lua", text});
+    if (checked) return "good" + run;
+    EXPECT_EQ(run.substr(0, place.size()), place);
+    EXPECT_EQ("recency_spec.lua: the case 'c': " + run.substr(std::min(run.size(), place.size())),
+              checked.error().message());
+    return run.substr(std::min(run.size(), place.size()));
+  };
+  const std::string fields =
+      "candidates_count, confidence, conflict_score, details, explain, fails, layers, notes, shares, status, "
+      "value, winner";
+  EXPECT_EQ(fault("expect = { winner = 1 }"), "good");
+  EXPECT_EQ(fault(""), "expect is missing: a table with one or more of " + fields);
+  EXPECT_EQ(fault("expect = {}"),
+            "expect is empty, which holds of every answer: say one or more of " + fields);
+  EXPECT_EQ(fault("expect = false"), "expect must be a table");
+  EXPECT_EQ(fault("expect = { wimmer = 1 }"), "expect.wimmer is no known field: there are " + fields);
+  EXPECT_EQ(fault("expect = { 1 }"), "expect[1] is no known field: there are " + fields);
+  EXPECT_EQ(fault("expects = { winner = 1 }"),
+            "expects is no known field: there are claim, expect, given, params");
+  EXPECT_EQ(fault("expect = { winner = 1 }, [true] = 1"),
+            "[a boolean] is no known field: there are claim, expect, given, params");
+  EXPECT_EQ(fault("expect = { confidence = 0/0 }"), "expect.confidence must be a finite number, got nan");
+  EXPECT_EQ(fault("expect = { value = -1/0 }"), "expect.value must be a finite number, got -inf");
+  EXPECT_EQ(fault("expect = { shares = { { 'a', 1 }, { 'b', 0/0 } } }"),
+            "expect.shares[2] must be a finite number, got nan");
+  EXPECT_EQ(fault("expect = { winner = 1 }, params = { max_age_s = 0/0 }"),
+            "params.max_age_s must be a finite number, got nan");
+  for (const char* winner : {"0/0", "1.5", "0", "-1", "true", "'1'"}) {
+    EXPECT_EQ(fault("expect = { winner = " + std::string(winner) + " }"),
+              "expect.winner must be the number of a given claim, or false for none")
+        << winner;
+  }
+  EXPECT_EQ(fault("expect = { candidates_count = 1.5 }"),
+            "expect.candidates_count must be a whole number from 0 to 20000, got 1.5");
+  EXPECT_EQ(fault("expect = { candidates_count = 0/0 }"),
+            "expect.candidates_count must be a whole number from 0 to 20000, got nan");
+  EXPECT_EQ(fault("expect = { layers = { { winner = 1 } } }"), "expect.layers[1].tier is missing");
+  EXPECT_EQ(fault("expect = { layers = { { tier = 5.5 } } }"),
+            "expect.layers[1].tier must be a whole number from 0 to 5, got 5.5");
+  EXPECT_EQ(fault("expect = { layers = { tier = 5 } }"),
+            "expect.layers must be a list, 1, 2, … without a gap; it has tier");
+  EXPECT_EQ(fault("expect = { explain = '' }"),
+            "expect.explain must be a part of the text, of one byte or more");
+  EXPECT_EQ(fault("expect = { notes = {} }"), "expect.notes is empty, which holds of every answer");
+  EXPECT_EQ(fault("expect = { notes = { [3] = false } }"),
+            "expect.notes[3] is about no given claim: there are 2");
+  EXPECT_EQ(fault("expect = { notes = { [1.5] = false } }"),
+            "expect.notes must give, by the number of a given claim, a part of its note, or false for none");
+  EXPECT_EQ(fault("expect = { fails = 'x', winner = 1 }"),
+            "expect.fails must stand alone: where there is an error there is nothing else");
+}
+
+TEST(Spec, SaysWhatIsWrongWithAList) {
+  const auto fault = [](const std::string& text) {
+    const auto checked = CheckSpec({"a_spec.lua", text});
+    return checked ? "good" : std::string(checked.error().message());
+  };
+  const std::string good = "{ claim = 'c', given = {{ value = 1 }}, expect = { winner = 1 } }";
+  EXPECT_EQ(fault("return { " + good + " }"), "good");
+  EXPECT_EQ(fault("return { " + good + ", other = " + good + " }"),
+            "a_spec.lua: other is no case: return a list of them, 1, 2, … without a gap");
+  EXPECT_THAT(fault("return { " + good + ", nil, " + good + " }"), HasSubstr("a_spec.lua: "));
+  EXPECT_EQ(fault("return { { claim = 'c', given = { value = 1 }, expect = { winner = false } } }"),
+            "a_spec.lua: the case 'c': given must be a list, 1, 2, … without a gap; it has value");
+  EXPECT_EQ(fault("return { { claim = 'c', expect = { winner = false } } }"),
+            "a_spec.lua: the case 'c': given is missing: a list of claims");
+  EXPECT_EQ(fault("return { { claim = 'c', given = { 5 }, expect = { winner = false } } }"),
+            "a_spec.lua: the case 'c': given[1] must be a table");
+  EXPECT_EQ(fault("return { { claim = 'c', given = {{ value = 1, tier = 2.5 }}, expect = { winner = 1 } } }"),
+            "a_spec.lua: the case 'c': given[1].tier must be a whole number from 0 to 5, got 2.5");
+  EXPECT_EQ(
+      fault("return { { claim = 'c', given = {{ value = 1, age_s = 1/0 }}, expect = { winner = 1 } } }"),
+      "a_spec.lua: the case 'c': given[1].age_s must be a finite number, got inf");
 }
 
 }  // namespace
