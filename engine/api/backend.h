@@ -19,6 +19,8 @@
 
 namespace stemedb::api {
 
+class SlowLane;
+
 enum class Phase : uint8_t { kStarting, kServing, kDraining };
 
 // Which claims are taken without a signature.
@@ -39,6 +41,7 @@ class Seldom {
 struct Backend {
   store::Store* store = nullptr;
   deploy::Deployer* deployer = nullptr;  // scripts: the live set, and all work on them
+  SlowLane* slow_lane = nullptr;         // null: every question is answered on its loop, however long it takes
   audit::Journal* journal = nullptr;     // of what operators did
   defense::Limiter limiter{defense::Limiter::Options{}};
   defense::ProvenAgents proven_agents;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET /v1/lenses: what there is. POST /v1/lenses/compare: one question through several lenses.
+#include <memory>
+#include <utility>
+
+#include "api/asking.h"
 #include "api/query_string.h"
 #include "api/question_reader.h"
 #include "api/routes.h"
-#include "telemetry/stopwatch.h"
 
 namespace stemedb::api {
 namespace {
@@ -18,18 +21,6 @@ http::Response Lenses(LoopContext& context, const http::Request& request) {
   return response;
 }
 
-http::Response Comparison(LoopContext& context, const http::Request& request, const ReadQuestion& read) {
-  telemetry::QuerySeries& series = context.Queries("compare");
-  const telemetry::ScopedTimer timer(series.latency_seconds);
-  series.queries.Increment();
-  http::Response response;
-  const Status compared = context.engine().Compare(read.question, read.lenses, response.body);
-  if (compared.ok()) return response;
-  if (compared.code() == Code::kDeadlineExceeded)
-    context.backend().metrics->domain().query_timeout_total.Increment();
-  return context.Refusal(request, compared);
-}
-
 void Compare(LoopContext& context, http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
   const Status parameters = NoParameters(request.query);
@@ -39,10 +30,9 @@ void Compare(LoopContext& context, http::ExchangePtr exchange) {
   if (!read.status.ok()) return exchange->Respond(context.Refusal(request, read.status, read.errors));
   const Status paid = context.rates().PayFor(request, read.lenses.size());
   if (!paid.ok()) return exchange->Respond(context.Refusal(request, paid));
-  context.turns().Run(std::move(exchange),
-                      [&context, read = std::move(read)](const http::ExchangePtr& waiting) {
-                        waiting->Respond(Comparison(context, waiting->request(), read));
-                      });
+  AnswerInTurn(
+      context, std::move(exchange),
+      std::make_shared<const Asking>(Asking{std::move(read.question), std::move(read.lenses), "compare"}));
 }
 
 }  // namespace

@@ -1,28 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET and POST /v1/query, and the lenses that have a path of their own. A question is answered on the loop
-// that got it: at once when it needs no lens, else when its turn comes.
+// GET and POST /v1/query, and the lenses that have a path of their own.
+#include <memory>
+#include <utility>
+
+#include "api/asking.h"
 #include "api/query_string.h"
 #include "api/question_reader.h"
 #include "api/routes.h"
-#include "telemetry/stopwatch.h"
 
 namespace stemedb::api {
 namespace {
 
 constexpr size_t kQuestionBodyMax = 64 * 1024;
-
-http::Response AnswerTo(LoopContext& context, const http::Request& request, const ReadQuestion& read,
-                        std::string_view endpoint) {
-  telemetry::QuerySeries& series = context.Queries(endpoint);
-  const telemetry::ScopedTimer timer(series.latency_seconds);
-  series.queries.Increment();
-  http::Response response;
-  const Status answered = context.engine().Answer(read.question, response.body);
-  if (answered.ok()) return response;
-  if (answered.code() == Code::kDeadlineExceeded)
-    context.backend().metrics->domain().query_timeout_total.Increment();
-  return context.Refusal(request, answered);
-}
 
 // How many lenses the answer may take: one that stands in for another is paid before anybody knows whether it
 // must.
@@ -30,17 +19,15 @@ uint64_t LensesOf(const query::Question& question) {
   return (question.lens.empty() ? 0 : 1) + (question.fallback.empty() ? 0 : 1);
 }
 
-void AnswerInTurn(LoopContext& context, http::ExchangePtr exchange, ReadQuestion read,
-                  std::string_view endpoint) {
+void Answer(LoopContext& context, http::ExchangePtr exchange, ReadQuestion read, std::string_view endpoint) {
   const http::Request& request = exchange->request();
   if (!read.status.ok()) return exchange->Respond(context.Refusal(request, read.status, read.errors));
   const Status paid = context.rates().PayFor(request, LensesOf(read.question));
   if (!paid.ok()) return exchange->Respond(context.Refusal(request, paid));
-  if (read.question.lens.empty()) return exchange->Respond(AnswerTo(context, request, read, endpoint));
-  context.turns().Run(std::move(exchange),
-                      [&context, read = std::move(read), endpoint](const http::ExchangePtr& waiting) {
-                        waiting->Respond(AnswerTo(context, waiting->request(), read, endpoint));
-                      });
+  const bool is_listing = read.question.lens.empty();
+  Asking asking{std::move(read.question), {}, endpoint};
+  if (is_listing) return AnswerNow(context, exchange, asking);
+  AnswerInTurn(context, std::move(exchange), std::make_shared<const Asking>(std::move(asking)));
 }
 
 void Query(LoopContext& context, http::ExchangePtr exchange) {
@@ -53,7 +40,7 @@ void Query(LoopContext& context, http::ExchangePtr exchange) {
   ReadQuestion read = request.method == http::Method::kPost
                           ? ReadQuestionJson(context.json_parser(), request.body, form)
                           : ReadQuestionString(context.json_parser(), request.query, form);
-  AnswerInTurn(context, std::move(exchange), std::move(read), "query");
+  Answer(context, std::move(exchange), std::move(read), "query");
 }
 
 void AddLensPath(http::Router& router, LoopContext& context, std::string_view lens) {
@@ -64,7 +51,7 @@ void AddLensPath(http::Router& router, LoopContext& context, std::string_view le
                   [&context, form](http::ExchangePtr exchange) {
                     ReadQuestion read =
                         ReadQuestionString(context.json_parser(), exchange->request().query, form);
-                    AnswerInTurn(context, std::move(exchange), std::move(read), form.fixed_lens);
+                    Answer(context, std::move(exchange), std::move(read), form.fixed_lens);
                   },
               .param_names = {}});
 }

@@ -57,7 +57,7 @@ void Connection::ReadOn() {
 
 void Connection::BeginRequest() {
   current_ = loop_.NewExchange();
-  current_->connection_ = this;
+  current_->connection_.store(this, std::memory_order_relaxed);
   if (loop_.observer() != nullptr) current_->started_ns_ = uv_hrtime();
   phase_started_ms_ = loop_.now_ms();
   refused_ = false;
@@ -314,7 +314,7 @@ void Connection::Send(Exchange* exchange, Response& response) {
 }
 
 void Connection::Detach(Exchange* exchange) {
-  exchange->connection_ = nullptr;
+  exchange->connection_.store(nullptr, std::memory_order_relaxed);
   exchange->next_ = nullptr;
   if (!exchange->handed_out_) loop_.Recycle(exchange);
 }

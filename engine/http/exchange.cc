@@ -16,8 +16,8 @@ void Exchange::Respond(Response&& response) {
   STEMEDB_CHECK(loop_.InThread());
   STEMEDB_CHECK(!responded_);
   responded_ = true;
-  if (connection_ != nullptr) {
-    connection_->Answer(this, std::move(response));
+  if (Connection* peer = connection(); peer != nullptr) {
+    peer->Answer(this, std::move(response));
   } else {
     loop_.Record(*this, response.status, 0);
   }
@@ -34,15 +34,15 @@ void Exchange::DropHandle() {
 }
 
 void Exchange::HandlesGone() {
-  if (!responded_ && connection_ != nullptr) {
+  if (!responded_ && connection() != nullptr) {
     Respond(Problem(500, "internal_error", "the request was dropped without an answer"));
   }
   handed_out_ = false;  // only now, or the connection would have recycled it
-  if (connection_ == nullptr) loop_.Recycle(this);
+  if (connection() == nullptr) loop_.Recycle(this);
 }
 
 void Exchange::Reset() {
-  connection_ = nullptr;
+  connection_.store(nullptr, std::memory_order_relaxed);
   next_ = nullptr;
   handed_out_ = responded_ = waiting_ = http_1_0_ = accepts_gzip_ = readable_ = refused_by_server_ = false;
   keep_alive_ = true;

@@ -34,8 +34,9 @@ class Exchange {
   // On the loop's thread, once. When the peer is gone the answer is dropped silently.
   void Respond(Response&& response);
   Loop& loop() const;
-  // On the loop's thread: whether the peer still waits for an answer. Useful before costly work.
-  bool peer_waits() const { return connection_ != nullptr; }
+  // Whether the peer still waits for an answer. Useful before costly work. Any thread that holds an
+  // ExchangePtr; on others than the loop's it may have changed already.
+  bool peer_waits() const { return connection() != nullptr; }
 
  private:
   friend class ExchangePtr;
@@ -45,6 +46,7 @@ class Exchange {
   explicit Exchange(LoopThread& loop) : loop_(loop) {}
   ~Exchange() = default;
 
+  Connection* connection() const { return connection_.load(std::memory_order_relaxed); }
   void AddHandle() { handles_.fetch_add(1, std::memory_order_relaxed); }
   void DropHandle();
   void HandlesGone();
@@ -52,10 +54,11 @@ class Exchange {
 
   LoopThread& loop_;
   std::atomic<uint32_t> handles_{0};
+  // Null once answered or when the peer is gone. Written and followed on the loop's thread alone.
+  std::atomic<Connection*> connection_{nullptr};
 
   // The loop's thread alone, from here on (request_ and the buffers are read by others while they hold a
   // handle).
-  Connection* connection_ = nullptr;  // null once answered or when the peer is gone
   Exchange* next_ = nullptr;          // the connection's next request, or the pool's next spare
   bool handed_out_ = false;           // a handler may still hold it
   bool responded_ = false;

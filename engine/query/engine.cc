@@ -11,6 +11,7 @@
 #include "query/answer_json.h"
 #include "query/candidates.h"
 #include "query/cursor.h"
+#include "query/lens_counts.h"
 #include "query/lens_list_json.h"
 #include "query/plan.h"
 #include "query/resolution_json.h"
@@ -64,14 +65,22 @@ Status TooManyPairs(size_t resolutions_max) {
                     " (concept, predicate) pairs; ask for a narrower concept path or name a predicate");
 }
 
-// Whether the script was stopped because it used up its budget.
-bool WasKilled(script::Failure failure) {
-  return failure == script::Failure::kTime || failure == script::Failure::kMemory;
+Status HandedOver() {
+  return Status(Code::kUnavailable, kHandOverReason, "the question is too long to be answered here");
 }
 
 // What another lens may answer instead.
 bool IsLensFailure(const Status& status) {
   return status.reason() == "lens_failed" || status.reason() == "query_timeout";
+}
+
+script::LensRunner::Options RunnerOptions(const EngineOptions& options) {
+  script::LensRunner::Options runner;
+  runner.time_ms_max = options.call_ms_max;
+  // What is handed over isn't lost, so making a state needn't be paid from the little time of its first call.
+  if (options.beyond == EngineOptions::Beyond::kHandOver)
+    runner.load_time_ms_max = script::LensRunner::Options().time_ms_max;
+  return runner;
 }
 
 Verdict MakeVerdict(std::string_view concept_path, std::string_view predicate, const CandidateSet& set,
@@ -102,19 +111,8 @@ struct Engine::Impl {
   std::unique_ptr<store::Reader> reader;
   script::LensRunner lenses;
   EngineOptions options;
-  // What belongs to one script of the set: looked up when a set is taken up, and kept. A question may call a
-  // lens 10,000 times, so calls are counted here and handed on once: what they are handed to is shared by all
-  // loops.
-  struct PerScript {
-    telemetry::Histogram* seconds = nullptr;
-    telemetry::Counter* errors = nullptr;        // null, like `seconds`: nothing is counted
-    telemetry::Counter* budget_kills = nullptr;  // likewise
-    RecentQuestions::List* recent = nullptr;
-    uint64_t calls = 0, failures = 0, kills = 0;  // since HandOnCounts
-    double seconds_used = 0;                      // likewise
-  };
-  std::vector<PerScript> per_script;  // by script
-  std::vector<size_t> called;         // the scripts with calls since HandOnCounts
+  LensCounts counts;
+  telemetry::Stopwatch began;  // the question, or whatever runs
   telemetry::Histogram& claims_lookup_seconds;
   telemetry::Histogram& concepts_lookup_seconds;
   telemetry::StorageSeries scans;  // of the index
@@ -125,15 +123,12 @@ struct Engine::Impl {
   Listing page;
   CandidateSet set;
 
-  // Takes up the live generation, if it is another one. First thing of every call.
-  void TakeUp();
+  // Begins a call: takes up the live generation, if it is another one.
+  void Begin();
+  bool hands_over() const { return options.beyond == EngineOptions::Beyond::kHandOver; }
   void Use(std::shared_ptr<const script::ScriptSet> scripts);
-  void Count(int script, double seconds);
-  // The time of the question is over: a failure of the lens that took most of it.
-  void CountTimeout();
-  void HandOnCounts();
   void Record(const BoundLens& lens, const Question& question, const Viewpoint& viewpoint) const {
-    RecentQuestions::List* recent = per_script[static_cast<size_t>(lens.script)].recent;
+    RecentQuestions::List* recent = counts.recent(lens.script);
     if (recent != nullptr) recent->Offer(question, viewpoint.sequence_max, viewpoint.weighing.now_ms);
   }
   // Between questions: lets the reader's snapshot go, and memory that only a giant question needs.
@@ -158,10 +153,18 @@ struct Engine::Impl {
                          std::string& out, std::string& next_cursor);
 };
 
+EngineOptions ForLoop(EngineOptions options) {
+  options.script_seconds_max = 0.01;
+  options.call_ms_max = 10;
+  options.rows_max = 50'000;
+  options.beyond = EngineOptions::Beyond::kHandOver;
+  return options;
+}
+
 Engine::Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const script::ScriptSet> scripts,
                EngineOptions options)
     : impl_(new Impl{std::move(reader),
-                     {scripts, {}},
+                     {scripts, RunnerOptions(options)},
                      options,
                      {},
                      {},
@@ -177,66 +180,20 @@ Engine::Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const scri
 
 Engine::~Engine() = default;
 
-void Engine::Impl::TakeUp() {
+void Engine::Impl::Begin() {
+  began = telemetry::Stopwatch();
   if (options.live == nullptr || options.live->generation() == lenses.scripts().generation()) return;
   Use(options.live->Current());
 }
 
 void Engine::Impl::Use(std::shared_ptr<const script::ScriptSet> scripts) {
-  per_script.clear();
-  for (const script::ScriptInfo& script : scripts->scripts()) {
-    PerScript& one = per_script.emplace_back();
-    if (options.counting == EngineOptions::Counting::kOn) {
-      const telemetry::ScriptSeries series = options.metrics->Script(script.name);
-      one.seconds = &options.metrics->Lens(script.name);
-      one.errors = &series.errors;
-      one.budget_kills = &series.budget_kills;
-    }
-    if (options.recent != nullptr) one.recent = options.recent->ListFor(script.name);
-  }
+  counts.Use(*scripts, options.counting == EngineOptions::Counting::kOn ? options.metrics : nullptr,
+             options.recent);
   lenses.Use(std::move(scripts));
 }
 
-void Engine::Impl::Count(int script, double seconds) {
-  if (options.counting == EngineOptions::Counting::kOff) return;
-  PerScript& one = per_script[static_cast<size_t>(script)];
-  const script::Failure failure = lenses.last_failure();
-  if (one.calls++ == 0) called.push_back(static_cast<size_t>(script));
-  if (failure != script::Failure::kNone) ++one.failures;
-  if (WasKilled(failure)) ++one.kills;
-  one.seconds_used += seconds;
-  one.seconds->Observe(seconds);
-}
-
-// Its calls were right one by one, and yet there is no answer: they count as one call that failed, or a lens
-// that is too slow for every subtree would hide its failures behind thousands of calls.
-void Engine::Impl::CountTimeout() {
-  const auto slowest = std::max_element(called.begin(), called.end(), [this](size_t a, size_t b) {
-    return per_script[a].seconds_used < per_script[b].seconds_used;
-  });
-  if (slowest == called.end()) return;
-  PerScript& one = per_script[*slowest];
-  one.calls = ++one.failures;
-}
-
-void Engine::Impl::HandOnCounts() {
-  for (const size_t script : called) {
-    PerScript& one = per_script[script];
-    script::ScriptCounts& counts = *lenses.scripts().scripts()[script].counts;
-    counts.calls.fetch_add(one.calls, std::memory_order_relaxed);
-    if (one.failures > 0) {
-      counts.failures.fetch_add(one.failures, std::memory_order_relaxed);
-      one.errors->Increment(static_cast<double>(one.failures));
-    }
-    if (one.kills > 0) one.budget_kills->Increment(static_cast<double>(one.kills));
-    one.calls = one.failures = one.kills = 0;
-    one.seconds_used = 0;
-  }
-  called.clear();
-}
-
 void Engine::Impl::Rest() {
-  HandOnCounts();
+  counts.HandOn(lenses.scripts());
   reader->Release();
   ReleaseIfLarge(rows);
   ReleaseIfLarge(page.sequences);
@@ -276,7 +233,9 @@ Result<Viewpoint> Engine::Impl::Collect(const Question& question, Need need) {
   if (need == Need::kPage) {
     STEMEDB_RETURN_IF_ERROR(ListNewest(question, *viewpoint, options.listing, *reader, page));
   } else {
-    STEMEDB_RETURN_IF_ERROR(CollectRows(question, *viewpoint, options.rows_max, *reader, rows));
+    Status collected = CollectRows(question, *viewpoint, options.rows_max, *reader, rows);
+    if (hands_over() && collected.reason() == kTooManyRows) return HandedOver();
+    if (!collected.ok()) return collected;
     ListRows(question, rows, page);
   }
   return viewpoint;
@@ -285,8 +244,9 @@ Result<Viewpoint> Engine::Impl::Collect(const Question& question, Need need) {
 Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<const store::Row> pair,
                                               const Viewpoint& viewpoint, script::Notes notes,
                                               ScriptTime& time) {
+  if (hands_over() && began.Seconds() > options.script_seconds_max) return HandedOver();
   if (Status left = time.Check(); !left.ok()) {
-    CountTimeout();
+    counts.AddTimeout();
     return left;
   }
   set.Build(pair, viewpoint.weighing, options.candidates_max);
@@ -301,7 +261,9 @@ Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<c
   auto outcome = lenses.Resolve(lens.script, call);
   const double seconds = stopwatch.Seconds();
   time.Add(seconds);
-  Count(lens.script, seconds);
+  const script::Failure failure = lenses.last_failure();
+  if (hands_over() && failure == script::Failure::kTime) return HandedOver();
+  counts.Add(lens.script, seconds, failure);
   return outcome;
 }
 
@@ -372,7 +334,7 @@ Status Engine::Impl::WriteAssertions(JsonWriter& json, const Viewpoint& viewpoin
 }
 
 Status Engine::Answer(const Question& question, std::string& out) {
-  impl_->TakeUp();
+  impl_->Begin();
   BoundLens lens, fallback;
   if (!question.lens.empty()) {
     auto bound = impl_->Bind(question.lens, question.params);
@@ -387,19 +349,19 @@ Status Engine::Answer(const Question& question, std::string& out) {
   const AtEnd end([this] { impl_->Rest(); });
   auto viewpoint = impl_->Collect(question, lens.script >= 0 ? Impl::Need::kRows : Impl::Need::kPage);
   if (!viewpoint) return viewpoint.error();
-  if (lens.script >= 0) impl_->Record(lens, question, *viewpoint);
 
   const size_t start = out.size();
   ScriptTime time(impl_->options.script_seconds_max);
   Status status = impl_->WriteAnswer(question, *viewpoint, lens, {}, time, out);
   if (IsLensFailure(status) && fallback.script >= 0) {
     out.resize(start);
-    impl_->HandOnCounts();
+    impl_->counts.HandOn(impl_->lenses.scripts());
     ScriptTime again(impl_->options.script_seconds_max / 2);
     ScriptTime& left = status.reason() == "query_timeout" ? again : time;
     const LensFailure failure{lens.script, std::move(status)};
     status = impl_->WriteAnswer(question, *viewpoint, fallback, failure, left, out);
   }
+  if (lens.script >= 0 && status.reason() != kHandOverReason) impl_->Record(lens, question, *viewpoint);
   return status;
 }
 
@@ -440,7 +402,7 @@ Status Engine::Impl::WriteAnswer(const Question& question, const Viewpoint& view
 
 Status Engine::Judge(const Question& question, const std::function<bool()>& stop,
                      std::vector<Verdict>& verdicts) {
-  impl_->TakeUp();
+  impl_->Begin();
   auto lens = impl_->Bind(question.lens, question.params);
   if (!lens) return lens.error();
   const AtEnd end([this] { impl_->Rest(); });
@@ -464,7 +426,7 @@ Status Engine::Judge(const Question& question, const std::function<bool()>& stop
 }
 
 Status Engine::Compare(const Question& question, std::span<const std::string> lenses, std::string& out) {
-  impl_->TakeUp();
+  impl_->Begin();
   std::vector<BoundLens> bound;
   for (const std::string& name : lenses) {
     auto lens = impl_->Bind(name, question.params);
@@ -535,7 +497,7 @@ Status Engine::Concepts(std::string_view prefix, std::string_view after, size_t 
 }
 
 void Engine::Lenses(std::string& out) {
-  impl_->TakeUp();
+  impl_->Begin();
   AppendLensList(out, impl_->lenses.scripts());
 }
 

@@ -22,6 +22,9 @@
 
 namespace stemedb::query {
 
+// The reason of an answer that another engine must give; never shown to a client.
+inline constexpr std::string_view kHandOverReason = "hand_over";
+
 struct EngineOptions {
   env::Clock* clock = nullptr;            // outlives the engine
   telemetry::Metrics* metrics = nullptr;  // outlives the engine
@@ -34,10 +37,14 @@ struct EngineOptions {
       2'000'000;  // index rows looked at for one question, wanted or not; beyond: kOutOfRange "too_many_rows"
   ListingBounds listing;  // of questions without a lens
   // Of all lens calls of one question together, and of a comparison's: 10,000 pairs through a shipped lens
-  // take some 50 ms. The question holds its loop meanwhile, so that this is also how long it may keep the
-  // others waiting. Beyond: kDeadlineExceeded "query_timeout", unless the question names a fallback, which
+  // take some 50 ms. Beyond: kDeadlineExceeded "query_timeout", unless the question names a fallback, which
   // has half of this time again.
   double script_seconds_max = 0.25;
+  int64_t call_ms_max = 50;  // of one lens call, of the thread's processor time; beyond: "lens_failed"
+  // What becomes of a question that needs more rows or time than that: it is refused, or, as kUnavailable
+  // kHandOverReason, to be asked again of an engine with more room. For one that hands over, script_seconds_max
+  // is the time of the whole question, by the clock on the wall.
+  enum class Beyond : uint8_t { kRefuse, kHandOver } beyond = Beyond::kRefuse;
   // Where new generations come from: every call begins with a look, and keeps the one it began with to its
   // end. Null: the set that the engine was made with. Outlives the engine.
   const script::LiveScripts* live = nullptr;
@@ -60,6 +67,10 @@ struct Verdict {
   std::string resolution_json;  // the whole resolution, explain left empty
 };
 
+// Of an engine on an event loop, where every request waits for the one before it: what takes longer is handed
+// over. Shipped lenses get through some thousand pairs.
+EngineOptions ForLoop(EngineOptions options);
+
 class Engine {
  public:
   Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const script::ScriptSet> scripts,
@@ -68,7 +79,7 @@ class Engine {
 
   // The answer of POST /v1/query. kNotFound "unknown_lens" (the message lists the lenses there are),
   // kInvalidArgument "invalid_params", kOutOfRange "as_of_in_future", kInternal "lens_failed",
-  // kDeadlineExceeded "query_timeout".
+  // kDeadlineExceeded "query_timeout"; `out` is worth nothing then.
   Status Answer(const Question& question, std::string& out);
 
   // The answer of POST /v1/lenses/compare: one question through several lenses, side by side. A lens that

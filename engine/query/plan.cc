@@ -66,7 +66,8 @@ Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, i
     }
   }
   if (question.now_ms) {
-    if (!question.before_sequence && *question.now_ms > clock_now_ms) return InFuture(FormatTime(clock_now_ms));
+    if (!question.before_sequence && *question.now_ms > clock_now_ms)
+      return InFuture(FormatTime(clock_now_ms));
     viewpoint.weighing.now_ms = *question.now_ms;
   }
   if (question.since) {
@@ -100,7 +101,7 @@ Status CollectRows(const Question& question, const Viewpoint& viewpoint, size_t 
   auto more = reader.Scan(scope, rows_max, rows);
   if (!more) return more.error();
   if (*more) {
-    return Status(Code::kOutOfRange, "too_many_rows",
+    return Status(Code::kOutOfRange, kTooManyRows,
                   "the question looks at more than " + std::to_string(rows_max) +
                       " claims; ask for a narrower concept path, or for one concept path and predicate");
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -23,8 +24,10 @@ struct Viewpoint {
 // kOutOfRange "as_of_in_future".
 Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, int64_t clock_now_ms);
 
+inline constexpr std::string_view kTooManyRows = "too_many_rows";
+
 // Appends the rows that the question covers, ordered by (concept path, predicate, sequence). kOutOfRange
-// "too_many_rows".
+// kTooManyRows.
 Status CollectRows(const Question& question, const Viewpoint& viewpoint, size_t rows_max,
                    store::Reader& reader, std::vector<store::Row>& rows);
 

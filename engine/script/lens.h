@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -147,7 +148,9 @@ class LensRunner {
  public:
   struct Options {
     size_t memory_bytes_max = 32u << 20;  // for each state
-    int64_t time_ms_max = 50;             // for each call and its loading, of the thread's processor time
+    int64_t time_ms_max = 50;             // for each call, of the thread's processor time
+    // For making a state, if it isn't to be paid from its first call's time.
+    std::optional<int64_t> load_time_ms_max;
     Stopping stopping = Stopping::kOn;
   };
   LensRunner(std::shared_ptr<const ScriptSet> scripts, Options options);

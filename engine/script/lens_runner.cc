@@ -205,7 +205,7 @@ Result<Outcome> LensRunner::Resolve(int script, const LensCall& call) {
     State::Options options;
     options.memory_bytes_max = impl_->options.memory_bytes_max;
     options.time_ms_max = impl_->options.time_ms_max;
-    options.load_time_ms_max = State::kInFirstRun;
+    options.load_time_ms_max = impl_->options.load_time_ms_max.value_or(State::kInFirstRun);
     options.stopping = impl_->options.stopping;
     auto opened = State::Open(info.file, info.source, options);
     if (!opened) {

@@ -38,6 +38,7 @@ inline constexpr char kAssertionsIngestedTotal[] = "stemedb_assertions_ingested_
 inline constexpr char kIngestRatePerMinute[] = "stemedb_ingest_rate_per_minute";
 inline constexpr char kQueriesTotal[] = "stemedb_queries_total";
 inline constexpr char kQueryLatencySeconds[] = "stemedb_query_latency_seconds";
+inline constexpr char kQuerySlowLaneTotal[] = "stemedb_query_slow_lane_total";
 inline constexpr char kQueryTimeoutTotal[] = "stemedb_query_timeout_total";
 inline constexpr char kLensDurationSeconds[] = "stemedb_lens_duration_seconds";
 inline constexpr char kRequestsRejectedTotal[] = "stemedb_requests_rejected_total";

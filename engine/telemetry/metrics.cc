@@ -91,6 +91,9 @@ DomainMetrics MakeDomain(Registry& r) {
       .assertions_total =
           OneCounter(r, names::kAssertionsTotal, "Assertions stored, those from before the start included."),
       .query_timeout_total = OneCounter(r, names::kQueryTimeoutTotal, "Queries stopped at their time limit."),
+      .query_slow_lane_total =
+          OneCounter(r, names::kQuerySlowLaneTotal,
+                     "Queries that took too long on their loop and were handed to the slow lane."),
       .script_generation = OneGauge(r, names::kScriptGeneration, "Generation of the live script set."),
       .script_reload_duration_seconds =
           OneHistogram(r, names::kScriptReloadDurationSeconds,

@@ -48,6 +48,7 @@ struct StorageMetrics {
 struct DomainMetrics {
   Counter& assertions_total;  // stored ones, counted across restarts: add the stored number once at start
   Counter& query_timeout_total;
+  Counter& query_slow_lane_total;
   Gauge& script_generation;
   Histogram& script_reload_duration_seconds;  // of a transaction, whatever it came to
   Counter& restarts_total;  // likewise: add the number from the data directory once at start

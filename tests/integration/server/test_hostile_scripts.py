@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A lens that is fine until it meets a certain claim, and then never ends: a hundred such questions at once. The
-operations port and the other loop must not notice, and the hostile ones must all be told what happened.
+"""A lens that is fine until it meets a certain claim, and then never ends: a hundred such questions at once. Neither
+port nor any loop must notice, and the hostile ones must all be told what happened.
 
 The bounds here are wide, for machines that do other things as well; the figures themselves are printed. With
 STEMEDB_TEST_LONG=1 the bound for /livez is 100 ms."""
@@ -86,13 +86,14 @@ class HostileScripts(unittest.TestCase):
         for answer in answers:
             self.assertIn((answer.status, answer.json()["code"]), ((500, "lens_failed"), (503, "overloaded")))
         self.assertTrue(any("endless.lua:3" in answer.json()["detail"] for answer in answers))
-        self.assertLess(p99(taken["operations"]), LIVEZ_P99_MS_MAX)
+        for milliseconds in taken.values():
+            self.assertLess(p99(milliseconds), LIVEZ_P99_MS_MAX)
         self.assertEqual(self.server.query(concept_path="drugs/aspirin", lens="consensus").status, 200)
         self.assertRegex(self.server.get("/metrics").body.decode(),
                          r'stemedb_script_budget_kills_total\{script="endless"\} [1-9]')
 
-    def test_honest_questions_on_the_other_loop_keep_their_time(self):
-        honest = [self.connect() for _ in range(12)]  # some of them on the loop that the hostile one isn't on
+    def test_honest_questions_keep_their_time_on_every_loop(self):
+        honest = [self.connect() for _ in range(12)]  # some of them on the loop that the hostile one is on
         quiet = [timed(connection, "POST", "/v1/query", HONEST)[1] for connection in honest for _ in range(20)]
         hostile = self.connect()
         for _ in range(60):
@@ -120,7 +121,7 @@ class HostileScripts(unittest.TestCase):
         print(f"an honest question: {statistics.median(quiet):.2f} ms before; beside 60 endless ones, by connection: "
               f"{', '.join(f'{m:.2f}' for m in medians)} ms")
         # A question that waited behind one endless one took 50 ms at least.
-        self.assertLess(medians[0], 45)
+        self.assertLess(medians[-1], 45)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@
 
 #include "../store/store_fixture.h"
 #include "api/service.h"
+#include "api/slow_lane.h"
 #include "deploy/deployer.h"
 #include "http/server.h"
 
@@ -114,7 +115,9 @@ inline std::string Post(const std::string& target, const std::string& body, cons
 class ApiTest : public StoreTest {
  protected:
   ~ApiTest() override {  // before the store
+    if (slow_lane_) slow_lane_->Stop();
     server_.reset();
+    slow_lane_.reset();
     deployer_.reset();
   }
 
@@ -132,9 +135,20 @@ class ApiTest : public StoreTest {
     if (backend_.clock == nullptr) backend_.clock = env::Clock::System();
     backend_.metrics = &metrics_;
     backend_.phase = api::Phase::kServing;
+    if (lane_options_) OpenSlowLane();
     auto started = http::Server::Start({}, api::ClientServices(backend_));
     ASSERT_TRUE(started) << started.error().message();
     server_ = std::move(*started);
+  }
+  void OpenSlowLane() {
+    query::EngineOptions options;
+    options.clock = env::Clock::System();
+    options.metrics = &metrics_;
+    options.live = &deployer_->deployment().live();
+    slow_lane_ = std::make_unique<api::SlowLane>(*env::Clock::System(), *lane_options_, [&] {
+      return std::make_unique<query::Engine>(store_->NewReader(), options.live->Current(), options);
+    });
+    backend_.slow_lane = slow_lane_.get();
   }
   std::string WriteAll(const std::string& name, const std::vector<script::ScriptFile>& files) {
     const std::string directory = directory_.path() + "/" + name;
@@ -145,7 +159,9 @@ class ApiTest : public StoreTest {
   uint16_t port() const { return server_->port(); }
 
   api::Backend backend_;
+  std::optional<api::SlowLane::Options> lane_options_;  // none: there is no slow lane
   std::unique_ptr<deploy::Deployer> deployer_;
+  std::unique_ptr<api::SlowLane> slow_lane_;
   std::unique_ptr<http::Server> server_;
 };
 

@@ -109,5 +109,42 @@ TEST_F(FailingLens, JudgingStopsWhenItIsTold) {
   EXPECT_LT(verdicts.size(), 30u);
 }
 
+// On a loop: what takes long isn't refused there, nor does it count as a failure.
+TEST_F(FailingLens, OnALoopALongQuestionIsHandedOver) {
+  RecentQuestions recent;
+  engine_options_.recent = &recent;
+  engine_options_ = ForLoop(engine_options_);
+  Open({Lens("loops", "while true do end"), Lens("slow", kSlow), Lens("quick", "")});
+  SayPairs(200);
+  EXPECT_EQ(Refusal(Ask("a/0", "loops")).reason(), kHandOverReason);
+  EXPECT_EQ(Refusal(Wide("slow")).reason(), kHandOverReason);
+  const std::vector<std::string> lenses = {"quick", "loops"};
+  EXPECT_EQ(engine_->Compare(Ask("a/0", ""), lenses, answer_).reason(), kHandOverReason);
+  Question question = Ask("a/0", "loops");
+  question.fallback = "quick";
+  EXPECT_EQ(Refusal(question).reason(), kHandOverReason) << "the lens hasn't failed yet";
+  EXPECT_EQ(Failures("loops") + Failures("slow"), 0u);
+  EXPECT_EQ(metrics_.Script("loops").budget_kills.Value(), 0);
+  std::vector<RecordedQuestion> recorded;
+  for (const char* lens : {"loops", "slow"}) recent.CopyTo(lens, recorded);
+  EXPECT_TRUE(recorded.empty()) << "whoever answers it records it";
+}
+
+TEST_F(FailingLens, OnALoopAQuestionOverTooManyRowsIsHandedOver) {
+  engine_options_ = ForLoop(engine_options_);
+  engine_options_.rows_max = 10;
+  Open({Lens("quick", "")});
+  SayPairs(11);
+  EXPECT_EQ(Refusal(Wide("quick")).reason(), kHandOverReason);
+  EXPECT_TRUE(Refusal(Ask("a/0", "quick")).ok());
+}
+
+TEST_F(FailingLens, OnALoopALensThatThrowsHasFailed) {
+  engine_options_ = ForLoop(engine_options_);
+  Open({Lens("throws", "error('on purpose')")});
+  SayPairs(1);
+  EXPECT_EQ(Refusal(Ask("a/0", "throws")).reason(), "lens_failed");
+}
+
 }  // namespace
 }  // namespace stemedb::query

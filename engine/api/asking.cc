@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/asking.h"
+
+#include <utility>
+
+#include "api/slow_lane.h"
+#include "http/loop.h"
+#include "query/engine.h"
+#include "telemetry/stopwatch.h"
+
+namespace stemedb::api {
+namespace {
+
+Status Ask(const Asking& asking, query::Engine& engine, std::string& out) {
+  return asking.lenses.empty() ? engine.Answer(asking.question, out)
+                               : engine.Compare(asking.question, asking.lenses, out);
+}
+
+// Whose turn in the slow lane it takes. A comparison's lenses are not to be paid by one of them.
+std::string LensOf(const Asking& asking) {
+  return asking.lenses.empty() ? asking.question.lens : "lenses/compare";
+}
+
+void Finish(LoopContext& context, http::Exchange& exchange, const Asking& asking,
+            const telemetry::Stopwatch& began, const Status& status, http::Response&& response) {
+  context.Queries(asking.endpoint).latency_seconds.Observe(began.Seconds());
+  if (status.ok()) return exchange.Respond(std::move(response));
+  if (status.code() == Code::kDeadlineExceeded)
+    context.backend().metrics->domain().query_timeout_total.Increment();
+  exchange.Respond(context.Refusal(exchange.request(), status));
+}
+
+// Comes back to the loop's thread with the answer.
+void HandOver(LoopContext& context, const http::ExchangePtr& exchange,
+              const std::shared_ptr<const Asking>& asking, const telemetry::Stopwatch& began) {
+  auto work = [&context, exchange, asking, began](query::Engine* engine, const Status& ready) {
+    http::Response response;
+    Status status = ready.ok() ? Ask(*asking, *engine, response.body) : ready;
+    exchange->loop().Post([&context, exchange, asking, began, status = std::move(status),
+                           response = std::move(response)]() mutable {
+      Finish(context, *exchange, *asking, began, status, std::move(response));
+    });
+  };
+  context.backend().metrics->domain().query_slow_lane_total.Increment();
+  const Status posted = context.backend().slow_lane->Post(LensOf(*asking), exchange, std::move(work));
+  if (!posted.ok()) Finish(context, *exchange, *asking, began, posted, {});
+}
+
+}  // namespace
+
+void AnswerNow(LoopContext& context, const http::ExchangePtr& exchange, const Asking& asking) {
+  context.Queries(asking.endpoint).queries.Increment();
+  const telemetry::Stopwatch began;
+  http::Response response;
+  const Status answered = Ask(asking, context.engine(), response.body);
+  Finish(context, *exchange, asking, began, answered, std::move(response));
+}
+
+void AnswerInTurn(LoopContext& context, http::ExchangePtr exchange, std::shared_ptr<const Asking> asking) {
+  context.Queries(asking->endpoint).queries.Increment();
+  context.turns().Run(std::move(exchange),
+                      [&context, asking = std::move(asking)](const http::ExchangePtr& waiting) {
+                        const telemetry::Stopwatch began;
+                        http::Response response;
+                        const Status answered = Ask(*asking, context.engine(), response.body);
+                        if (answered.reason() == query::kHandOverReason)
+                          return HandOver(context, waiting, asking, began);
+                        Finish(context, *waiting, *asking, began, answered, std::move(response));
+                      });
+}
+
+}  // namespace stemedb::api

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/slow_lane.h"
+
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace stemedb::api {
+namespace {
+
+// Where processors are scarce, loops go first; the lane still gets about a quarter of one that it shares.
+constexpr int kNice = 6;
+
+Status Overloaded(const char* what) {
+  return Status(Code::kResourceExhausted, "overloaded",
+                std::string(what) + "; ask again later, or for a narrower concept path");
+}
+
+}  // namespace
+
+SlowLane::SlowLane(const env::Clock& clock, Options options,
+                   const std::function<std::unique_ptr<query::Engine>()>& new_engine)
+    : clock_(clock), options_(options) {
+  for (size_t i = 0; i < options.threads; ++i) {
+    query::Engine& engine = *engines_.emplace_back(new_engine());
+    threads_.emplace_back([this, &engine] {
+      pthread_setname_np(pthread_self(), "slow-lane");
+      setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);  // of this thread alone, on Linux
+      Run(engine);
+    });
+  }
+}
+
+Status SlowLane::Post(const std::string& lens, http::ExchangePtr exchange, Work work) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return Status(Code::kUnavailable, "shutting_down", "the server is stopping");
+    std::deque<Waiting>& waiting = by_lens_[lens];
+    if (waiting_ >= options_.waiting_max || waiting.size() >= options_.waiting_of_lens_max) {
+      if (waiting.empty()) by_lens_.erase(lens);
+      return Overloaded("too many questions that take long wait to be answered");
+    }
+    if (waiting.empty()) turns_.push_back(lens);
+    waiting.push_back({std::move(exchange), std::move(work), clock_.MonotonicNs()});
+    ++waiting_;
+  }
+  changed_.notify_one();
+  return Status::Ok();
+}
+
+SlowLane::Waiting SlowLane::TakeNext() {
+  const auto found = by_lens_.find(turns_.front());
+  Waiting next = std::move(found->second.front());
+  found->second.pop_front();
+  --waiting_;
+  if (found->second.empty()) {
+    by_lens_.erase(found);
+  } else {
+    turns_.push_back(turns_.front());
+  }
+  turns_.pop_front();
+  return next;
+}
+
+void SlowLane::Run(query::Engine& engine) {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return stopping_ || waiting_ > 0; });
+    if (stopping_) return;
+    Waiting next = TakeNext();
+    lock.unlock();
+    if (next.exchange->peer_waits()) {
+      if (clock_.MonotonicNs() - next.since_ns > options_.waited_ns_max) {
+        next.work(nullptr, Overloaded("the question waited too long to be answered"));
+      } else {
+        next.work(&engine, Status::Ok());
+      }
+    }
+    next = {};  // before the lock: letting an exchange go may take its loop's
+    lock.lock();
+  }
+}
+
+void SlowLane::Stop() {
+  std::map<std::string, std::deque<Waiting>> refused;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    refused.swap(by_lens_);
+    turns_.clear();
+    waiting_ = 0;
+  }
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  engines_.clear();
+  const Status stopped(Code::kUnavailable, "shutting_down", "the server is stopping");
+  for (const auto& [lens, waiting] : refused)
+    for (const Waiting& one : waiting) one.work(nullptr, stopped);
+}
+
+}  // namespace stemedb::api

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// SlowLane: where questions are answered that took too long on their loop. Some threads with an engine each;
+// no loop ever waits for them. Lenses take turns, so that one whose questions never end doesn't keep
+// another's long ones waiting.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/status.h"
+#include "env/clock.h"
+#include "http/exchange.h"
+#include "query/engine.h"
+
+namespace stemedb::api {
+
+class SlowLane {
+ public:
+  struct Options {
+    size_t threads = 1;
+    // Waiting for one lens, each with its head and body, 64 KiB at most.
+    size_t waiting_of_lens_max = 256;
+    size_t waiting_max = 1024;
+    // Answering late keeps all behind it late.
+    int64_t waited_ns_max = 5'000'000'000;
+  };
+  // Called on a lane's thread, once; with a status that isn't ok when the question isn't to be answered any
+  // more: then `engine` is null. Whoever stops the lane may be the one who calls.
+  using Work = std::function<void(query::Engine* engine, const Status& ready)>;
+
+  // `new_engine` is called on the thread that makes the lane, once for each of its own; `clock` outlives it.
+  SlowLane(const env::Clock& clock, Options options,
+           const std::function<std::unique_ptr<query::Engine>()>& new_engine);
+  ~SlowLane() { Stop(); }
+  SlowLane(const SlowLane&) = delete;
+  SlowLane& operator=(const SlowLane&) = delete;
+
+  // Any thread. Work whose peer has gone when its turn comes is dropped uncalled. kResourceExhausted
+  // "overloaded" when too much waits, kUnavailable "shutting_down" after Stop: then it is destroyed uncalled.
+  Status Post(const std::string& lens, http::ExchangePtr exchange, Work work);
+  // Ends the threads after what they are at; what waits is refused. Repeats do nothing.
+  void Stop();
+
+ private:
+  struct Waiting {
+    http::ExchangePtr exchange;
+    Work work;
+    int64_t since_ns;
+  };
+
+  void Run(query::Engine& engine);
+  // Under the mutex; there must be something that waits.
+  Waiting TakeNext();
+
+  const env::Clock& clock_;
+  const Options options_;
+  std::mutex mutex_;  // guards the next five
+  std::condition_variable changed_;
+  std::map<std::string, std::deque<Waiting>> by_lens_;  // without empty ones
+  std::deque<std::string> turns_;                       // the lenses in by_lens_, the next one first
+  size_t waiting_ = 0;
+  bool stopping_ = false;
+  std::vector<std::unique_ptr<query::Engine>> engines_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace stemedb::api
