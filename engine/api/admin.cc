@@ -47,32 +47,32 @@ void TakeMember(AdminBody& body, std::string_view name, element value) {
   }
 }
 
-// The journal waits for the disk, so it is written on the scripts thread. What finds no place there, or comes
-// within a second of another one, is counted in the next line.
-void AuditRefusal(Backend& backend, const http::Request& request, const Status& fault) {
-  constexpr int64_t kSecondNs = 1'000'000'000;
+// The journal waits for the disk, so it is written on the scripts thread. What finds no place there counts
+// for the next line.
+void AddToTally(Backend& backend, audit::Tally::Kind kind, std::string_view action,
+                const http::Request& request, const Status& fault) {
   audit::Journal* journal = backend.journal;
   if (journal == nullptr) return;
-  backend.admin_refusals.fetch_add(1, std::memory_order_relaxed);
-  if (!backend.admin_refusal_audited.IsDue(backend.clock->MonotonicNs(), kSecondNs)) return;
-  const uint64_t refused = backend.admin_refusals.exchange(0, std::memory_order_relaxed);
   const deploy::Actor actor = ActorOf(request);
-  audit::Entry entry{.time_ms = backend.clock->NowMs(),
-                     .peer = actor.peer,
-                     .actor = actor.name,
-                     .action = "admin.refused",
-                     .subject = std::string(http::MethodName(request.method)) + " " + request.route->path,
-                     .result = std::string(fault.reason()),
-                     .detail = std::to_string(refused) + " refused since the last such line; this one: " +
-                               std::string(fault.message())};
-  const Status posted =
-      backend.deployer->Post([journal, entry = std::move(entry)](deploy::Deployment&, const Status& ready) {
-        const Status written = ready.ok() ? journal->Append(entry) : ready;
+  auto line = journal->tally().Add(
+      kind,
+      {.time_ms = backend.clock->NowMs(),
+       .peer = actor.peer,
+       .actor = actor.name,
+       .action = std::string(action),
+       .subject = std::string(http::MethodName(request.method)) + " " + request.route->path,
+       .result = std::string(fault.reason()),
+       .detail = std::string(fault.message())},
+      backend.clock->MonotonicNs());
+  if (!line) return;
+  const Status posted = backend.deployer->Post(
+      deploy::Deployer::Kind::kChange, [journal, line = *line](deploy::Deployment&, const Status&) {
+        const Status written = journal->WriteLine(line);
         if (written.ok()) return;
-        telemetry::LogError("api", "a refusal is missing from the audit file",
-                            {{"subject", entry.subject}, {"cause", written.message()}});
+        telemetry::LogError("api", "a refusal is missing from the audit file; it counts for its next line",
+                            {{"subject", line.last.subject}, {"cause", written.message()}});
       });
-  if (!posted.ok()) backend.admin_refusals.fetch_add(refused, std::memory_order_relaxed);
+  if (!posted.ok()) journal->tally().Return(*line);
 }
 
 }  // namespace
@@ -82,11 +82,15 @@ http::Handler AdminOnly(LoopContext& context, std::function<void(http::ExchangeP
     const http::Request& request = exchange->request();
     const Status fault = AdminFault(context.backend(), request);
     if (!fault.ok()) {
-      AuditRefusal(context.backend(), request, fault);
+      AddToTally(context.backend(), audit::Tally::Kind::kRefused, "admin.refused", request, fault);
       return exchange->Respond(context.Refusal(request, fault));
     }
     handle(std::move(exchange));
   };
+}
+
+void AuditBadRequest(LoopContext& context, const http::Request& request, const Status& fault) {
+  AddToTally(context.backend(), audit::Tally::Kind::kBadRequest, "admin.bad_request", request, fault);
 }
 
 deploy::Actor ActorOf(const http::Request& request) {
@@ -94,7 +98,8 @@ deploy::Actor ActorOf(const http::Request& request) {
   return {std::string(request.peer_address), std::move(name)};
 }
 
-void RunOnScriptsThread(LoopContext& context, http::ExchangePtr exchange, ScriptWork work) {
+void RunOnScriptsThread(LoopContext& context, deploy::Deployer::Kind kind, http::ExchangePtr exchange,
+                        ScriptWork work) {
   auto task = [&context, exchange, work = std::move(work)](deploy::Deployment& deployment,
                                                            const Status& ready) {
     auto result = ready.ok() ? work(deployment) : Result<http::Response>(ready);
@@ -102,7 +107,7 @@ void RunOnScriptsThread(LoopContext& context, http::ExchangePtr exchange, Script
       exchange->Respond(result ? std::move(*result) : context.Refusal(exchange->request(), result.error()));
     });
   };
-  const Status posted = context.backend().deployer->Post(std::move(task));
+  const Status posted = context.backend().deployer->Post(kind, std::move(task));
   if (!posted.ok()) exchange->Respond(context.Refusal(exchange->request(), posted));
 }
 

@@ -22,12 +22,18 @@ namespace stemedb::api {
 // refused is audited: a line a second at most, which counts the refusals since the line before.
 http::Handler AdminOnly(LoopContext& context, std::function<void(http::ExchangePtr)> handle);
 
+// For a call that AdminOnly let through and whose own words are refused before it comes to the scripts
+// thread: audited likewise. Not for calls that only read.
+void AuditBadRequest(LoopContext& context, const http::Request& request, const Status& fault);
+
 // The peer's address, and X-Actor if it is there.
 deploy::Actor ActorOf(const http::Request& request);
 
-// Calls `work` on the scripts thread, and answers with what it gives. 503 when too much waits there.
+// Calls `work` on the scripts thread, and answers with what it gives. 503 when too much of its kind waits
+// there.
 using ScriptWork = std::function<Result<http::Response>(deploy::Deployment& deployment)>;
-void RunOnScriptsThread(LoopContext& context, http::ExchangePtr exchange, ScriptWork work);
+void RunOnScriptsThread(LoopContext& context, deploy::Deployer::Kind kind, http::ExchangePtr exchange,
+                        ScriptWork work);
 
 // The members of a small JSON body; an empty one has none.
 struct AdminBody {

@@ -47,7 +47,7 @@ void Audit(LoopContext& context, http::ExchangePtr exchange) {
   const auto page = PageOf(exchange->request().query);
   if (!page) return exchange->Respond(context.Refusal(exchange->request(), page.error()));
   audit::Journal* journal = context.backend().journal;
-  RunOnScriptsThread(context, std::move(exchange),
+  RunOnScriptsThread(context, deploy::Deployer::Kind::kInquiry, std::move(exchange),
                      [journal, page = *page](deploy::Deployment&) -> Result<http::Response> {
                        http::Response response;
                        const Status listed = journal->List(page.limit, page.before, response.body);

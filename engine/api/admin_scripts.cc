@@ -14,6 +14,8 @@
 namespace stemedb::api {
 namespace {
 
+using Kind = deploy::Deployer::Kind;
+
 constexpr size_t kSmallBodyMax = 4 * 1024;
 constexpr size_t kSourceBodyMax =
     2 * 1024 * 1024;  // 256 KiB, at six bytes for each escaped one, and a question
@@ -25,6 +27,8 @@ Status InvalidField(std::string_view name, const std::string& what) {
 
 void Refuse(LoopContext& context, const http::ExchangePtr& exchange, const Status& status,
             std::span<const http::FieldError> errors = {}) {
+  if (exchange->request().method == http::Method::kPost)
+    AuditBadRequest(context, exchange->request(), status);
   exchange->Respond(context.Refusal(exchange->request(), status, errors));
 }
 
@@ -85,7 +89,7 @@ void Get(LoopContext& context, http::ExchangePtr exchange) {
     if (!found.ok()) return found;
     return response;
   };
-  if (wanted->diff_from) return RunOnScriptsThread(context, std::move(exchange), describe);
+  if (wanted->diff_from) return RunOnScriptsThread(context, Kind::kInquiry, std::move(exchange), describe);
   auto response = describe(context.backend().deployer->deployment());
   if (!response) return Refuse(context, exchange, response.error());
   exchange->Respond(std::move(*response));
@@ -112,7 +116,7 @@ void Reload(LoopContext& context, http::ExchangePtr exchange) {
   const std::string name = NameOf(context, exchange);
   if (name.empty()) return;
   const auto accept = body.accept.value_or(false) ? deploy::Accept::kYes : deploy::Accept::kNo;
-  RunOnScriptsThread(context, std::move(exchange),
+  RunOnScriptsThread(context, Kind::kChange, std::move(exchange),
                      [name, accept, actor = ActorOf(request)](deploy::Deployment& deployment) {
                        return ResponseOf(deployment.Reload(name, accept, actor));
                      });
@@ -130,7 +134,7 @@ void RollBack(LoopContext& context, http::ExchangePtr exchange) {
     return RefuseField(context, exchange, "/to_version_sha256",
                        "must be the SHA-256 of a version: 64 lower-case hex digits");
   }
-  RunOnScriptsThread(context, std::move(exchange),
+  RunOnScriptsThread(context, Kind::kChange, std::move(exchange),
                      [name, to, actor = ActorOf(request)](deploy::Deployment& deployment) {
                        return ResponseOf(deployment.RollBack(name, to, actor));
                      });
@@ -151,7 +155,7 @@ void Shadow(LoopContext& context, http::ExchangePtr exchange) {
   if (!body.status.ok()) return Refuse(context, exchange, body.status, body.errors);
   const std::string name = NameOf(context, exchange);
   if (name.empty() || !SourceFits(context, exchange, body.source)) return;
-  RunOnScriptsThread(context, std::move(exchange),
+  RunOnScriptsThread(context, Kind::kInquiry, std::move(exchange),
                      [name, source = std::move(body.source),
                       actor = ActorOf(request)](deploy::Deployment& deployment) -> Result<http::Response> {
                        const auto report = deployment.Shadow(name, source, actor);
@@ -182,7 +186,7 @@ void Try(LoopContext& context, http::ExchangePtr exchange) {
   }
   ReadQuestion read = ReadQuestionElement(*body.question, {}, "/question");
   if (!read.status.ok()) return Refuse(context, exchange, read.status, read.errors);
-  RunOnScriptsThread(context, std::move(exchange),
+  RunOnScriptsThread(context, Kind::kInquiry, std::move(exchange),
                      [source = std::move(*body.source), label, question = std::move(read.question),
                       actor = ActorOf(request)](deploy::Deployment& deployment) -> Result<http::Response> {
                        http::Response response;

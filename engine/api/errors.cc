@@ -32,7 +32,6 @@ constexpr std::array kByReason = {
     ErrorClass{"unknown_version", 404, "script"},
     ErrorClass{"no_previous_version", 409, "script"},
     ErrorClass{"already_live", 409, "script"},
-    ErrorClass{"no_shadow_for_policies", 409, "script"},
     ErrorClass{"script_invalid", 422, "script"},
     ErrorClass{"script_refused", 422, "script"},
     ErrorClass{"script_unreadable", 422, "script"},

@@ -15,6 +15,7 @@ LoopContext::LoopContext(Backend& backend, Role role) : backend_(&backend) {
   deploy::Deployment& deployment = backend.deployer->deployment();
   options.live = &deployment.live();
   options.recent = deployment.NewRecent();
+  if (backend.slow_lane != nullptr) options = query::ForLoop(options);
   engine_ = std::make_unique<query::Engine>(backend.store->NewReader(), deployment.live().Current(), options);
   turns_ = std::make_unique<TurnQueue>(*backend.clock, backend.turns,
                                        [this](const http::ExchangePtr& exchange, const Status& status) {
@@ -22,7 +23,8 @@ LoopContext::LoopContext(Backend& backend, Role role) : backend_(&backend) {
                                        });
   rates_ = std::make_unique<RateGate>(
       deployment.live(), backend.limiter, backend.proven_agents, *backend.clock,
-      [this](const Status& status) { PolicyFailed(status); }, RateGate::Options{});
+      [this](const Status& status) { PolicyFailed(status); },
+      RateGate::Options{.recent = deployment.NewRecentRequests()});
 }
 
 telemetry::QuerySeries& LoopContext::Queries(std::string_view endpoint) {

@@ -101,8 +101,9 @@ std::optional<script::RateVerdict> RateGate::Ask(const http::Request& request, c
                            " ms together; for the rest of it the policy is not asked"));
     return BuiltInLimit(asked);
   }
-  const int64_t began_ns = clock_.MonotonicNs();
-  auto verdict = runner_.Limit(policy_, asked, clock_.NowMs());
+  const int64_t began_ns = clock_.MonotonicNs(), now_ms = clock_.NowMs();
+  if (options_.recent != nullptr) options_.recent->Offer(asked, now_ms);
+  auto verdict = runner_.Limit(policy_, asked, now_ms);
   spent_ns_ += clock_.MonotonicNs() - began_ns;
   ++calls_;
   if (verdict) return std::move(*verdict);

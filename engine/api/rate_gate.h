@@ -20,6 +20,7 @@
 #include "base/status.h"
 #include "defense/limiter.h"
 #include "defense/proven_agents.h"
+#include "deploy/recent_requests.h"
 #include "env/clock.h"
 #include "http/router.h"
 #include "script/live_scripts.h"
@@ -35,6 +36,8 @@ class RateGate {
     // Of all policy calls of one turn: 5 ms, the budget of one call, would be a stall of seconds for a turn's
     // requests.
     int64_t turn_ns_max = 20'000'000;
+    // Gets the requests that the policy judged; null: nobody. Outlives the gate.
+    deploy::RecentRequests* recent = nullptr;
   };
   // `live`, `limiter`, `proven_agents` and `clock` outlive it. `on_failure` hears of each time that the
   // built-in limit judged in the policy's place.

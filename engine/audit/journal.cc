@@ -163,6 +163,12 @@ Status Journal::Append(const Entry& entry) {
   return status;
 }
 
+Status Journal::WriteLine(const Tally::Line& line) {
+  Status written = Append(line.ToEntry());
+  if (!written.ok()) tally_.Return(line);
+  return written;
+}
+
 Status Journal::List(size_t limit, std::optional<uint64_t> before, std::string& out) {
   const std::lock_guard lock(mutex_);
   simdjson::dom::parser parser;

@@ -12,22 +12,14 @@
 #include <optional>
 #include <string>
 
+#include "audit/entry.h"
+#include "audit/tally.h"
 #include "base/status.h"
 #include "env/env.h"
 
 namespace stemedb::audit {
 
-struct Entry {
-  int64_t time_ms = 0;
-  std::string peer;     // address of who asked; "server" when the server acted by itself
-  std::string actor;    // who they say they are; empty: they don't
-  std::string action;   // "scripts.rollback"
-  std::string subject;  // "recency"
-  std::string result;   // "ok", or a reason slug
-  std::string detail;   // for people; valid UTF-8, cut at 2 KiB
-};
-
-// Any thread but the loops: it waits for the disk.
+// Any thread but the loops, as it waits for the disk; but for the tally.
 class Journal {
  public:
   // Makes the file when it isn't there; cuts off a torn last line. `env` outlives the journal.
@@ -41,6 +33,11 @@ class Journal {
   // no sense are left out.
   Status List(size_t limit, std::optional<uint64_t> before, std::string& out);
 
+  // Of what isn't written one by one. WriteLine writes what comes from it; what it can't write counts for the
+  // next line.
+  Tally& tally() { return tally_; }
+  Status WriteLine(const Tally::Line& line);
+
  private:
   Journal(env::Env& env, std::string path, uint64_t bytes_max)
       : env_(env), path_(std::move(path)), old_path_(path_ + ".1"), bytes_max_(bytes_max) {}
@@ -52,6 +49,7 @@ class Journal {
   const std::string path_;
   const std::string old_path_;
   const uint64_t bytes_max_;
+  Tally tally_;
   std::mutex mutex_;  // guards the rest
   std::unique_ptr<env::File> file_;
   uint64_t next_id_ = 1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The book: what the scripts thread knows of every script besides the live set, and what became of the last
-// generations. Plain data, in memory only: it begins anew with the process.
+// generations. Plain data, cheap to copy: texts are shared. What of it outlives the process is written by
+// state_files.h.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -21,31 +23,35 @@ namespace stemedb::deploy {
 
 inline constexpr size_t kVersionsMax = 16;     // of each script, with their source
 inline constexpr size_t kGenerationsMax = 32;  // without it
-inline constexpr size_t kNotLiveMax = 64;      // scripts that are known and not live
+inline constexpr size_t kNotLiveMax = 64;      // scripts that are neither live nor on disk
 
 // What made a generation.
 enum class Cause : uint8_t { kStart, kFile, kReload, kRollback, kAutoRollback };
 std::string_view NameOf(Cause cause);
 
+using SharedInfo = std::shared_ptr<const script::ScriptInfo>;
+
 struct Version {
-  script::ScriptInfo info;  // info.generation: when it came, the last time it did
+  // info->generation: when it came, the last time it did. A version that was read back from disk and hasn't
+  // been live since has no counts, and of the rest only name, file, version, SHA-256 and text.
+  SharedInfo info;
   int64_t time_ms = 0;
   Cause cause = Cause::kStart;
-  bool is_proven = false;  // it was live at the start, or has come through a probation
+  bool is_proven = false;  // it has come through a probation, or had nothing to go back to
 };
 
 // A version that waits for an operator's yes.
 struct Held {
-  script::ScriptInfo info;
+  SharedInfo info;
   int64_t since_ms = 0;
-  ShadowReport shadow;
+  ShadowReport shadow;  // not run: it waits since before the start
 };
 
 // A new version is watched for a while: `before` comes back when it fails too often. `before` itself has been
 // watched to the end, or had nothing before it: when one new version follows another within its probation, it
 // is the one before both.
 struct Probation {
-  script::ScriptInfo before;
+  SharedInfo before;
   std::shared_ptr<script::ScriptCounts> counts;  // of the new version
   int64_t until_ns = 0;                          // monotonic
 };
@@ -63,12 +69,17 @@ struct ScriptRecord {
   int64_t last_outcome_ms = 0;
   // The file asks for something else than what is live and was refused: in atomic mode it still counts.
   bool is_refused = false;
+  // What is live was taken from what the last process left, not from the file.
+  bool is_restored = false;
 
-  Version* Find(const Hash256& sha256);
+  const Version* Find(const Hash256& sha256) const;
+  Version* Find(const Hash256& sha256) { return const_cast<Version*>(std::as_const(*this).Find(sha256)); }
   // The newest text that isn't `live`, going back from it; null when there is none.
   const Version* Before(const std::optional<Hash256>& live) const;
   // The newest that is proven and neither of both; null when there is none.
   const Version* Proven(const Hash256& sha256, const std::optional<Hash256>& other) const;
+  // Nothing is left to say of it: neither file nor versions.
+  bool is_empty() const { return !acted.script && versions.empty(); }
   // Notes a version that has gone live. Forgets the oldest beyond the bound.
   void Add(const script::ScriptInfo& info, int64_t time_ms, Cause cause);
 };
@@ -92,8 +103,15 @@ struct Book {
   std::deque<GenerationRecord> generations;  // oldest first
 
   void Add(GenerationRecord record);
-  // Forgets scripts that are neither live nor on disk, beyond kNotLiveMax.
+  // Forgets scripts that are neither live nor on disk, with their versions, beyond kNotLiveMax: those that
+  // went first.
   void Trim(const script::ScriptSet& live);
+};
+
+// What others see of it, all of one moment.
+struct Shown {
+  Book book;
+  std::shared_ptr<const script::ScriptSet> live;
 };
 
 }  // namespace stemedb::deploy

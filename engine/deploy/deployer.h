@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deployer: the thread "scripts" and its queue. It looks at the directories again and again, and does what
-// loops ask for and must not do themselves.
+// Deployer: the thread "scripts" and its queues. It looks at the directories again and again, and does what
+// loops ask for and must not do themselves: changes first, so that no flood of inquiries keeps out the
+// rollback that may end its cause.
 #pragma once
 
 #include <condition_variable>
@@ -17,7 +18,12 @@ namespace stemedb::deploy {
 
 class Deployer {
  public:
-  static constexpr size_t kTasksMax = 64;
+  enum class Kind : uint8_t {
+    kChange,   // of what is live, or a line for the audit
+    kInquiry,  // a try, a shadow, a difference, a page of the audit
+  };
+  static constexpr size_t kChangesMax = 64;
+  static constexpr size_t kInquiriesMax = 16;
 
   // Called on the scripts thread; with a status that isn't ok when the thread ends before: on the thread that
   // calls Stop, and then it must not touch the deployment.
@@ -34,9 +40,9 @@ class Deployer {
   // Ends the thread: what runs ends early, what waits is refused. Repeats do nothing.
   void Stop();
 
-  // Any thread. kResourceExhausted "overloaded" when too many wait, kUnavailable "shutting_down" after Stop:
-  // the task is then destroyed uncalled.
-  Status Post(Task task);
+  // Any thread. kResourceExhausted "overloaded" when too many of its kind wait, kUnavailable "shutting_down"
+  // after Stop: the task is then destroyed uncalled.
+  Status Post(Kind kind, Task task);
 
   // For what a deployment offers to any thread.
   Deployment& deployment() { return *deployment_; }
@@ -44,12 +50,14 @@ class Deployer {
 
  private:
   void Run();
+  bool AnyWaits() const { return !changes_.empty() || !inquiries_.empty(); }
 
   const std::unique_ptr<Deployment> deployment_;
   const uint64_t poll_ms_;
-  std::mutex mutex_;  // guards the three below
+  std::mutex mutex_;  // guards the four below
   std::condition_variable changed_;
-  std::deque<Task> tasks_;
+  std::deque<Task> changes_;
+  std::deque<Task> inquiries_;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loading, looking and publishing. transaction.cc judges what a look has found, rollback.cc takes back,
-// trial.cc tries.
+// Looking, publishing and keeping. start.cc loads, transaction.cc judges what a look has found, rollback.cc
+// takes back, trial.cc tries.
 #include "deploy/deployment.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 namespace stemedb::deploy {
 namespace {
 
-constexpr uint64_t kFirstGeneration = 1;
+constexpr int64_t kKeepAgainNs = 5'000'000'000;
 
 // As it is to go in: not before this moment, and counted from zero.
 script::ScriptInfo Fresh(script::ScriptInfo info) {
@@ -21,6 +21,11 @@ script::ScriptInfo Fresh(script::ScriptInfo info) {
 }
 
 }  // namespace
+
+Deployment::Deployment(DeploymentOptions options) : options_(std::move(options)) {
+  if (options_.env != nullptr)
+    state_files_ = std::make_unique<StateFiles>(*options_.env, options_.state_directory);
+}
 
 Result<std::unique_ptr<Deployment>> Deployment::Open(DeploymentOptions options) {
   std::unique_ptr<Deployment> deployment(new Deployment(std::move(options)));
@@ -32,48 +37,14 @@ Result<std::unique_ptr<Deployment>> Deployment::Open(DeploymentOptions options) 
   return deployment;
 }
 
-Status Deployment::Load() {
-  auto look = LookAt(options_.directories, false);
-  if (!look) return look.error();
-  std::vector<script::ScriptInfo> scripts;
-  bool has_lens = false;
-  for (const auto& [name, disk] : *look) {
-    if (disk.is_twice) {
-      return Status(Code::kInvalidArgument, "script_invalid",
-                    "'" + name + "' is in both directories: names are unique over both, rename one");
-    }
-    auto text = ReadTexts(name, disk);
-    if (!text) return text.error();
-    Rehearsal rehearsal = Rehearse(disk.kind, text->script, text->spec);
-    if (rehearsal.outcome != Outcome::kOk) return rehearsal.why.Annotate(disk.directory);
-    has_lens = has_lens || disk.kind == "lens";
-    ScriptRecord& record = book_.scripts[name];
-    record.acted = disk;
-    record.disk_sha256 = rehearsal.info.sha256;
-    scripts.push_back(std::move(rehearsal.info));
-  }
-  if (!has_lens) {
-    return Status(Code::kNotFound, "scripts_missing",
-                  options_.directories.lenses + ": no lens in it (expected *.lua)");
-  }
-  auto set = script::ScriptSet::Of(std::move(scripts), kFirstGeneration);
-  if (!set) return set.error();
-  GenerationRecord generation{kFirstGeneration, NowMs(), Cause::kStart, {}, {}};
-  for (const script::ScriptInfo& script : (*set)->scripts()) {
-    book_.scripts[script.name].Add(script, generation.time_ms, Cause::kStart);
-    generation.changes.push_back({script.name, "", script.version, {}, script.sha256});
-    options_.room.metrics->Script(script.name);
-  }
-  book_.Add(std::move(generation));
-  last_look_ = std::move(*look);
-  live_.Publish(std::move(*set));
-  options_.room.metrics->domain().script_generation.Set(static_cast<double>(kFirstGeneration));
-  return Status::Ok();
-}
-
 query::RecentQuestions* Deployment::NewRecent() {
   const std::lock_guard lock(recent_mutex_);
   return recent_.emplace_back(std::make_unique<query::RecentQuestions>()).get();
+}
+
+RecentRequests* Deployment::NewRecentRequests() {
+  const std::lock_guard lock(recent_mutex_);
+  return recent_requests_.emplace_back(std::make_unique<RecentRequests>()).get();
 }
 
 std::vector<query::RecordedQuestion> Deployment::RecentOf(const std::string& name) const {
@@ -81,6 +52,13 @@ std::vector<query::RecordedQuestion> Deployment::RecentOf(const std::string& nam
   std::vector<query::RecordedQuestion> questions;
   for (const auto& recent : recent_) recent->CopyTo(name, questions);
   return questions;
+}
+
+std::vector<RecordedRequest> Deployment::RecentRequestsOfAll() const {
+  const std::lock_guard lock(recent_mutex_);
+  std::vector<RecordedRequest> requests;
+  for (const auto& recent : recent_requests_) recent->CopyTo(requests);
+  return requests;
 }
 
 const ScriptRecord& Deployment::RecordOf(const std::string& name) const {
@@ -124,6 +102,40 @@ void Deployment::Step() {
     if (!names.empty() && !waits) Transact(names, *look, {Cause::kFile, {"file", ""}, Accept::kNo});
   }
   CheckProbations();
+  if (options_.room.clock->MonotonicNs() >= keep_again_ns_) static_cast<void>(Keep());
+  AuditDue();
+}
+
+void Deployment::Show() {
+  auto live = live_.Current();
+  book_.Trim(*live);
+  is_kept_ = false;
+  auto now = std::make_shared<const Shown>(Shown{book_, std::move(live)});
+  const std::lock_guard lock(shown_mutex_);
+  shown_.swap(now);
+}  // what was shown before goes when its last reader lets go, `now` being the first of them
+
+std::shared_ptr<const Shown> Deployment::shown() const {
+  const std::lock_guard lock(shown_mutex_);
+  return shown_;
+}
+
+Status Deployment::Keep() {
+  if (is_kept_ || state_files_ == nullptr) return Status::Ok();
+  Status written = state_files_->Write(book_, *live_.Current());
+  is_kept_ = written.ok();
+  keep_again_ns_ = is_kept_ ? 0 : options_.room.clock->MonotonicNs() + kKeepAgainNs;
+  if (written.message() != keep_failure_ && !is_kept_) {
+    telemetry::LogError("deploy",
+                        "what is live can't be noted: the next start won't know what was rolled back",
+                        {{"directory", options_.state_directory},
+                         {"cause", written.message()},
+                         {"remedy", "mend it before the next start; it is tried again every 5 s"}});
+  }
+  if (is_kept_ && !keep_failure_.empty())
+    telemetry::LogInfo("deploy", "what is live is noted again", {{"directory", options_.state_directory}});
+  keep_failure_ = written.message();
+  return written;
 }
 
 Status Deployment::Publish(const std::vector<Replacement>& replacements, const Trigger& trigger) {
@@ -136,22 +148,18 @@ Status Deployment::Publish(const std::vector<Replacement>& replacements, const T
   auto set = script::ScriptSet::Of(std::move(scripts), before->generation() + 1);
   if (!set) return set.error();
   GenerationRecord generation{(*set)->generation(), NowMs(), trigger.cause, trigger.actor, {}};
-  {
-    const std::lock_guard lock(book_mutex_);
-    for (const Replacement& one : replacements) {
-      const script::ScriptInfo* old = before->Get(one.name);
-      const script::ScriptInfo* now = (*set)->Get(one.name);
-      Change change{one.name, old ? old->version : "", now ? now->version : "", {}, {}};
-      if (old != nullptr) change.before_sha256 = old->sha256;
-      if (now != nullptr) change.after_sha256 = now->sha256;
-      generation.changes.push_back(std::move(change));
-      ScriptRecord& record = book_.scripts[one.name];
-      if (now != nullptr) record.Add(*now, generation.time_ms, trigger.cause);
-      Watch(record, old, now, trigger.cause);
-    }
-    book_.Add(std::move(generation));
-    book_.Trim(**set);
+  for (const Replacement& one : replacements) {
+    const script::ScriptInfo* old = before->Get(one.name);
+    const script::ScriptInfo* now = (*set)->Get(one.name);
+    Change change{one.name, old ? old->version : "", now ? now->version : "", {}, {}};
+    if (old != nullptr) change.before_sha256 = old->sha256;
+    if (now != nullptr) change.after_sha256 = now->sha256;
+    generation.changes.push_back(std::move(change));
+    ScriptRecord& record = book_.scripts[one.name];
+    if (now != nullptr) record.Add(*now, generation.time_ms, trigger.cause);
+    Watch(record, old, now, trigger.cause);
   }
+  book_.Add(std::move(generation));
   for (const Replacement& one : replacements) options_.room.metrics->Script(one.name);
   options_.room.metrics->domain().script_generation.Set(static_cast<double>((*set)->generation()));
   live_.Publish(std::move(*set));
@@ -163,7 +171,7 @@ void Deployment::Watch(ScriptRecord& record, const script::ScriptInfo* old, cons
   const std::optional<Probation> unfinished = std::exchange(record.probation, std::nullopt);
   if (now == nullptr) return;
   const bool is_put_back = cause == Cause::kRollback || cause == Cause::kAutoRollback;
-  std::optional<script::ScriptInfo> before;
+  SharedInfo before;
   if (unfinished) {
     before = unfinished->before;
   } else if (is_put_back) {
@@ -171,12 +179,12 @@ void Deployment::Watch(ScriptRecord& record, const script::ScriptInfo* old, cons
     const Version* proven = record.Proven(now->sha256, taken_back);
     if (proven != nullptr) before = proven->info;
   } else if (old != nullptr) {
-    before = *old;
+    before = std::make_shared<const script::ScriptInfo>(*old);
   }
   if (is_put_back && record.Find(now->sha256)->is_proven) return;
-  if (!before || before->sha256 == now->sha256) return;  // it is the best there is
+  if (before == nullptr || before->sha256 == now->sha256) return;  // it is the best there is
   record.probation =
-      Probation{*before, now->counts, options_.room.clock->MonotonicNs() + options_.probation_ms * 1'000'000};
+      Probation{before, now->counts, options_.room.clock->MonotonicNs() + options_.probation_ms * 1'000'000};
 }
 
 Result<Report> Deployment::Reload(const std::string& name, Accept accept, const Actor& actor) {
@@ -192,6 +200,17 @@ Result<Report> Deployment::Reload(const std::string& name, Accept accept, const 
   const auto own =
       std::find_if(reports.begin(), reports.end(), [&](const Report& report) { return report.name == name; });
   return own != reports.end() ? *own : Report{name, Outcome::kUnchanged, {}, live_.generation(), {}, {}, {}};
+}
+
+void Deployment::AuditDue() const {
+  if (options_.journal == nullptr) return;
+  for (const auto& line : options_.journal->tally().TakeDue(options_.room.clock->MonotonicNs())) {
+    const Status written = options_.journal->WriteLine(line);
+    if (written.ok()) continue;
+    telemetry::LogError("deploy",
+                        "refused calls are missing from the audit file; they count for its next line",
+                        {{"subject", line.last.subject}, {"cause", written.message()}});
+  }
 }
 
 void Deployment::Audit(const Trigger& trigger, std::string_view action, const std::string& subject,

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +21,11 @@
 #include "deploy/book.h"
 #include "deploy/disk.h"
 #include "deploy/outcome.h"
+#include "deploy/recent_requests.h"
 #include "deploy/rehearsal.h"
 #include "deploy/shadow.h"
+#include "deploy/state_files.h"
+#include "env/env.h"
 #include "query/question.h"
 #include "query/recent_questions.h"
 #include "script/live_scripts.h"
@@ -41,9 +45,13 @@ struct DeploymentOptions {
   int64_t probation_ms = 60'000;         // of a new version
   uint64_t probation_failures = 5;       // as many at the least,
   double probation_failure_share = 0.1;  // and more than this share of its calls: it is taken back
-  double shadow_seconds_max = ShadowBounds::kSecondsMax;  // of one version
-  ShadowRoom room;                    // outlives the deployment; a null store: nothing is shadowed or tried
+  // Of one version, and of all that are looked at together: what one doesn't need, the others have.
+  double shadow_seconds_max = ShadowBounds::kSecondsMax;
+  double transaction_shadow_seconds_max = ShadowBounds::kTransactionSecondsMax;
+  ShadowRoom room;                    // outlives the deployment; a null store: no lens is shadowed or tried
   audit::Journal* journal = nullptr;  // outlives it too; null: none is kept
+  env::Env* env = nullptr;            // likewise; null: nothing is kept for the next start
+  std::string state_directory;        // where it is kept (state_files.h)
 };
 
 // What a request came to.
@@ -61,13 +69,20 @@ enum class Accept : uint8_t { kNo, kYes };
 
 class Deployment {
  public:
-  // `directories` loaded as generation 1: a script that is wrong, or whose spec fails, fails the whole.
+  // Loads `directories`: a script that is wrong, or whose spec fails, fails the whole. A file that was rolled
+  // back from, or that waits for a yes, as the last process left it, is passed over for the version that was
+  // live. The generation is the one that was live when everything is as it was, else the next; 1 at first.
+  //
+  // Stricter than script::ScriptSet::Load, which runs neither specs nor self-checks: that one is for who
+  // wants to ask lenses on data at rest (the console, tests, benchmarks), and a lens whose spec fails may be
+  // just what they want to look at. Here clients would get its answers.
   static Result<std::unique_ptr<Deployment>> Open(DeploymentOptions options);
 
   // --- Any thread ---
   const script::LiveScripts& live() const { return live_; }
-  // For one loop, which hands it to its engine; lives as long as the deployment.
+  // For one loop, which hands it to its engine, or to its rate limit; lives as long as the deployment.
   query::RecentQuestions* NewRecent();
+  RecentRequests* NewRecentRequests();
   // The JSON of GET /v1/admin/scripts.
   void AppendList(std::string& out) const;
   // The JSON of GET /v1/admin/scripts/{name}. kNotFound "unknown_script", "unknown_version". A diff takes
@@ -81,15 +96,20 @@ class Deployment {
 
   // --- The scripts thread ---
   // One look at the directories: acts on what has changed and is the same as at the last look; takes versions
-  // back that fail too often.
+  // back that fail too often. Writes what the audit's tally has had for a second.
   void Step();
+  // What has changed since the last time is on disk for the next start when it returns ok. What goes wrong is
+  // logged; Step tries again. Everything below that changes something does it by itself.
+  Status Keep();
   // Takes the script's file as it is now, whatever was rolled back. kNotFound "unknown_script".
   Result<Report> Reload(const std::string& name, Accept accept, const Actor& actor);
   // Puts an older version back: `to`, or the one before the live one. kNotFound "unknown_script",
-  // "unknown_version"; kConflict "no_previous_version", "already_live".
+  // "unknown_version"; kConflict "no_previous_version", "already_live"; kInvalidArgument "script_invalid" for
+  // one from before the start that this server can't run any more. The report's `why` says it when the next
+  // start won't know of it.
   Result<Report> RollBack(const std::string& name, const std::optional<Hash256>& to, const Actor& actor);
   // What would change if `source`, or the script's file, took the live version's place. kNotFound
-  // "unknown_script", kInvalidArgument "script_invalid".
+  // "unknown_script"; kInvalidArgument "script_invalid", also for a text of another kind.
   Result<ShadowReport> Shadow(const std::string& name, const std::optional<std::string>& source,
                               const Actor& actor);
   // The answer of a lens that isn't deployed, on live data. `label` is what messages call its file.
@@ -108,9 +128,20 @@ class Deployment {
     std::optional<script::ScriptInfo> info;  // none: it goes
   };
 
-  explicit Deployment(DeploymentOptions options) : options_(std::move(options)) {}
-  Status Load();
+  explicit Deployment(DeploymentOptions options);
   int64_t NowMs() const { return options_.room.clock->NowMs(); }
+
+  // start.cc
+  Status Load();
+  Status LoadFile(const std::string& name, const DiskScript& disk, const SavedScript& saved,
+                  std::vector<script::ScriptInfo>& scripts);
+  void LoadWithoutFile(const std::string& name, const SavedScript& saved,
+                       std::vector<script::ScriptInfo>& scripts);
+  bool Stays(const std::string& name, const SavedScript& saved, std::vector<script::ScriptInfo>& scripts);
+  void Begin(const SavedState& saved, std::shared_ptr<const script::ScriptSet> set,
+             const std::set<std::string>& unchanged);
+  // Puts what hasn't come through a probation on one, if there is something to go back to.
+  void WatchFromStart(ScriptRecord& record, const script::ScriptInfo& now) const;
 
   // transaction.cc
   std::vector<Report> Transact(const std::vector<std::string>& names, const DiskLook& look,
@@ -122,20 +153,25 @@ class Deployment {
   void KeepLastLens(std::vector<Candidate>& candidates) const;
   void HoldBackAll(std::vector<Candidate>& candidates) const;
   void Settle(Candidate& candidate, const Trigger& trigger);
-  Report Tell(const Candidate& candidate, const Trigger& trigger);
+  Report Tell(const Candidate& candidate, const Trigger& trigger) const;
 
   // The live set is another one afterwards.
   Status Publish(const std::vector<Replacement>& replacements, const Trigger& trigger);
-  // Puts what goes live on probation, unless it has come through one or there is nothing to go back to. Under
-  // the book's lock.
+  // Puts what goes live on probation, unless it has come through one or there is nothing to go back to.
   void Watch(ScriptRecord& record, const script::ScriptInfo* old, const script::ScriptInfo* now,
              Cause cause) const;
-  Report PutBack(const std::string& name, const script::ScriptInfo& older, const Trigger& trigger);
+  Report PutBack(const std::string& name, const SharedInfo& older, const Trigger& trigger);
+  // The book and the live set become what others see.
+  void Show();
+  std::shared_ptr<const Shown> shown() const;
   void CheckProbations();
+  void TakeBack(const std::string& name, const Probation& probation);
   const ScriptRecord& RecordOf(const std::string& name) const;  // an empty one when it isn't known
   std::vector<query::RecordedQuestion> RecentOf(const std::string& name) const;
-  ShadowReport RunShadowOf(const script::ScriptInfo& candidate) const;
+  std::vector<RecordedRequest> RecentRequestsOfAll() const;
+  ShadowReport RunShadowOf(const script::ScriptInfo& candidate, double seconds_max) const;
   Result<DiskLook> Look() const;
+  void AuditDue() const;
   void Audit(const Trigger& trigger, std::string_view action, const std::string& subject,
              std::string_view result, std::string_view detail) const;
 
@@ -144,15 +180,20 @@ class Deployment {
   std::atomic<bool> stopping_{false};
 
   // The scripts thread.
+  Book book_;
   DiskLook last_look_;
   std::string look_failure_;  // of the last look; so that it is logged once
+  std::unique_ptr<StateFiles> state_files_;
+  bool is_kept_ = true;  // what the book says is on disk
+  std::string keep_failure_;
+  int64_t keep_again_ns_ = 0;
 
-  // The scripts thread reads it as it likes and writes it under the lock; others read it under the lock.
-  mutable std::mutex book_mutex_;
-  Book book_;
+  mutable std::mutex shown_mutex_;  // guards the pointer
+  std::shared_ptr<const Shown> shown_;
 
-  mutable std::mutex recent_mutex_;  // guards the list
+  mutable std::mutex recent_mutex_;  // guards the lists
   std::vector<std::unique_ptr<query::RecentQuestions>> recent_;
+  std::vector<std::unique_ptr<RecentRequests>> recent_requests_;
 };
 
 }  // namespace stemedb::deploy

@@ -1,8 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
+// A link that leads to no file has no signature to be listed with, but it isn't nothing: whoever put it there
+// meant a script, and one that goes because its release directory was cleared must not go silently.
 #include "deploy/disk.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
 
 namespace stemedb::deploy {
 namespace {
+
+// One that can be followed, or is none, has no reason.
+struct LinkState {
+  script::FileSignature signature;  // of the link itself
+  std::string reason;
+};
+
+LinkState StateOf(const std::string& path) {
+  struct stat link, target;
+  LinkState state;
+  if (::lstat(path.c_str(), &link) != 0 || !S_ISLNK(link.st_mode)) return state;
+  if (::stat(path.c_str(), &target) == 0) return state;
+  state.reason = std::generic_category().message(errno);
+  const auto nanoseconds = [](const timespec& time) {
+    return static_cast<int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+  };
+  state.signature = {static_cast<uint64_t>(link.st_dev), static_cast<uint64_t>(link.st_ino),
+                     static_cast<uint64_t>(link.st_size), nanoseconds(link.st_mtim),
+                     nanoseconds(link.st_ctim)};
+  return state;
+}
+
+bool IsScriptName(std::string_view name) {
+  return name.size() > script::kScriptEnding.size() && name.ends_with(script::kScriptEnding) &&
+         name.front() != '.';
+}
+
+// The names of the directory that aren't listed, for what can't be followed isn't. Mostly one look at the
+// names alone, since the directory says which of them are links.
+std::vector<std::string> UnlistedLinks(const std::string& directory,
+                                       const std::vector<script::ListedFile>& listed) {
+  std::vector<std::string> names;
+  std::error_code error, type_error;
+  for (auto at = std::filesystem::directory_iterator(directory, error);
+       !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    std::string name = at->path().filename().string();
+    if (!IsScriptName(name) || !at->is_symlink(type_error)) continue;
+    const bool is_listed = std::binary_search(
+        listed.begin(), listed.end(), script::ListedFile{name, {}},
+        [](const script::ListedFile& a, const script::ListedFile& b) { return a.name < b.name; });
+    if (!is_listed && names.size() < script::kScriptsMax) names.push_back(std::move(name));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
 
 void Add(DiskLook& look, const std::string& kind, const std::string& directory,
          const std::vector<script::ListedFile>& files) {
@@ -15,6 +69,22 @@ void Add(DiskLook& look, const std::string& kind, const std::string& directory,
     script.kind = kind;
     script.directory = directory;
     (script::IsSpecFile(file.name) ? script.spec : script.script) = file.signature;
+  }
+}
+
+void AddBrokenLinks(DiskLook& look, const std::string& kind, const std::string& directory,
+                    const std::vector<script::ListedFile>& listed) {
+  for (const std::string& name : UnlistedLinks(directory, listed)) {
+    const std::string path = std::string(directory).append("/").append(name);
+    const LinkState state = StateOf(path);
+    if (state.reason.empty()) continue;  // it was mended in between: the next look lists it
+    Add(look, kind, directory, {{name, state.signature}});
+    DiskScript& script = look[script::ScriptNameOf(name)];
+    if (script.kind != kind || !script.broken_link.empty()) continue;
+    script.broken_link = path;
+    script.broken_link.append(": is a link that leads to no file (")
+        .append(state.reason)
+        .append("): mend the link, or remove it");
   }
 }
 
@@ -38,17 +108,22 @@ Result<DiskLook> LookAt(const Directories& directories, bool policies_must_exist
   if (!lenses) return lenses.error();
   DiskLook look;
   Add(look, "lens", directories.lenses, *lenses);
+  AddBrokenLinks(look, "lens", directories.lenses, *lenses);
   DropOrphans(look);  // before a policy's name could meet a lens's forgotten spec
   if (directories.policies.empty()) return look;
   auto policies = script::ListScriptFiles(directories.policies);
   if (!policies && (policies.error().code() != Code::kNotFound || policies_must_exist))
     return policies.error();
-  if (policies) Add(look, "policy", directories.policies, *policies);
+  if (policies) {
+    Add(look, "policy", directories.policies, *policies);
+    AddBrokenLinks(look, "policy", directories.policies, *policies);
+  }
   DropOrphans(look);
   return look;
 }
 
 Result<DiskText> ReadTexts(const std::string& name, const DiskScript& disk) {
+  if (!disk.broken_link.empty()) return Status(Code::kIoError, "script_unreadable", disk.broken_link);
   const std::string base = disk.directory + "/" + name;
   auto script = ReadOne(base + ".lua", *disk.script);
   if (!script) return script.error();

@@ -23,6 +23,9 @@ struct DiskScript {
   std::string directory;  // where its files are
   std::optional<script::FileSignature> script;
   std::optional<script::FileSignature> spec;
+  // Of the script or its spec: the link's path and why it leads to no file; empty for all that are none. The
+  // link's own signature stands for the file's then.
+  std::string broken_link;
   bool is_twice = false;  // both directories have the name
   bool operator==(const DiskScript&) const = default;
 };
@@ -38,8 +41,8 @@ struct DiskText {
   script::ScriptFile script;
   std::optional<script::ScriptFile> spec;
 };
-// The failures of ReadScriptFile. kUnavailable "script_changing" when what is read isn't what was looked at:
-// look again.
+// The failures of ReadScriptFile, and kIoError "script_unreadable" for a link that leads to no file.
+// kUnavailable "script_changing" when what is read isn't what was looked at: look again.
 Result<DiskText> ReadTexts(const std::string& name, const DiskScript& disk);
 
 }  // namespace stemedb::deploy

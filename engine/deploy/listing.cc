@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lists for operators. The book is read under its lock, for as long as it takes to write them.
+// The lists for operators: written from what was shown last, which nobody changes, so that neither a loop nor
+// the scripts thread waits for the other.
 #include "deploy/deployment.h"
 #include "deploy/report_json.h"
 #include "deploy/text_diff.h"
@@ -26,8 +27,8 @@ void WriteLive(JsonWriter& json, const script::ScriptInfo& info) {
 
 void WriteHeld(JsonWriter& json, const Held& held) {
   json.BeginObject();
-  json.Field("version", held.info.version);
-  json.Field("sha256", ToHex(held.info.sha256));
+  json.Field("version", held.info->version);
+  json.Field("sha256", ToHex(held.info->sha256));
   json.Key("since");
   json.Time(held.since_ms);
   json.Key("shadow");
@@ -37,15 +38,23 @@ void WriteHeld(JsonWriter& json, const Held& held) {
   json.EndObject();
 }
 
+std::string_view StatusOf(const ScriptRecord& record, const script::ScriptInfo* live) {
+  if (live != nullptr) return "live";
+  return record.acted.script ? "refused" : "removed";
+}
+
 // The fields that a script has in the list and by itself.
 void WriteScript(JsonWriter& json, const std::string& name, const ScriptRecord& record,
                  const script::ScriptInfo* live) {
   json.Field("name", name);
+  json.Field("status", StatusOf(record, live));
   json.Key("live");
   json.Bool(live != nullptr);
   if (live != nullptr) WriteLive(json, *live);
   json.Key("pinned");
   json.Bool(record.pinned_against.has_value());
+  json.Key("restored");
+  json.Bool(record.is_restored);
   if (record.last_outcome) {
     json.Key("last_result");
     json.BeginObject();
@@ -65,20 +74,22 @@ void WriteScript(JsonWriter& json, const std::string& name, const ScriptRecord& 
 }
 
 void WriteVersions(JsonWriter& json, const ScriptRecord& record, const script::ScriptInfo* live) {
+  static const script::ScriptCounts kNotCalled;
   json.Key("versions");
   json.BeginArray();
   for (auto version = record.versions.rbegin(); version != record.versions.rend(); ++version) {
     json.BeginObject();
-    json.Field("version", version->info.version);
-    json.Field("sha256", ToHex(version->info.sha256));
+    const script::ScriptInfo& info = *version->info;
+    json.Field("version", info.version);
+    json.Field("sha256", ToHex(info.sha256));
     json.Key("live");
-    json.Bool(live != nullptr && live->sha256 == version->info.sha256);
+    json.Bool(live != nullptr && live->sha256 == info.sha256);
     json.Key("generation");
-    json.Unsigned(version->info.generation);
+    json.Unsigned(info.generation);
     json.Key("time");
     json.Time(version->time_ms);
     json.Field("cause", NameOf(version->cause));
-    WriteCounts(json, *version->info.counts);
+    WriteCounts(json, info.counts != nullptr ? *info.counts : kNotCalled);
     json.EndObject();
   }
   json.EndArray();
@@ -87,27 +98,27 @@ void WriteVersions(JsonWriter& json, const ScriptRecord& record, const script::S
 }  // namespace
 
 void Deployment::AppendList(std::string& out) const {
-  const auto set = live_.Current();
-  const std::lock_guard lock(book_mutex_);
+  const auto seen = shown();
   JsonWriter json(out);
   json.BeginObject();
   json.Key("generation");
-  json.Unsigned(set->generation());
+  json.Unsigned(seen->live->generation());
   json.Key("all_or_none");
   json.Bool(options_.together == Together::kAllOrNone);
   json.Key("holds_changes");
   json.Bool(options_.on_changes == OnChanges::kHold);
   json.Key("scripts");
   json.BeginArray();
-  for (const auto& [name, record] : book_.scripts) {
+  for (const auto& [name, record] : seen->book.scripts) {
     json.BeginObject();
-    WriteScript(json, name, record, set->Get(name));
+    WriteScript(json, name, record, seen->live->Get(name));
     json.EndObject();
   }
   json.EndArray();
   json.Key("generations");
   json.BeginArray();
-  for (auto record = book_.generations.rbegin(); record != book_.generations.rend(); ++record) {
+  const auto& generations = seen->book.generations;
+  for (auto record = generations.rbegin(); record != generations.rend(); ++record) {
     WriteGeneration(json, *record);
   }
   json.EndArray();
@@ -115,13 +126,11 @@ void Deployment::AppendList(std::string& out) const {
 }
 
 Status Deployment::AppendScript(std::string_view name, const Wanted& wanted, std::string& out) const {
-  const auto set = live_.Current();
-  std::unique_lock lock(book_mutex_);
-  const auto found = book_.scripts.find(name);
-  if (found == book_.scripts.end()) return UnknownScript(name);
-  ScriptRecord record = found->second;
-  lock.unlock();  // a diff takes its time
-  const script::ScriptInfo* live = set->Get(name);
+  const auto seen = shown();
+  const auto found = seen->book.scripts.find(name);
+  if (found == seen->book.scripts.end()) return UnknownScript(name);
+  const ScriptRecord& record = found->second;
+  const script::ScriptInfo* live = seen->live->Get(name);
   const Version* from = nullptr;
   if (wanted.diff_from) {
     from = record.Find(*wanted.diff_from);
@@ -138,8 +147,8 @@ Status Deployment::AppendScript(std::string_view name, const Wanted& wanted, std
   if (wanted.source && live != nullptr) json.Field("source", live->source);
   if (from != nullptr) {
     const std::string_view after = live != nullptr ? std::string_view(live->source) : std::string_view();
-    json.Field("diff", UnifiedDiff(from->info.source, after,
-                                   std::string(name) + ".lua " + ToHex(from->info.sha256).substr(0, 12),
+    json.Field("diff", UnifiedDiff(from->info->source, after,
+                                   std::string(name) + ".lua " + ToHex(from->info->sha256).substr(0, 12),
                                    std::string(name) + ".lua " +
                                        (live ? ToHex(live->sha256).substr(0, 12) : "gone")));
   }

@@ -9,23 +9,45 @@ void WriteCount(JsonWriter& json, std::string_view name, uint64_t count) {
   json.Unsigned(count);
 }
 
-void WriteSide(JsonWriter& json, std::string_view name, const ShadowSide& side) {
+void WriteNumber(JsonWriter& json, std::string_view name, double number) {
+  json.Key(name);
+  json.Number(number);
+}
+
+void WriteFlag(JsonWriter& json, std::string_view name, bool flag) {
+  json.Key(name);
+  json.Bool(flag);
+}
+
+void WriteVerdict(JsonWriter& json, const std::optional<script::RateVerdict>& verdict) {
+  WriteFlag(json, "limited", verdict.has_value());
+  if (!verdict) return;
+  json.Field("bucket", verdict->bucket);
+  WriteNumber(json, "cost", verdict->cost);
+  WriteNumber(json, "limit", verdict->limit);
+  WriteNumber(json, "window_s", verdict->window_s);
+  WriteNumber(json, "peer_limit", verdict->peer_limit);
+}
+
+enum class Asked : uint8_t { kQuestion, kRequest };
+
+void WriteSide(JsonWriter& json, std::string_view name, const ShadowSide& side, Asked asked) {
   json.Key(name);
   json.BeginObject();
   if (!side.failure.empty()) {
     json.Field("failure", side.failure);
+  } else if (asked == Asked::kRequest) {
+    WriteVerdict(json, side.verdict);
   } else {
     json.Key("value");
     json.Raw(side.value_json);
-    json.Key("confidence");
-    json.Number(side.confidence);
+    WriteNumber(json, "confidence", side.confidence);
     json.Field("status", side.status);
   }
   json.EndObject();
 }
 
-void WriteExample(JsonWriter& json, const ShadowExample& example) {
-  json.BeginObject();
+void WriteQuestion(JsonWriter& json, const ShadowExample& example) {
   json.Key("question");
   json.BeginObject();
   json.Field("concept_path", example.concept_path);
@@ -34,8 +56,35 @@ void WriteExample(JsonWriter& json, const ShadowExample& example) {
   json.Key("time");
   json.Time(example.time_ms);
   json.EndObject();
-  WriteSide(json, "old", example.before);
-  WriteSide(json, "new", example.after);
+}
+
+// With the names that a policy knows them by.
+void WriteRequest(JsonWriter& json, const RecordedRequest& request) {
+  json.Key("request");
+  json.BeginObject();
+  json.Field("method", request.method);
+  json.Field("route", request.route);
+  WriteCount(json, "body_bytes", request.body_bytes);
+  WriteCount(json, "items", request.items);
+  WriteFlag(json, "loopback", request.loopback);
+  WriteFlag(json, "signed", request.is_signed);
+  if (!request.agent.empty()) json.Field("agent", request.agent);
+  json.Field("peer", request.peer);
+  json.Key("time");
+  json.Time(request.asked_at_ms);
+  json.EndObject();
+}
+
+void WriteExample(JsonWriter& json, const ShadowExample& example) {
+  const Asked asked = example.request ? Asked::kRequest : Asked::kQuestion;
+  json.BeginObject();
+  if (example.request) {
+    WriteRequest(json, *example.request);
+  } else {
+    WriteQuestion(json, example);
+  }
+  WriteSide(json, "old", example.before, asked);
+  WriteSide(json, "new", example.after, asked);
   json.Field("difference", example.difference);
   json.EndObject();
 }
@@ -55,6 +104,8 @@ void WriteVersionAndHash(JsonWriter& json, std::string_view name, const std::str
 void WriteShadowFields(JsonWriter& json, const ShadowReport& report) {
   WriteCount(json, "questions", report.questions);
   WriteCount(json, "compared", report.compared);
+  WriteCount(json, "not_compared", report.not_compared);
+  WriteFlag(json, "cut", report.is_cut);
   WriteCount(json, "changed", report.changed);
   WriteCount(json, "reworded", report.reworded);
   WriteCount(json, "failed", report.failed);

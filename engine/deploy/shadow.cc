@@ -37,7 +37,7 @@ std::string Difference(const query::Verdict& before, const query::Verdict& after
 }
 
 ShadowSide SideOf(const query::Verdict& verdict) {
-  return {verdict.value_json, verdict.confidence, verdict.status, {}};
+  return {verdict.value_json, verdict.confidence, verdict.status, {}, {}};
 }
 
 bool IsFailure(const Status& status) {
@@ -73,7 +73,7 @@ class Run {
       example.difference = new_ok ? "answered" : is_failure ? "failure" : "refused";
       ++(is_failure ? report_.failed : report_.changed);
       if (is_failure && report_.first_failure.empty()) report_.first_failure = new_status.message();
-      return Keep(std::move(example));
+      return report_.AddExample(std::move(example));
     }
     CompareVerdicts(asked, old_verdicts, new_verdicts);
   }
@@ -104,21 +104,10 @@ class Run {
       example.before = SideOf(before[i]);
       example.after = SideOf(after[i]);
       example.difference = difference;
-      Keep(std::move(example));
+      report_.AddExample(std::move(example));
     }
     report_.changed += changed ? 1 : 0;
     report_.reworded += reworded && !changed ? 1 : 0;
-  }
-
-  // Failures come first: of all that an operator may look at they are the most urgent.
-  void Keep(ShadowExample example) {
-    auto& examples = report_.examples;
-    if (example.difference == "failure") {
-      examples.insert(examples.begin(), std::move(example));
-    } else {
-      examples.push_back(std::move(example));
-    }
-    if (examples.size() > ShadowBounds::kExamplesMax) examples.pop_back();
   }
 
   ShadowReport& report_;
@@ -126,6 +115,16 @@ class Run {
 };
 
 }  // namespace
+
+// Failures come first: of all that an operator may look at they are the most urgent.
+void ShadowReport::AddExample(ShadowExample example) {
+  if (example.difference == "failure") {
+    examples.insert(examples.begin(), std::move(example));
+  } else {
+    examples.push_back(std::move(example));
+  }
+  if (examples.size() > ShadowBounds::kExamplesMax) examples.pop_back();
+}
 
 ShadowReport RunShadow(const ShadowRoom& room, std::vector<query::RecordedQuestion> questions,
                        std::shared_ptr<const script::ScriptSet> before,
@@ -148,6 +147,8 @@ ShadowReport RunShadow(const ShadowRoom& room, std::vector<query::RecordedQuesti
     if (is_over()) break;
     run.Compare(question, *old_engine, *new_engine);
   }
+  report.seconds = stopwatch.Seconds();
+  report.is_cut = report.not_compared > 0 && report.seconds > seconds_max;
   return report;
 }
 

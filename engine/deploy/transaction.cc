@@ -18,6 +18,7 @@ struct Deployment::Candidate {
   Status why;
   std::optional<script::ScriptInfo> info;
   std::optional<Hash256> sha256;
+  double shadow_seconds_max = 0;  // its part of what the transaction has left
   ShadowReport shadow;
   bool is_postponed = false;  // changing under our eyes: the next look will see it again
 };
@@ -70,33 +71,36 @@ void Deployment::JudgeText(Candidate& candidate, const DiskText& text, const Tri
 }
 
 void Deployment::JudgeShadow(Candidate& candidate, const Trigger& trigger) {
-  candidate.shadow = RunShadowOf(*candidate.info);
-  if (candidate.shadow.failed > 0) {
+  candidate.shadow = RunShadowOf(*candidate.info, candidate.shadow_seconds_max);
+  const ShadowReport& shadow = candidate.shadow;
+  const bool is_lens = candidate.info->kind == "lens";
+  const std::string of_compared =
+      " of " + std::to_string(shadow.compared) + " recent " + (is_lens ? "questions" : "requests");
+  if (shadow.failed > 0) {
     candidate.outcome = Outcome::kFailedShadow;
     candidate.why =
         Status(Code::kInvalidArgument, "script_failed",
-               "fails on " + std::to_string(candidate.shadow.failed) + " of " +
-                   std::to_string(candidate.shadow.compared) +
-                   " recent questions that the live version answers: " + candidate.shadow.first_failure);
+               "fails on " + std::to_string(shadow.failed) + of_compared + " that the live version " +
+                   (is_lens ? "answers: " : "judges: ") + shadow.first_failure);
     return;
   }
   // What wasn't compared may be changed as well.
-  const bool may_change = candidate.shadow.changed > 0 || candidate.shadow.not_compared > 0;
+  const bool may_change = shadow.changed > 0 || shadow.not_compared > 0;
   if (options_.on_changes != OnChanges::kHold || !may_change) return;
   // A yes is for what was looked at: with something else waiting, it is none for this.
   const ScriptRecord& record = RecordOf(candidate.name);
-  const bool other_waits = record.held && record.held->info.sha256 != *candidate.sha256;
+  const bool other_waits = record.held && record.held->info->sha256 != *candidate.sha256;
   if (trigger.accept == Accept::kYes && !other_waits) return;
   candidate.outcome = Outcome::kHeld;
-  const std::string not_compared =
-      candidate.shadow.not_compared == 0
-          ? ""
-          : ", and " + std::to_string(candidate.shadow.not_compared) + " more couldn't be compared";
+  const std::string not_compared = shadow.not_compared == 0
+                                       ? ""
+                                       : ", and " + std::to_string(shadow.not_compared) +
+                                             " more couldn't be compared" + (shadow.is_cut ? " in time" : "");
   candidate.why =
       Status(Code::kConflict, "script_held",
-             std::to_string(candidate.shadow.changed) + " of " + std::to_string(candidate.shadow.compared) +
-                 " recent questions would be answered otherwise" + not_compared +
-                 "; POST /v1/admin/scripts/" + candidate.name + "/reload {\"accept\": true} takes it in");
+             std::to_string(shadow.changed) + of_compared + " would be " + (is_lens ? "answered" : "judged") +
+                 " otherwise" + not_compared + "; POST /v1/admin/scripts/" + candidate.name +
+                 "/reload {\"accept\": true} takes it in");
 }
 
 // There is always a lens. Of several that vanish at once all stay: which one should go can't be told.
@@ -145,12 +149,17 @@ std::vector<Report> Deployment::Transact(const std::vector<std::string>& names, 
     if (record.is_refused && asks) wanted.insert(name);
   }
   std::vector<Candidate> candidates;
+  // Nobody else is served by this thread meanwhile, so many scripts together have little more time than one.
+  double seconds_left = options_.transaction_shadow_seconds_max;
   for (const std::string& name : wanted) {
     const auto disk = look.find(name);
+    const auto to_come = static_cast<double>(wanted.size() - candidates.size());
     Candidate& candidate = candidates.emplace_back();
     candidate.name = name;
+    candidate.shadow_seconds_max = std::min(options_.shadow_seconds_max, seconds_left / to_come);
     if (disk != look.end()) candidate.disk = disk->second;
     Judge(candidate, trigger);
+    seconds_left = std::max(0.0, seconds_left - candidate.shadow.seconds);
   }
   const bool any_postponed =
       std::any_of(candidates.begin(), candidates.end(), [](const Candidate& c) { return c.is_postponed; });
@@ -173,16 +182,16 @@ std::vector<Report> Deployment::Transact(const std::vector<std::string>& names, 
       }
     }
   }
+  for (Candidate& candidate : candidates) Settle(candidate, trigger);
+  Show();
   std::vector<Report> reports;
-  for (Candidate& candidate : candidates) {
-    Settle(candidate, trigger);
-    reports.push_back(Tell(candidate, trigger));
-  }
+  reports.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) reports.push_back(Tell(candidate, trigger));
+  static_cast<void>(Keep());
   return reports;
 }
 
 void Deployment::Settle(Candidate& candidate, const Trigger& trigger) {
-  const std::lock_guard lock(book_mutex_);
   ScriptRecord& record = book_.scripts[candidate.name];
   record.acted = candidate.disk;
   record.disk_sha256 = candidate.sha256;
@@ -190,7 +199,10 @@ void Deployment::Settle(Candidate& candidate, const Trigger& trigger) {
   record.last_outcome_ms = NowMs();
   record.is_refused = IsFailure(candidate.outcome) || candidate.outcome == Outcome::kHeld;
   record.held.reset();
-  if (candidate.outcome == Outcome::kHeld) record.held = Held{*candidate.info, NowMs(), candidate.shadow};
+  if (candidate.outcome == Outcome::kHeld) {
+    record.held =
+        Held{std::make_shared<const script::ScriptInfo>(*candidate.info), NowMs(), candidate.shadow};
+  }
   if (IsFailure(candidate.outcome)) {
     record.last_error = TroubleOf(candidate.outcome, candidate.why.message(), NowMs());
     record.last_error->sha256 = candidate.sha256;
@@ -200,12 +212,14 @@ void Deployment::Settle(Candidate& candidate, const Trigger& trigger) {
                                candidate.outcome == Outcome::kUnchanged;
   if (is_pinned_still && candidate.sha256) return;
   record.last_error.reset();
-  if (candidate.outcome != Outcome::kHeld) record.pinned_against.reset();
-  const bool is_forgotten = !candidate.disk.script && record.versions.empty();
-  if (is_forgotten) book_.scripts.erase(candidate.name);
+  if (candidate.outcome != Outcome::kHeld) {
+    record.pinned_against.reset();
+    record.is_restored = false;
+  }
+  if (record.is_empty()) book_.scripts.erase(candidate.name);
 }
 
-Report Deployment::Tell(const Candidate& candidate, const Trigger& trigger) {
+Report Deployment::Tell(const Candidate& candidate, const Trigger& trigger) const {
   Report report{candidate.name,   candidate.outcome, candidate.why, live_.generation(), {},
                 candidate.sha256, candidate.shadow};
   if (candidate.info) report.version = candidate.info->version;
@@ -224,6 +238,7 @@ Report Deployment::Tell(const Candidate& candidate, const Trigger& trigger) {
                   {"cause", candidate.why.message()},
                   {"questions", candidate.shadow.compared},
                   {"changed", candidate.shadow.changed},
+                  {"not_compared", candidate.shadow.not_compared},
                   {"by", trigger.actor.peer}});
   if (candidate.outcome != Outcome::kUnchanged || trigger.cause != Cause::kFile) {
     std::string detail(candidate.why.message());

@@ -16,17 +16,20 @@ std::vector<script::ScriptInfo> WithReplaced(const script::ScriptSet& set, const
 
 }  // namespace
 
-ShadowReport Deployment::RunShadowOf(const script::ScriptInfo& candidate) const {
+ShadowReport Deployment::RunShadowOf(const script::ScriptInfo& candidate, double seconds_max) const {
   const auto live = live_.Current();
-  if (options_.room.store == nullptr || live->Get(candidate.name) == nullptr || candidate.kind != "lens") {
-    return {};
-  }
+  const script::ScriptInfo* current = live->Get(candidate.name);
+  if (current == nullptr || current->kind != candidate.kind) return {};
+  const bool is_lens = candidate.kind == "lens";
+  if (is_lens && options_.room.store == nullptr) return {};
   script::ScriptInfo draft = candidate;
   draft.counts = nullptr;  // nothing of this is a call of the live one
   auto after = script::ScriptSet::Of(WithReplaced(*live, candidate.name, draft), 0);
   if (!after) return {};
-  return RunShadow(options_.room, RecentOf(candidate.name), live, *after, options_.shadow_seconds_max,
-                   [this] { return stopping_.load(std::memory_order_relaxed); });
+  const auto stop = [this] { return stopping_.load(std::memory_order_relaxed); };
+  if (!is_lens)
+    return RunPolicyShadow(candidate.name, RecentRequestsOfAll(), live, *after, seconds_max, stop);
+  return RunShadow(options_.room, RecentOf(candidate.name), live, *after, seconds_max, stop);
 }
 
 Result<ShadowReport> Deployment::Shadow(const std::string& name, const std::optional<std::string>& source,
@@ -35,10 +38,6 @@ Result<ShadowReport> Deployment::Shadow(const std::string& name, const std::opti
     const auto live = live_.Current();
     const script::ScriptInfo* current = live->Get(name);
     if (current == nullptr) return UnknownScript(name);
-    if (current->kind != "lens") {
-      return Status(Code::kConflict, "no_shadow_for_policies",
-                    "'" + name + "' is a policy; shadows compare answers; test a policy with its spec");
-    }
     script::ScriptFile file{name + ".lua", source.value_or("")};
     if (!source) {
       auto look = Look();
@@ -51,7 +50,12 @@ Result<ShadowReport> Deployment::Shadow(const std::string& name, const std::opti
     }
     auto info = script::CheckScript(file);
     if (!info) return info.error();
-    return RunShadowOf(*info);
+    if (info->kind != current->kind) {
+      return Status(Code::kInvalidArgument, "script_invalid",
+                    file.name + ": kind is '" + info->kind + "', but '" + name + "' is live as a " +
+                        current->kind + ": only versions of one kind can be compared");
+    }
+    return RunShadowOf(*info, options_.shadow_seconds_max);
   };
   auto report = run();
   Audit({Cause::kReload, actor, Accept::kNo}, "scripts.shadow", name, report ? "ok" : report.error().reason(),
@@ -84,7 +88,7 @@ Status Deployment::Try(std::string_view source, const std::string& label, query:
     options.counting = query::EngineOptions::Counting::kOff;
     return query::Engine(options_.room.store->NewReader(), std::move(*set), options).Answer(question, out);
   };
-  const Status status = run();
+  Status status = run();
   Audit({Cause::kReload, actor, Accept::kNo}, "scripts.try", name, status.ok() ? "ok" : status.reason(),
         status.message());
   return status;

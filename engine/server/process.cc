@@ -13,7 +13,9 @@
 #include <string>
 
 #include "api/service.h"
+#include "api/slow_lane.h"
 #include "audit/journal.h"
+#include "base/path.h"
 #include "deploy/deployer.h"
 #include "env/env.h"
 #include "http/server.h"
@@ -51,6 +53,7 @@ class Process {
   Status CheckDirectories();
   Status OpenStore();
   Status LoadScripts();
+  void OpenSlowLane();
   Status Bind();
   Status WritePortFile();
   Status SaveMetadata();
@@ -70,6 +73,7 @@ class Process {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<audit::Journal> journal_;
   std::unique_ptr<deploy::Deployer> deployer_;
+  std::unique_ptr<api::SlowLane> slow_lane_;
   std::unique_ptr<http::Server> clients_;
   std::unique_ptr<http::Server> operations_;
 };
@@ -125,6 +129,8 @@ Status Process::LoadScripts() {
   if (config_.scripts_hold_changes) options.on_changes = deploy::OnChanges::kHold;
   options.room = {store_.get(), env_->clock(), &metrics_};
   options.journal = journal_.get();
+  options.env = env_;
+  options.state_directory = ParentOf(AuditPath(config_.wal_dir)) + "/scripts";
   auto deployment = deploy::Deployment::Open(std::move(options));
   if (!deployment) return deployment.error().Annotate("STEMEDB_LENSES_DIR, STEMEDB_POLICIES_DIR");
   deployer_ = std::make_unique<deploy::Deployer>(std::move(*deployment), config_.scripts_poll_ms);
@@ -137,6 +143,22 @@ Status Process::LoadScripts() {
       config_.require_signatures ? api::UnsignedClaims::kRefused : api::UnsignedClaims::kFromLoopback;
   backend_.allowed_origins = config_.allowed_origins;
   return Status::Ok();
+}
+
+void Process::OpenSlowLane() {
+  deploy::Deployment& deployment = deployer_->deployment();
+  query::EngineOptions options;
+  options.clock = env_->clock();
+  options.metrics = &metrics_;
+  options.live = &deployment.live();
+  const auto new_engine = [&] {
+    options.recent = deployment.NewRecent();
+    return std::make_unique<query::Engine>(store_->NewReader(), deployment.live().Current(), options);
+  };
+  api::SlowLane::Options lane;
+  lane.threads = std::max<size_t>(1, config_.loops / 2);
+  slow_lane_ = std::make_unique<api::SlowLane>(*env_->clock(), lane, new_engine);
+  backend_.slow_lane = slow_lane_.get();
 }
 
 http::Options Process::ClientOptions() const {
@@ -214,6 +236,7 @@ int Process::Start() {
             {{"lenses", config_.lenses_dir},
              {"policies", config_.policies_dir},
              {"scripts", deployer_->deployment().live().Current()->scripts().size()}});
+  OpenSlowLane();
   backend_.phase = api::Phase::kServing;
   RaiseDescriptorLimit();
   // From the first connection on, a stop finishes what is in flight.
@@ -232,8 +255,9 @@ int Process::Start() {
 int Process::Stop() {
   const telemetry::Stopwatch stopwatch;
   backend_.phase = api::Phase::kDraining;
+  deployer_->Stop();  // first: what waits for it is answered while its connections are there
   clients_->Stop();
-  deployer_->Stop();  // while both servers are there, whose requests may wait for it
+  slow_lane_->Stop();
   store_->Close();
   const Status saved = SaveMetadata();
   if (!saved.ok())

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operators' calls for scripts: what they show, what they change, who may make them, and what they refuse."""
 
+import hashlib
 import http.client
 import json
 import os
+import select
 import shutil
 import tempfile
 import threading
@@ -179,12 +181,14 @@ class AdminScripts(unittest.TestCase):
         for method, path, body in self.calls():
             for headers in ({"X-Forwarded-For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"},
                             {"Via": "1.1 proxy"}, {"X-Real-IP": "127.0.0.1"}, {"X-Forwarded-Proto": "https"},
-                            {"Origin": "http://evil.example"}, {"Origin": "null"}):
+                            {"Origin": "http://evil.example"}, {"Origin": "null"},
+                            {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}):
                 answer = server.request(method, path, body, headers)
                 self.assertEqual((answer.status, answer.code), (403, "forbidden"), (path, headers))
         self.assertEqual({entry["action"] for entry in server.get("/v1/admin/audit").json["entries"]}, {"admin.refused"})
-        good = server.request("GET", SCRIPTS, headers={"Origin": "https://good.example"})
-        self.assertEqual(good.status, 200)
+        for headers in ({"Origin": "https://good.example"}, {"Sec-Fetch-Site": "same-origin"},
+                        {"Origin": "https://good.example", "Sec-Fetch-Site": "cross-site"}):
+            self.assertEqual(server.request("GET", SCRIPTS, headers=headers).status, 200, headers)
 
     def test_they_must_be_addressed_to_this_machine_so_that_no_rebound_page_reads_them(self):
         server = self.start(STEMEDB_ALLOWED_ORIGINS="https://good.example")
@@ -194,27 +198,49 @@ class AdminScripts(unittest.TestCase):
                     answer = server.request(method, path, body, {"Host": host}, listener=listener)
                     self.assertEqual((answer.status, answer.code), (403, "forbidden"), (path, host))
                     self.assertIn("Host must be", answer.json["detail"])
+            self.assertEqual(self.status_of_target(server, listener, "http://evil.example" + SCRIPTS), 403)
+            self.assertEqual(self.status_of_target(server, listener, "http://good.example" + SCRIPTS), 200)
             for host in ("localhost:1", "127.0.0.2", "[::1]:18180", "good.example:8443"):
                 self.assertEqual(server.request("GET", SCRIPTS, headers={"Host": host}, listener=listener).status, 200, host)
 
+    @staticmethod
+    def status_of_target(server, listener, target):
+        """A target in absolute form, and a Host that would be right."""
+        connection = server.connect(listener)
+        try:
+            connection.request("GET", target, headers={"Host": "localhost"})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
     def test_refused_calls_are_audited_a_line_a_second_at_most_with_their_number(self):
+        foreign = {"Origin": "http://evil.example", "X-Actor": "eve"}
+        self.check_tally("{}", foreign, 403, "admin.refused", "forbidden", "web pages of this origin")
+
+    def test_bad_requests_are_audited_likewise(self):
+        self.check_tally("no JSON", {"X-Actor": "eve"}, 400, "admin.bad_request", "invalid_json", "the body is not JSON")
+        self.check_tally({"no_such": 1}, {"X-Actor": "eve"}, 400, "admin.bad_request", "invalid_request", "/no_such")
+
+    def check_tally(self, body, headers, status, action, result, detail):
         server = self.start()
+        seen = len(server.get("/v1/admin/audit").json["entries"])
         began = time.monotonic()
         for number in range(7):
             if number == 6:
                 time.sleep(1.01)  # a second after the last line there may be one again
-            answer = server.request("POST", SCRIPTS + "/mine/rollback", {}, {"Origin": "http://evil.example", "X-Actor": "eve"})
-            self.assertEqual(answer.status, 403)
+            self.assertEqual(server.request("POST", SCRIPTS + "/mine/rollback", body, headers).status, status)
         entries = server.get("/v1/admin/audit").json["entries"]
+        entries = entries[:len(entries) - seen]
         took = time.monotonic() - began
         self.assertGreaterEqual(len(entries), 2)
         self.assertLessEqual(len(entries), took + 1)
         for entry in entries:
             self.assertEqual((entry["peer"], entry["actor"], entry["action"], entry["subject"], entry["result"]),
-                             ("127.0.0.1", "eve", "admin.refused", "POST /v1/admin/scripts/{name}/rollback", "forbidden"))
-            self.assertIn("web pages of this origin", entry["detail"])
+                             ("127.0.0.1", "eve", action, "POST /v1/admin/scripts/{name}/rollback", result))
+            self.assertIn(detail, entry["detail"])
         counts = [int(entry["detail"].split(" ", 1)[0]) for entry in entries]
         self.assertEqual((counts[-1], sum(counts)), (1, 7))
+        server.close()
 
     def test_the_operations_listener_serves_them_too(self):
         server = self.start()
@@ -255,12 +281,30 @@ class AdminScripts(unittest.TestCase):
         live = server.get(SCRIPTS + "/mine").json["sha256"]
         self.assertEqual(server.post(SCRIPTS + "/mine/rollback", {"to_version_sha256": live}).code, "already_live")
 
-    def test_a_policy_has_no_shadow_and_is_told_so(self):
-        server = self.start(STEMEDB_POLICIES_DIR=os.path.join(SOURCE_DIR, "policies"))
-        for body in ({}, {"source": lens("rate_limit", "2")}):
-            answer = server.post(SCRIPTS + "/rate_limit/shadow", body)
-            self.assertEqual((answer.status, answer.code), (409, "no_shadow_for_policies"))
-            self.assertIn("test a policy with its spec", answer.json["detail"])
+    def test_a_policy_is_put_to_recent_requests(self):
+        policies = os.path.join(self.root, "policies")
+        os.mkdir(policies)
+        path = os.path.join(policies, "rate_limit.lua")
+        shutil.copy(os.path.join(SOURCE_DIR, "policies", "rate_limit.lua"), path)
+        with open(path, encoding="utf-8") as file:
+            shipped = file.read()
+        server = self.start(STEMEDB_POLICIES_DIR=policies)
+        server.get("/v1/concepts", headers={"X-Forwarded-For": "203.0.113.7"})
+        self.assertEqual(server.post(SCRIPTS + "/rate_limit/shadow").json["changed"], 0)
+        dearer = shipped.replace('points("Points for a question.", 5)', 'points("Points for a question.", 7)')
+        shadow = server.post(SCRIPTS + "/rate_limit/shadow", {"source": dearer}).json
+        self.assertEqual(shadow["changed"], 1)
+        example = shadow["examples"][0]
+        self.assertEqual((example["request"]["route"], example["request"]["peer"]), ("/v1/concepts", "203.0.113.7"))
+        self.assertEqual((example["old"]["cost"], example["new"]["cost"], example["difference"]), (5, 7, "cost"))
+        other = server.post(SCRIPTS + "/rate_limit/shadow", {"source": lens("rate_limit", "2")})
+        self.assertEqual((other.status, other.code), (422, "script_invalid"))
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(shipped.replace("local params = ctx.params",
+                                       "if request.route == '/v1/concepts' then error('oh') end local params = ctx.params"))
+        refused = server.post(SCRIPTS + "/rate_limit/reload")
+        self.assertEqual((refused.status, refused.code), (422, "script_refused"))
+        self.assertIn("failed_shadow: fails on 1 of", refused.json["detail"])
 
     def test_bodies_and_sources_are_bounded(self):
         server = self.start()
@@ -271,31 +315,43 @@ class AdminScripts(unittest.TestCase):
         self.assertEqual(server.post(SCRIPTS + "/try", {"source": large, "question": {"concept_path": "a"}}).code,
                          "value_too_large")
 
-    def test_a_full_queue_is_503_while_questions_and_lists_are_answered(self):
+    def test_a_flood_of_tries_is_503_and_keeps_out_neither_changes_nor_questions_nor_lists(self):
         server = self.start()
         server.post("/v1/assert/batch", [claim(concept_path=f"slow/{i}") for i in range(200)])
         first = server.get(SCRIPTS + "/mine").json["sha256"]
         # Some 10 ms for each of 200 pairs: each question takes all the time that it may.
         slow = lens("slow", "1", "local n = 0 for i = 1, 2e6 do n = n + i % 7 end return { winner = 1, explain = '' .. n }")
         body = {"source": slow, "question": {"concept_path": "slow/*", "limit": 0}}
-        waiting = [threading.Thread(target=server.post, args=(SCRIPTS + "/try", body)) for _ in range(120)]
-        for thread in waiting:
+        done = threading.Event()
+
+        def flood():
+            while not done.is_set():
+                server.post(SCRIPTS + "/try", body)
+
+        flooding = [threading.Thread(target=flood) for _ in range(40)]
+        for thread in flooding:
             thread.start()
+        changes = ("/reload", "/rollback")
+        inquiries = [(method, path + (f"?diff={first}" if method == "GET" and path.endswith("/mine") else ""), content)
+                     for method, path, content in self.calls() if path != SCRIPTS and not path.endswith(changes)]
         refused = set()
-        targets = [(method, path + (f"?diff={first}" if method == "GET" and path.endswith("/mine") else ""), content)
-                   for method, path, content in self.calls() if path != SCRIPTS]
         deadline = time.monotonic() + 60
-        while len(refused) < len(targets) and time.monotonic() < deadline and any(t.is_alive() for t in waiting):
-            for method, target, content in targets:
-                answer = self.request_within(server, method, target, content, seconds=0.3)
-                if answer is not None and answer.status == 503:
-                    self.assertEqual(answer.code, "overloaded")
-                    refused.add(target)
-            self.assertEqual(self.version(server), "1")
-            self.assertEqual(server.get(SCRIPTS).status, 200)
-        for thread in waiting:
-            thread.join()
-        self.assertEqual(refused, {target for _, target, _ in targets})
+        try:
+            while len(refused) < len(inquiries) and time.monotonic() < deadline:
+                for method, target, content in inquiries:
+                    answer = self.request_within(server, method, target, content, seconds=0.3)
+                    if answer is not None and answer.status == 503:
+                        self.assertEqual(answer.code, "overloaded")
+                        refused.add(target)
+                self.assertEqual(server.post(SCRIPTS + "/mine/reload").json["result"], "unchanged")
+                self.assertEqual(server.post(SCRIPTS + "/mine/rollback").code, "no_previous_version")
+                self.assertEqual(self.version(server), "1")
+                self.assertEqual(server.get(SCRIPTS).status, 200)
+        finally:
+            done.set()
+            for thread in flooding:
+                thread.join()
+        self.assertEqual(refused, {target for _, target, _ in inquiries})
 
     @staticmethod
     def request_within(server, method, target, body, seconds):
@@ -314,18 +370,63 @@ class AdminScripts(unittest.TestCase):
 
     def test_a_stop_answers_what_waits(self):
         server = self.start()
-        self.write("mine", lens("mine", "2"))
-        results = []
-        threads = [threading.Thread(target=lambda: results.append(server.post(SCRIPTS + "/mine/reload").status))
-                   for _ in range(20)]
-        for thread in threads:
-            thread.start()
+        # Some 400 ms of specs for each reload.
+        self.write("mine", lens("mine", "2", "local n = 0 for i = 1, 2e5 do n = n + i % 7 end return { winner = 1 + n * 0 }"))
+        self.write("mine_spec", "local cases = {} for i = 1, 400 do cases[i] = { claim = 'case ' .. i, "
+                                "given = { { value = i } }, expect = { winner = 1 } } end return cases")
+        waiting = []
+        for call in ("/mine/reload", "/mine/rollback") * 40:
+            connection = server.connect()
+            connection.request("POST", SCRIPTS + call)
+            waiting.append((connection, call))
+        answers = []
+        deadline = time.monotonic() + 60
+        while "overloaded" not in answers:  # then the queue is full
+            ready = select.select([connection.sock for connection, _ in waiting], [], [], 1)[0]
+            for one in [one for one in waiting if one[0].sock in ready]:
+                answers.append(self.answer_to(*one))
+                waiting.remove(one)
+            self.assertLess(time.monotonic(), deadline, answers)
         code, seconds = server.stop()
-        for thread in threads:
-            thread.join(timeout=60)
+        late = [self.answer_to(*one) for one in waiting]
         self.assertEqual(code, 0)
         self.assertLess(seconds, 30)
-        self.assertTrue(set(results) <= {200, 503}, results)
+        self.assertTrue(set(answers + late) <= {"ok", "unchanged", "rolled_back", "no_previous_version", "overloaded",
+                                                "shutting_down"}, answers + late)
+        self.assertGreater(late.count("shutting_down"), 32, late)
+
+    @staticmethod
+    def answer_to(connection, call):
+        """The code or the result of the answer that comes, or has come, on the connection."""
+        response = connection.getresponse()
+        answer = Answer(response.status, response.headers, response.read())
+        connection.close()
+        CONTRACT.check("POST", SCRIPTS + call, answer)
+        return answer.json.get("code") or answer.json["result"]
+
+    def test_a_kept_version_that_cannot_be_run_any_more_is_refused_and_what_is_live_stays(self):
+        server = self.start()
+        server.close()
+        # As if it had been kept by an older server, whose API it needs.
+        text = lens("mine", "0").replace("api = 1", "api = 0")
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        kept = os.path.join(self.root, "data", "scripts")
+        with open(os.path.join(kept, "versions", sha256 + ".lua"), "w", encoding="utf-8") as file:
+            file.write(text)
+        with open(os.path.join(kept, "state.json"), encoding="utf-8") as file:
+            state = json.load(file)["state"]
+        versions = next(script for script in state["scripts"] if script["name"] == "mine")["versions"]
+        versions.insert(0, versions[0] | {"version": "0", "sha256": sha256})
+        state = json.dumps(state)
+        seal = hashlib.sha256(state.encode()).hexdigest()
+        with open(os.path.join(kept, "state.json"), "w", encoding="utf-8") as file:
+            file.write(f'{{"sha256":"{seal}","state":{state}}}\n')
+        server = self.start()
+        self.assertEqual([version["version"] for version in server.get(SCRIPTS + "/mine").json["versions"]], ["1", "0"])
+        refused = server.post(SCRIPTS + "/mine/rollback")
+        self.assertEqual((refused.status, refused.code), (422, "script_invalid"))
+        self.assertIn("mine.lua", refused.json["detail"])
+        self.assertEqual(self.version(server), "1")
 
     def test_a_start_refuses_a_wrong_script_and_never_waits_for_a_fifo(self):
         os.mkfifo(os.path.join(self.lenses, "pipe.lua"))

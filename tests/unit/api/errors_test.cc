@@ -33,7 +33,6 @@ TEST(Errors, EveryReasonHasItsStatus) {
       {Code::kUnavailable, "wal_failed", 503},
       {Code::kUnavailable, "shutting_down", 503},
       {Code::kConflict, "some_conflict", 409},
-      {Code::kConflict, "no_shadow_for_policies", 409},
       {Code::kDeadlineExceeded, "slow", 504},
       {Code::kCorruption, "index_unreadable", 500},
       {Code::kInternal, "whatever", 500},

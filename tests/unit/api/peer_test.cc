@@ -43,5 +43,42 @@ TEST(Peer, AFieldThatAProxyAddsMeansThatOneIsBetween) {
   EXPECT_FALSE(CameThroughProxy(Local({{"host", "localhost"}, {"x-forward", ""}, {"viable", ""}})));
 }
 
+TEST(Peer, APageOfAnotherSiteIsRefusedAlsoWhenItNamesNoOrigin) {
+  Backend backend;
+  backend.allowed_origins = {"https://good.example"};
+  for (const char* site : {"cross-site", "same-site", "", "what comes next"}) {
+    EXPECT_EQ(AdminFault(backend, Local({{"host", "localhost"}, {"sec-fetch-site", site}})).reason(),
+              "forbidden")
+        << site;
+  }
+  for (const char* site : {"same-origin", "none"})
+    EXPECT_TRUE(AdminFault(backend, Local({{"host", "localhost"}, {"sec-fetch-site", site}})).ok()) << site;
+  const auto from = [&](const char* origin) {
+    return AdminFault(backend,
+                      Local({{"host", "localhost"}, {"sec-fetch-site", "cross-site"}, {"origin", origin}}));
+  };
+  EXPECT_TRUE(from("https://good.example").ok());
+  EXPECT_EQ(from("https://evil.example").reason(), "forbidden");
+}
+
+TEST(Peer, ATargetThatNamesAHostMustNameThisMachineAsWell) {
+  Backend backend;
+  backend.allowed_origins = {"https://good.example"};
+  const auto fault = [&](const char* target) {
+    http::Request request = Local({{"host", "localhost"}});
+    request.target = target;
+    return AdminFault(backend, request);
+  };
+  for (const char* target :
+       {"/v1/admin/scripts", "/v1/admin/scripts?a=http://evil.example/", "http://localhost/v1/admin/scripts",
+        "HTTP://127.0.0.1:18180/v1/admin/scripts", "https://good.example?x", "http://[::1]:80/"}) {
+    EXPECT_TRUE(fault(target).ok()) << target;
+  }
+  for (const char* target : {"http://evil.example/v1/admin/scripts", "http://evil.example:80?localhost/",
+                             "http://127.0.0.1.evil.example/", "http://localhost@evil.example/"}) {
+    EXPECT_EQ(fault(target).reason(), "forbidden") << target;
+  }
+}
+
 }  // namespace
 }  // namespace stemedb::api

@@ -423,6 +423,30 @@ TEST(RateGateCounts, CallsAndFailuresAppearTogether) {
   EXPECT_EQ(alone.counts().failures, 2u);
 }
 
+TEST(RateGateRecent, WhatThePolicyJudgedIsKeptAsItSawIt) {
+  deploy::RecentRequests recent;
+  GateAlone alone(Policy(), {.recent = &recent});
+  alone.Concepts();
+  alone.Left("/v1/query", http::Method::kPost, 100, 2);
+  std::vector<deploy::RecordedRequest> kept;
+  recent.CopyTo(kept);
+  ASSERT_EQ(kept.size(), 3u) << "a question is judged by its head, and again when it is read";
+  EXPECT_EQ(kept[0].route + " " + kept[0].method + " " + kept[0].peer, "/v1/concepts GET 203.0.113.9");
+  EXPECT_EQ(kept[1].route, "/v1/query");
+  EXPECT_EQ(kept[1].items, 0u);
+  EXPECT_EQ(kept[2].items, 2u);
+  EXPECT_EQ(kept[2].body_bytes, 100u);
+}
+
+TEST(RateGateRecent, WhatTheBuiltInLimitJudgedForWantOfTimeIsNot) {
+  deploy::RecentRequests recent;
+  GateAlone alone(Policy(), {.turn_ns_max = 0, .recent = &recent});
+  alone.Concepts();
+  std::vector<deploy::RecordedRequest> kept;
+  recent.CopyTo(kept);
+  EXPECT_TRUE(kept.empty());
+}
+
 TEST(RateGateGenerations, APolicyThatStaysKeepsItsStateAndAChangedOneBeginsAnew) {
   const std::string counting = R"lua(
 local calls = 0

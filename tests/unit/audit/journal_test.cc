@@ -132,5 +132,18 @@ TEST_F(JournalTest, AFailedSyncIsToldAndTheNextEntryIsWholeAgain) {
   EXPECT_THAT(list, Not(HasSubstr("lost")));
 }
 
+TEST_F(JournalTest, ALineThatCannotBeWrittenCountsForTheNextOne) {
+  const auto journal = Open();
+  const auto line = journal->tally().Add(Tally::Kind::kRefused, Did("a"), 0);
+  ASSERT_TRUE(line);
+  env_.Fail(env::Operation::kSync, env::Failure::kIoError);
+  EXPECT_FALSE(journal->WriteLine(*line).ok());
+  env_.Heal();
+  const auto due = journal->tally().TakeDue(1'000'000'000);
+  ASSERT_EQ(due.size(), 1u);
+  EXPECT_TRUE(journal->WriteLine(due[0]).ok());
+  EXPECT_THAT(List(*journal), HasSubstr("1 refused since the last such line"));
+}
+
 }  // namespace
 }  // namespace stemedb::audit

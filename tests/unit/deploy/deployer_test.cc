@@ -12,6 +12,8 @@
 namespace stemedb::deploy {
 namespace {
 
+using Kind = Deployer::Kind;
+
 class DeployerTest : public ::testing::Test {
  protected:
   DeployerTest() {
@@ -36,11 +38,13 @@ TEST_F(DeployerTest, RunsTasksOnItsOwnThreadInTheirOrder) {
   std::vector<int> order;
   std::promise<std::thread::id> last;
   for (int i = 0; i < 10; ++i) {
-    ASSERT_TRUE(deployer_->Post([&order, i](Deployment&, const Status&) { order.push_back(i); }).ok());
+    ASSERT_TRUE(
+        deployer_->Post(Kind::kChange, [&order, i](Deployment&, const Status&) { order.push_back(i); }).ok());
   }
-  ASSERT_TRUE(
-      deployer_->Post([&last](Deployment&, const Status&) { last.set_value(std::this_thread::get_id()); })
-          .ok());
+  ASSERT_TRUE(deployer_
+                  ->Post(Kind::kChange,
+                         [&last](Deployment&, const Status&) { last.set_value(std::this_thread::get_id()); })
+                  .ok());
   deployer_->Start();
   EXPECT_NE(last.get_future().get(), std::this_thread::get_id());
   for (int i = 0; i < 10; ++i) EXPECT_EQ(order[static_cast<size_t>(i)], i);
@@ -48,15 +52,35 @@ TEST_F(DeployerTest, RunsTasksOnItsOwnThreadInTheirOrder) {
 
 TEST_F(DeployerTest, RefusesWhatIsTooMuchAndWhatComesTooLate) {
   std::vector<std::string> ended;
-  for (size_t i = 0; i < Deployer::kTasksMax; ++i) {
-    ASSERT_TRUE(
-        deployer_->Post([&ended](Deployment&, const Status& ready) { ended.emplace_back(ready.reason()); })
-            .ok());
-  }
-  EXPECT_EQ(deployer_->Post([](Deployment&, const Status&) {}).reason(), "overloaded");
+  const auto note = [&ended](Deployment&, const Status& ready) { ended.emplace_back(ready.reason()); };
+  for (size_t i = 0; i < Deployer::kChangesMax; ++i) ASSERT_TRUE(deployer_->Post(Kind::kChange, note).ok());
+  EXPECT_EQ(deployer_->Post(Kind::kChange, note).reason(), "overloaded");
+  for (size_t i = 0; i < Deployer::kInquiriesMax; ++i)
+    ASSERT_TRUE(deployer_->Post(Kind::kInquiry, note).ok()) << "each kind has its own bound";
+  EXPECT_EQ(deployer_->Post(Kind::kInquiry, note).reason(), "overloaded");
   deployer_->Stop();
-  EXPECT_EQ(ended, std::vector<std::string>(Deployer::kTasksMax, "shutting_down"));
-  EXPECT_EQ(deployer_->Post([](Deployment&, const Status&) {}).reason(), "shutting_down");
+  EXPECT_EQ(ended,
+            std::vector<std::string>(Deployer::kChangesMax + Deployer::kInquiriesMax, "shutting_down"));
+  EXPECT_EQ(deployer_->Post(Kind::kChange, note).reason(), "shutting_down");
+}
+
+TEST_F(DeployerTest, AChangeGoesBeforeEveryInquiryThatWaits) {
+  std::vector<std::string> order;
+  std::promise<void> last;
+  for (const char* name : {"first", "second"}) {
+    ASSERT_TRUE(deployer_
+                    ->Post(Kind::kInquiry,
+                           [&order, &last, name](Deployment&, const Status&) {
+                             order.emplace_back(name);
+                             if (order.size() == 3) last.set_value();
+                           })
+                    .ok());
+  }
+  const auto change = [&order](Deployment&, const Status&) { order.emplace_back("change"); };
+  ASSERT_TRUE(deployer_->Post(Kind::kChange, change).ok());
+  deployer_->Start();
+  last.get_future().wait();
+  EXPECT_EQ(order, (std::vector<std::string>{"change", "first", "second"}));
 }
 
 }  // namespace

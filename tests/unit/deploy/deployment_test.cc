@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deployment: real files in a directory, and its steps taken by hand, so that what a test sees doesn't hang
-// on how fast the machine is.
+// Deployment: what becomes of changed files.
 #include "deploy/deployment.h"
 
 #include <gmock/gmock.h>
@@ -9,8 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "../query/query_fixture.h"
 #include "deploy/report_json.h"
+#include "deployment_fixture.h"
 
 namespace stemedb::testing {
 namespace {
@@ -19,104 +18,6 @@ using deploy::Accept;
 using deploy::Outcome;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-constexpr char kSays[] = "return { winner = 1, confidence = 0.5, explain = 'it says ' .. SAYS }";
-
-// A lens that tells its version; `body` runs first.
-std::string Lens(const std::string& name, const std::string& version, const std::string& body = "",
-                 const std::string& result = kSays) {
-  return "local SAYS = '" + version + "'\nreturn { kind = 'lens', api = 1, name = '" + name +
-         "', version = '" + version + "', description = 'd', resolve = function(ctx, candidates)\n" + body +
-         "\n" + result + " end }\n";
-}
-
-class DeploymentTest : public EngineTest {
- protected:
-  DeploymentTest() {
-    StoreTest::Open();
-    lenses_ = directory_.path() + "/lenses";
-    policies_ = directory_.path() + "/policies";
-    std::filesystem::create_directory(lenses_);
-    auto journal = audit::Journal::Open(env_, directory_.path() + "/audit.jsonl");
-    EXPECT_TRUE(journal);
-    journal_ = std::move(*journal);
-    deploy_options_.directories = {lenses_, policies_};
-    deploy_options_.room = {store_.get(), &clock_, &metrics_};
-    deploy_options_.journal = journal_.get();
-    WriteLens("a", "1");
-    WriteLens("b", "1");
-  }
-  ~DeploymentTest() override {
-    engine_.reset();
-    deployment_.reset();
-  }
-
-  void Deploy() {
-    auto opened = deploy::Deployment::Open(deploy_options_);
-    ASSERT_TRUE(opened) << opened.error().message();
-    deployment_ = std::move(*opened);
-    engine_options_.live = &deployment_->live();
-    engine_options_.recent = deployment_->NewRecent();
-    engine_ =
-        std::make_unique<query::Engine>(store_->NewReader(), deployment_->live().Current(), engine_options_);
-  }
-  // As an editor saves: a new file takes the name.
-  void Write(const std::string& name, const std::string& text) {
-    const std::string path = lenses_ + "/" + name, temporary = path + ".new";
-    std::ofstream(temporary, std::ios::binary) << text;
-    std::filesystem::rename(temporary, path);
-  }
-  void WriteLens(const std::string& name, const std::string& version, const std::string& body = "",
-                 const std::string& result = kSays) {
-    Write(name + ".lua", Lens(name, version, body, result));
-  }
-  void WriteSpec(const std::string& name, const std::string& expected) {
-    Write(name + "_spec.lua",
-          "return { { claim = 'it wins', given = { { value = 'x' } }, expect = { " + expected + " } } }");
-  }
-  // The two looks that a change takes.
-  void TwoSteps() {
-    deployment_->Step();
-    deployment_->Step();
-  }
-  uint64_t generation() const { return deployment_->live().generation(); }
-  std::string LiveVersion(const std::string& name) const {
-    const auto set = deployment_->live().Current();
-    const script::ScriptInfo* script = set->Get(name);
-    return script != nullptr ? script->version : "none";
-  }
-  Hash256 ShaOf(const std::string& name) const { return deployment_->live().Current()->Get(name)->sha256; }
-  // The last error's stage and detail, or nothing.
-  std::string ErrorOf(const std::string& name) {
-    std::string out;
-    if (!deployment_->AppendScript(name, {}, out).ok()) return "unknown";
-    simdjson::dom::element root = Parsed(out);
-    std::string_view stage, detail;
-    if (root["last_error"]["stage"].get(stage) != simdjson::SUCCESS) return "";
-    EXPECT_EQ(root["last_error"]["detail"].get(detail), simdjson::SUCCESS);
-    return std::string(stage) + ": " + std::string(detail);
-  }
-  simdjson::dom::element Parsed(const std::string& text) {
-    simdjson::dom::element root;
-    EXPECT_EQ(parser_.parse(text).get(root), simdjson::SUCCESS) << text;
-    return root;
-  }
-  double Counted(const char* result) { return metrics_.ScriptReload(result).Value(); }
-  // What the lens says of the claims, as the answer's whole text.
-  std::string AskText(const std::string& lens) {
-    answer_.clear();
-    query::Question question = Ask("c", lens);
-    question.predicate = "p";
-    const Status status = engine_->Answer(question, answer_);
-    return status.ok() ? answer_ : std::string(status.message());
-  }
-  void SayTwo() { SayAll({Claim("c", "p", Number(1)), Claim("c", "p", Number(2))}); }
-
-  std::string lenses_, policies_;
-  std::unique_ptr<audit::Journal> journal_;
-  deploy::DeploymentOptions deploy_options_;
-  std::unique_ptr<deploy::Deployment> deployment_;
-};
 
 TEST_F(DeploymentTest, TakesAChangedFileAfterTwoLooks) {
   Deploy();
@@ -218,7 +119,6 @@ TEST_F(DeploymentTest, WhatIsNoFileIsRefusedAndNeverWaitedFor) {
   ASSERT_EQ(mkfifo((lenses_ + "/a.lua").c_str(), 0600), 0);
   std::filesystem::create_directory(lenses_ + "/dir.lua");
   std::filesystem::create_symlink("/dev/zero", lenses_ + "/zero.lua");
-  std::filesystem::create_symlink("/nonexistent", lenses_ + "/nowhere.lua");
   Write("huge.lua", std::string(300 << 10, ' '));
   TwoSteps();
   EXPECT_EQ(LiveVersion("a"), "1");
@@ -226,7 +126,6 @@ TEST_F(DeploymentTest, WhatIsNoFileIsRefusedAndNeverWaitedFor) {
   EXPECT_THAT(ErrorOf("dir"), HasSubstr("a directory, not a file"));
   EXPECT_THAT(ErrorOf("zero"), HasSubstr("a device, not a file"));
   EXPECT_THAT(ErrorOf("huge"), HasSubstr("larger than 256 KiB"));
-  EXPECT_EQ(ErrorOf("nowhere"), "unknown");
   EXPECT_EQ(generation(), 1u);
 }
 
@@ -297,6 +196,67 @@ TEST_F(DeploymentTest, ASwappedLinkIsAChange) {
   std::filesystem::rename(lenses_ + ".new", lenses_);
   TwoSteps();
   EXPECT_EQ(LiveVersion("a"), "2");
+}
+
+TEST_F(DeploymentTest, ALinkThatLeadsNowhereOrRoundIsAFaultAndTakesNothingWithIt) {
+  Deploy();
+  TakeLog();
+  std::filesystem::remove(lenses_ + "/a.lua");
+  std::filesystem::create_symlink("/nonexistent", lenses_ + "/a.lua");
+  std::filesystem::create_symlink("round.lua", lenses_ + "/round.lua");
+  std::filesystem::create_symlink("/nonexistent", lenses_ + "/b_spec.lua");
+  std::filesystem::create_symlink("/nonexistent", lenses_ + "/orphan_spec.lua");
+  for (int i = 0; i < 4; ++i) deployment_->Step();
+  EXPECT_EQ(LiveVersion("a") + LiveVersion("b"), "11");
+  EXPECT_THAT(ErrorOf("a"),
+              AllOf(HasSubstr("failed_read"), HasSubstr(lenses_ + "/a.lua: is a link that leads"),
+                    HasSubstr("No such file"), HasSubstr("mend the link, or remove it")));
+  EXPECT_THAT(ErrorOf("round"), HasSubstr("symbolic links"));
+  EXPECT_THAT(ErrorOf("b"), HasSubstr("/b_spec.lua: is a link"));
+  EXPECT_EQ(ErrorOf("orphan"), "unknown");
+  const std::string log = TakeLog();
+  EXPECT_THAT(log, HasSubstr("/a.lua: is a link"));
+  EXPECT_EQ(log.find("/a.lua: is a link"), log.rfind("/a.lua: is a link"));  // said once
+  EXPECT_EQ(deployment_->Reload("a", Accept::kNo, {})->outcome, Outcome::kFailedRead);
+  std::ofstream(directory_.path() + "/target") << Lens("a", "2");
+  std::filesystem::create_symlink(directory_.path() + "/target", lenses_ + "/a.new");
+  std::filesystem::rename(lenses_ + "/a.new", lenses_ + "/a.lua");
+  TwoSteps();
+  EXPECT_EQ(LiveVersion("a"), "2");
+  auto opened = deploy::Deployment::Open(deploy_options_);  // a start refuses what a reload would
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(std::string(opened.error().message()), HasSubstr("is a link that leads to no file"));
+}
+
+TEST_F(DeploymentTest, AScriptThatIsGoneIsShownAsRemovedAndOneThatNeverWentInAsRefused) {
+  Deploy();
+  Write("bad.lua", "return {");
+  std::filesystem::remove(lenses_ + "/a.lua");
+  TwoSteps();
+  EXPECT_THAT(Shown("a"),
+              AllOf(HasSubstr(R"("status":"removed","live":false)"), HasSubstr(R"("version":"1")")));
+  EXPECT_THAT(Shown("b"), HasSubstr(R"("status":"live","live":true)"));
+  EXPECT_THAT(Shown("bad"), HasSubstr(R"("status":"refused","live":false)"));
+  std::filesystem::remove(lenses_ + "/bad.lua");  // it has no version to go back to
+  TwoSteps();
+  EXPECT_EQ(Shown("bad"), "unknown");
+}
+
+TEST_F(DeploymentTest, OfScriptsThatAreGoneTheOldestAreForgottenFirst) {
+  Deploy();
+  const size_t many = deploy::kNotLiveMax + 2;
+  for (size_t i = 0; i < many; ++i) {
+    const std::string name = "s" + std::to_string(1000 - i);  // the last ones are the first by name
+    WriteLens(name, "1");
+    ASSERT_EQ(deployment_->Reload(name, Accept::kNo, {})->outcome, Outcome::kOk);
+    std::filesystem::remove(lenses_ + "/" + name + ".lua");
+    clock_.AdvanceMs(1);
+    ASSERT_EQ(deployment_->Reload(name, Accept::kNo, {})->outcome, Outcome::kRemoved);
+  }
+  EXPECT_EQ(Shown("s1000"), "unknown");
+  EXPECT_EQ(Shown("s999"), "unknown");
+  EXPECT_THAT(Shown("s998"), HasSubstr("removed"));
+  EXPECT_THAT(Shown("s" + std::to_string(1000 - (many - 1))), HasSubstr("removed"));
 }
 
 TEST_F(DeploymentTest, AtomicAllGoInOrNone) {
@@ -519,7 +479,8 @@ TEST_F(DeploymentTest, ListsWhatIsLiveWhatWasAndWhatWentWrong) {
   TwoSteps();
   std::string out;
   deployment_->AppendList(out);
-  EXPECT_THAT(out, AllOf(HasSubstr(R"("generation":2)"), HasSubstr(R"("name":"broken","live":false)"),
+  EXPECT_THAT(out, AllOf(HasSubstr(R"("generation":2)"),
+                         HasSubstr(R"("name":"broken","status":"refused","live":false)"),
                          HasSubstr(R"("stage":"failed_compile","file":"broken.lua","line":1)"),
                          HasSubstr(R"("cause":"file")"), HasSubstr(R"("cause":"start")")));
   std::string one;
@@ -686,6 +647,30 @@ TEST_F(WideShadow, EndsAmidAQuestionWhenItsTimeIsUpAndCallsThatNoFailure) {
   ASSERT_TRUE(report) << report.error().message();
   EXPECT_EQ(report->compared + report->failed, 0u);
   EXPECT_EQ(report->not_compared, 1u);
+}
+
+TEST_F(WideShadow, ManyChangedLensesShareOneTimeAndWhatWasCutSaysSo) {
+  deploy_options_.shadow_seconds_max = 60;
+  deploy_options_.transaction_shadow_seconds_max = 0.3;
+  Deploy();
+  AskWide(600);
+  query::Question wide = Ask("w", "b");
+  wide.subtree = true;
+  wide.limit = 0;
+  Answer(wide);
+  for (const char* name : {"a", "b"}) WriteLens(name, "2", kSlow);
+  const auto report = deployment_->Reload("a", Accept::kNo, {});
+  ASSERT_TRUE(report) << report.error().message();
+  std::string shown;
+  deploy::AppendReport(shown, *report);
+  EXPECT_THAT(shown, AllOf(HasSubstr(R"("not_compared":1)"), HasSubstr(R"("cut":true)")));
+  EXPECT_GT(report->shadow.seconds, 0.25);
+  for (const char* name : {"a", "b"}) WriteLens(name, "3", kSlow);
+  TakeLog();
+  TwoSteps();
+  EXPECT_EQ(LiveVersion("a") + LiveVersion("b"), "33");
+  const std::string log = TakeLog();
+  EXPECT_NE(log.find("not_compared=1"), log.rfind("not_compared=1")) << log;
 }
 
 TEST_F(WideShadow, AnAnswerTooLargeForTheShadowIsNoFailureOfTheLens) {

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "audit/tally.h"
+
+#include <string>
+#include <utility>
+
+namespace stemedb::audit {
+
+Entry Tally::Line::ToEntry() const {
+  Entry entry = last;
+  entry.detail = std::to_string(count) + (kind == Kind::kRefused ? " refused" : " bad requests") +
+                 " since the last such line; this one: " + last.detail;
+  return entry;
+}
+
+std::optional<Tally::Line> Tally::TakeIfDue(Kind kind, Count& count, int64_t now_ns) {
+  constexpr int64_t kSecondNs = 1'000'000'000;
+  if (count.count == 0 || count.line_ns > now_ns - kSecondNs) return std::nullopt;
+  count.line_ns = now_ns;
+  return Line{kind, std::exchange(count.count, 0), std::move(count.last)};
+}
+
+std::optional<Tally::Line> Tally::Add(Kind kind, Entry entry, int64_t now_ns) {
+  const std::lock_guard lock(mutex_);
+  Count& count = counts_[static_cast<size_t>(kind)];
+  ++count.count;
+  count.last = std::move(entry);
+  return TakeIfDue(kind, count, now_ns);
+}
+
+std::vector<Tally::Line> Tally::TakeDue(int64_t now_ns) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Line> lines;
+  for (const Kind kind : {Kind::kRefused, Kind::kBadRequest}) {
+    auto line = TakeIfDue(kind, counts_[static_cast<size_t>(kind)], now_ns);
+    if (line) lines.push_back(std::move(*line));
+  }
+  return lines;
+}
+
+void Tally::Return(const Line& line) {
+  const std::lock_guard lock(mutex_);
+  Count& count = counts_[static_cast<size_t>(line.kind)];
+  if (count.count == 0) count.last = line.last;
+  count.count += line.count;
+}
+
+}  // namespace stemedb::audit

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tally: what anybody may bring about as often as they like is in the audit as well, but not with a line
+// each: a line a second at the most for each kind, with the last of them and how many there were since the
+// line before.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "audit/entry.h"
+
+namespace stemedb::audit {
+
+// Any thread, loops too: a lock for some copies, never for a wait.
+class Tally {
+ public:
+  enum class Kind : uint8_t { kRefused, kBadRequest };
+  struct Line {
+    Kind kind = Kind::kRefused;
+    uint64_t count = 0;
+    Entry last;
+
+    // As it is written: how many, and the last one's detail.
+    Entry ToEntry() const;
+  };
+
+  // Counts one. A line to be written, when there has been none for a second.
+  std::optional<Line> Add(Kind kind, Entry entry, int64_t now_ns);
+  // Lines for what was counted and has waited for a second: a burst's end, which nothing follows.
+  std::vector<Line> TakeDue(int64_t now_ns);
+  // It couldn't be written: counts for the next line.
+  void Return(const Line& line);
+
+ private:
+  struct Count {
+    uint64_t count = 0;
+    Entry last;
+    int64_t line_ns = INT64_MIN;  // when there was a line
+  };
+  static std::optional<Line> TakeIfDue(Kind kind, Count& count, int64_t now_ns);
+
+  std::mutex mutex_;  // guards counts_
+  std::array<Count, 2> counts_;
+};
+
+}  // namespace stemedb::audit

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// The start: every file must pass what a reload demands of it, but for the shadow, as nobody has asked
+// anything yet. What the last process left decides one thing: a file that somebody's will kept out then, and
+// that hasn't changed, stays out.
+#include <algorithm>
+
+#include "crypto/sha256.h"
+#include "deploy/deployment.h"
+#include "telemetry/log.h"
+
+namespace stemedb::deploy {
+
+Status Deployment::Load() {
+  auto look = LookAt(options_.directories, false);
+  if (!look) return look.error();
+  const SavedState saved = state_files_ != nullptr ? state_files_->Read() : SavedState{};
+  book_.generations = saved.generations;
+  for (const auto& [name, script] : saved.scripts) book_.scripts[name] = script.record;
+  std::vector<script::ScriptInfo> scripts;
+  for (const auto& [name, disk] : *look) {
+    const auto found = saved.scripts.find(name);
+    STEMEDB_RETURN_IF_ERROR(
+        LoadFile(name, disk, found != saved.scripts.end() ? found->second : SavedScript{}, scripts));
+  }
+  for (const auto& [name, script] : saved.scripts) {
+    if (!look->contains(name)) LoadWithoutFile(name, script, scripts);
+  }
+  if (std::none_of(scripts.begin(), scripts.end(),
+                   [](const auto& script) { return script.kind == "lens"; })) {
+    return Status(Code::kNotFound, "scripts_missing",
+                  options_.directories.lenses + ": no lens in it (expected *.lua)");
+  }
+  std::set<std::string> unchanged;
+  for (const script::ScriptInfo& script : scripts) {
+    if (script.generation > 0) unchanged.insert(script.name);
+  }
+  const auto were_live = std::count_if(saved.scripts.begin(), saved.scripts.end(),
+                                       [](const auto& entry) { return entry.second.live.has_value(); });
+  const bool is_same = saved.generation > 0 && unchanged.size() == scripts.size() &&
+                       scripts.size() == static_cast<size_t>(were_live);
+  auto set = script::ScriptSet::Of(std::move(scripts), saved.generation + (is_same ? 0 : 1));
+  if (!set) return set.error();
+  last_look_ = std::move(*look);
+  Begin(saved, std::move(*set), unchanged);
+  return Status::Ok();
+}
+
+Status Deployment::LoadFile(const std::string& name, const DiskScript& disk, const SavedScript& saved,
+                            std::vector<script::ScriptInfo>& scripts) {
+  if (disk.is_twice) {
+    return Status(Code::kInvalidArgument, "script_invalid",
+                  "'" + name + "' is in both directories: names are unique over both, rename one");
+  }
+  auto text = ReadTexts(name, disk);
+  if (!text) return text.error();
+  const Hash256 sha256 = crypto::Sha256::Of(text->script.text);
+  ScriptRecord& record = book_.scripts[name];
+  record.acted = disk;
+  record.disk_sha256 = sha256;
+  if (record.pinned_against == sha256 && Stays(name, saved, scripts)) return Status::Ok();
+  record.pinned_against.reset();
+  Rehearsal rehearsal = Rehearse(disk.kind, text->script, text->spec);
+  if (rehearsal.outcome != Outcome::kOk) return rehearsal.why.Annotate(disk.directory);
+  const bool waits = saved.held == sha256 && options_.on_changes == OnChanges::kHold;
+  if (waits && Stays(name, saved, scripts)) {
+    record.held = Held{std::make_shared<const script::ScriptInfo>(rehearsal.info), saved.held_since_ms, {}};
+    record.is_refused = true;
+    return Status::Ok();
+  }
+  const Version* known = record.Find(sha256);
+  if (saved.live == sha256 && known != nullptr) {
+    rehearsal.info.generation = known->info->generation;
+  } else {
+    record.last_outcome.reset();
+  }
+  scripts.push_back(std::move(rehearsal.info));
+  return Status::Ok();
+}
+
+// What lived without a file lives on without one: the last lens, and what was rolled back in.
+void Deployment::LoadWithoutFile(const std::string& name, const SavedScript& saved,
+                                 std::vector<script::ScriptInfo>& scripts) {
+  if (!saved.live) return;
+  const bool had_file = saved.record.disk_sha256.has_value();
+  ScriptRecord& record = book_.scripts[name];
+  record.disk_sha256.reset();
+  record.pinned_against.reset();
+  if (!had_file && Stays(name, saved, scripts)) return;
+  record.last_outcome = Outcome::kRemoved;
+  record.last_outcome_ms = NowMs();
+}
+
+// Takes the version that was live in the file's place; or, when its text is lost or can't be run any more,
+// the newest other one that can.
+bool Deployment::Stays(const std::string& name, const SavedScript& saved,
+                       std::vector<script::ScriptInfo>& scripts) {
+  ScriptRecord& record = book_.scripts[name];
+  std::vector<const Version*> choice;
+  for (auto version = record.versions.rbegin(); version != record.versions.rend(); ++version) {
+    const Hash256& sha256 = version->info->sha256;
+    if (sha256 == saved.live) choice.insert(choice.begin(), &*version);
+    if (sha256 != saved.live && sha256 != record.disk_sha256) choice.push_back(&*version);
+  }
+  for (const Version* version : choice) {
+    auto info = script::CheckScript({version->info->file, version->info->source});
+    if (!info) {
+      telemetry::LogError("deploy", "a kept version can't be run any more",
+                          {{"script", name},
+                           {"version", version->info->version},
+                           {"sha256", ToHex(version->info->sha256)},
+                           {"cause", info.error().message()}});
+      continue;
+    }
+    if (info->sha256 == saved.live) info->generation = version->info->generation;
+    record.is_restored = true;
+    telemetry::LogWarn(
+        "deploy", "a script's file is passed over for a kept version, as before the start",
+        {{"script", name},
+         {"version", info->version},
+         {"sha256", ToHex(info->sha256)},
+         {"file_sha256", record.disk_sha256 ? ToHex(*record.disk_sha256) : "there is no file"},
+         {"remedy", "mend the file, or POST /v1/admin/scripts/" + name + "/reload to take it as it is"}});
+    scripts.push_back(std::move(*info));
+    return true;
+  }
+  telemetry::LogError("deploy", "no kept version can stand in for a script's file: it comes as the file is",
+                      {{"script", name},
+                       {"directory", options_.state_directory},
+                       {"remedy", "mend the file: it was rolled back from, or waited for a yes"}});
+  return false;
+}
+
+void Deployment::Begin(const SavedState& saved, std::shared_ptr<const script::ScriptSet> set,
+                       const std::set<std::string>& unchanged) {
+  GenerationRecord generation{set->generation(), NowMs(), Cause::kStart, {}, {}};
+  const auto change = [&](const std::string& name, const script::ScriptInfo* now) {
+    Change made{name, "", now != nullptr ? now->version : "", {}, {}};
+    if (now != nullptr) made.after_sha256 = now->sha256;
+    const auto before = saved.scripts.find(name);
+    if (before != saved.scripts.end() && before->second.live) {
+      made.before_sha256 = before->second.live;
+      const Version* version = before->second.record.Find(*before->second.live);
+      if (version != nullptr) made.before_version = version->info->version;
+    }
+    if (made.before_sha256 != made.after_sha256) generation.changes.push_back(std::move(made));
+  };
+  for (const script::ScriptInfo& script : set->scripts()) {
+    ScriptRecord& record = book_.scripts[script.name];
+    change(script.name, &script);
+    if (unchanged.contains(script.name)) {
+      record.Find(script.sha256)->info = std::make_shared<const script::ScriptInfo>(script);
+    } else {
+      record.Add(script, generation.time_ms, Cause::kStart);
+    }
+    WatchFromStart(record, script);
+    options_.room.metrics->Script(script.name);
+  }
+  for (const auto& [name, script] : saved.scripts) {
+    if (set->Get(name) == nullptr) change(name, nullptr);
+  }
+  std::erase_if(book_.scripts, [&](const auto& entry) {
+    return entry.second.is_empty() && set->Get(entry.first) == nullptr;
+  });
+  if (generation.generation != saved.generation) book_.Add(std::move(generation));
+  options_.room.metrics->domain().script_generation.Set(static_cast<double>(set->generation()));
+  live_.Publish(std::move(set));
+  Show();
+}
+
+void Deployment::WatchFromStart(ScriptRecord& record, const script::ScriptInfo& now) const {
+  Version& version = *record.Find(now.sha256);
+  if (version.is_proven) return;
+  const Version* before = record.Proven(now.sha256, record.pinned_against);
+  if (before == nullptr) {
+    version.is_proven = true;
+    return;
+  }
+  record.probation = Probation{before->info, now.counts,
+                               options_.room.clock->MonotonicNs() + options_.probation_ms * 1'000'000};
+}
+
+}  // namespace stemedb::deploy
