@@ -52,8 +52,6 @@ struct Backend {
   TurnOptions turns;                         // of each loop
   int64_t started_ns = 0;                    // clock->MonotonicNs() at start
   Seldom policy_failure_logged;
-  Seldom admin_refusal_audited;
-  std::atomic<uint64_t> admin_refusals{0};  // since the last one in the audit
   std::atomic<Phase> phase{Phase::kStarting};
 };
 
