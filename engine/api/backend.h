@@ -41,8 +41,8 @@ class Seldom {
 struct Backend {
   store::Store* store = nullptr;
   deploy::Deployer* deployer = nullptr;  // scripts: the live set, and all work on them
-  SlowLane* slow_lane = nullptr;         // null: every question is answered on its loop, however long it takes
-  audit::Journal* journal = nullptr;     // of what operators did
+  SlowLane* slow_lane = nullptr;      // null: every question is answered on its loop, however long it takes
+  audit::Journal* journal = nullptr;  // of what operators did
   defense::Limiter limiter{defense::Limiter::Options{}};
   defense::ProvenAgents proven_agents;
   env::Clock* clock = nullptr;

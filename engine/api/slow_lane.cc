@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <utility>
 
 namespace stemedb::api {
@@ -12,6 +13,9 @@ namespace {
 
 // Where processors are scarce, loops go first; the lane still gets about a quarter of one that it shares.
 constexpr int kNice = 6;
+
+// How often an idle lane looks for another generation of scripts.
+constexpr std::chrono::seconds kIdleLook{1};
 
 Status Overloaded(const char* what) {
   return Status(Code::kResourceExhausted, "overloaded",
@@ -67,7 +71,11 @@ SlowLane::Waiting SlowLane::TakeNext() {
 void SlowLane::Run(query::Engine& engine) {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return stopping_ || waiting_ > 0; });
+    while (!changed_.wait_for(lock, kIdleLook, [this] { return stopping_ || waiting_ > 0; })) {
+      lock.unlock();
+      engine.TakeUpLive();
+      lock.lock();
+    }
     if (stopping_) return;
     Waiting next = TakeNext();
     lock.unlock();

@@ -84,12 +84,14 @@ void Deployment::JudgeShadow(Candidate& candidate, const Trigger& trigger) {
                    (is_lens ? "answers: " : "judges: ") + shadow.first_failure);
     return;
   }
-  // What wasn't compared may be changed as well.
-  const bool may_change = shadow.changed > 0 || shadow.not_compared > 0;
+  // What wasn't compared may be changed as well; and what waits goes on waiting, even when the questions that
+  // it would have answered otherwise are no longer the recent ones.
+  const ScriptRecord& record = RecordOf(candidate.name);
+  const bool waits = record.held && record.held->info->sha256 == *candidate.sha256;
+  const bool may_change = shadow.changed > 0 || shadow.not_compared > 0 || waits;
   if (options_.on_changes != OnChanges::kHold || !may_change) return;
   // A yes is for what was looked at: with something else waiting, it is none for this.
-  const ScriptRecord& record = RecordOf(candidate.name);
-  const bool other_waits = record.held && record.held->info->sha256 != *candidate.sha256;
+  const bool other_waits = record.held && !waits;
   if (trigger.accept == Accept::kYes && !other_waits) return;
   candidate.outcome = Outcome::kHeld;
   const std::string not_compared = shadow.not_compared == 0
@@ -152,6 +154,7 @@ std::vector<Report> Deployment::Transact(const std::vector<std::string>& names, 
   // Nobody else is served by this thread meanwhile, so many scripts together have little more time than one.
   double seconds_left = options_.transaction_shadow_seconds_max;
   for (const std::string& name : wanted) {
+    if (stopping_.load(std::memory_order_relaxed)) return {};  // the next start looks at them all
     const auto disk = look.find(name);
     const auto to_come = static_cast<double>(wanted.size() - candidates.size());
     Candidate& candidate = candidates.emplace_back();
@@ -194,7 +197,8 @@ std::vector<Report> Deployment::Transact(const std::vector<std::string>& names, 
 void Deployment::Settle(Candidate& candidate, const Trigger& trigger) {
   ScriptRecord& record = book_.scripts[candidate.name];
   record.acted = candidate.disk;
-  record.disk_sha256 = candidate.sha256;
+  // What can't be read now is, as far as anybody knows, what it was.
+  if (candidate.outcome != Outcome::kFailedRead) record.disk_sha256 = candidate.sha256;
   record.last_outcome = candidate.outcome;
   record.last_outcome_ms = NowMs();
   record.is_refused = IsFailure(candidate.outcome) || candidate.outcome == Outcome::kHeld;

@@ -59,8 +59,8 @@ class Exchange {
 
   // The loop's thread alone, from here on (request_ and the buffers are read by others while they hold a
   // handle).
-  Exchange* next_ = nullptr;          // the connection's next request, or the pool's next spare
-  bool handed_out_ = false;           // a handler may still hold it
+  Exchange* next_ = nullptr;  // the connection's next request, or the pool's next spare
+  bool handed_out_ = false;   // a handler may still hold it
   bool responded_ = false;
   bool waiting_ = false;    // response_ waits for an earlier request's answer
   bool keep_alive_ = true;  // the connection may go on after this answer

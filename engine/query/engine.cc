@@ -65,10 +65,6 @@ Status TooManyPairs(size_t resolutions_max) {
                     " (concept, predicate) pairs; ask for a narrower concept path or name a predicate");
 }
 
-Status HandedOver() {
-  return Status(Code::kUnavailable, kHandOverReason, "the question is too long to be answered here");
-}
-
 // What another lens may answer instead.
 bool IsLensFailure(const Status& status) {
   return status.reason() == "lens_failed" || status.reason() == "query_timeout";
@@ -123,8 +119,14 @@ struct Engine::Impl {
   Listing page;
   CandidateSet set;
 
-  // Begins a call: takes up the live generation, if it is another one.
+  // Begins a call.
   void Begin();
+  // Takes up the live generation, if it is another one.
+  void TakeUp();
+  Status HandOver() {
+    counts.Forget();
+    return Status(Code::kUnavailable, kHandOverReason, "the question is too long to be answered here");
+  }
   bool hands_over() const { return options.beyond == EngineOptions::Beyond::kHandOver; }
   void Use(std::shared_ptr<const script::ScriptSet> scripts);
   void Record(const BoundLens& lens, const Question& question, const Viewpoint& viewpoint) const {
@@ -182,6 +184,10 @@ Engine::~Engine() = default;
 
 void Engine::Impl::Begin() {
   began = telemetry::Stopwatch();
+  TakeUp();
+}
+
+void Engine::Impl::TakeUp() {
   if (options.live == nullptr || options.live->generation() == lenses.scripts().generation()) return;
   Use(options.live->Current());
 }
@@ -234,7 +240,7 @@ Result<Viewpoint> Engine::Impl::Collect(const Question& question, Need need) {
     STEMEDB_RETURN_IF_ERROR(ListNewest(question, *viewpoint, options.listing, *reader, page));
   } else {
     Status collected = CollectRows(question, *viewpoint, options.rows_max, *reader, rows);
-    if (hands_over() && collected.reason() == kTooManyRows) return HandedOver();
+    if (hands_over() && collected.reason() == kTooManyRows) return HandOver();
     if (!collected.ok()) return collected;
     ListRows(question, rows, page);
   }
@@ -244,7 +250,7 @@ Result<Viewpoint> Engine::Impl::Collect(const Question& question, Need need) {
 Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<const store::Row> pair,
                                               const Viewpoint& viewpoint, script::Notes notes,
                                               ScriptTime& time) {
-  if (hands_over() && began.Seconds() > options.script_seconds_max) return HandedOver();
+  if (hands_over() && began.Seconds() > options.script_seconds_max) return HandOver();
   if (Status left = time.Check(); !left.ok()) {
     counts.AddTimeout();
     return left;
@@ -262,7 +268,7 @@ Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<c
   const double seconds = stopwatch.Seconds();
   time.Add(seconds);
   const script::Failure failure = lenses.last_failure();
-  if (hands_over() && failure == script::Failure::kTime) return HandedOver();
+  if (hands_over() && failure == script::Failure::kTime) return HandOver();
   counts.Add(lens.script, seconds, failure);
   return outcome;
 }
@@ -332,6 +338,8 @@ Status Engine::Impl::WriteAssertions(JsonWriter& json, const Viewpoint& viewpoin
   json.EndArray();
   return Status::Ok();
 }
+
+void Engine::TakeUpLive() { impl_->TakeUp(); }
 
 Status Engine::Answer(const Question& question, std::string& out) {
   impl_->Begin();

@@ -42,8 +42,8 @@ struct EngineOptions {
   double script_seconds_max = 0.25;
   int64_t call_ms_max = 50;  // of one lens call, of the thread's processor time; beyond: "lens_failed"
   // What becomes of a question that needs more rows or time than that: it is refused, or, as kUnavailable
-  // kHandOverReason, to be asked again of an engine with more room. For one that hands over, script_seconds_max
-  // is the time of the whole question, by the clock on the wall.
+  // kHandOverReason, to be asked again of an engine with more room. For one that hands over,
+  // script_seconds_max is the time of the whole question, by the clock on the wall.
   enum class Beyond : uint8_t { kRefuse, kHandOver } beyond = Beyond::kRefuse;
   // Where new generations come from: every call begins with a look, and keeps the one it began with to its
   // end. Null: the set that the engine was made with. Outlives the engine.
@@ -76,6 +76,10 @@ class Engine {
   Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const script::ScriptSet> scripts,
          EngineOptions options);
   ~Engine();
+
+  // Takes up the live generation when it is another one, as every question does: for a thread that has had
+  // none for a while, so that it doesn't keep what is no more live.
+  void TakeUpLive();
 
   // The answer of POST /v1/query. kNotFound "unknown_lens" (the message lists the lenses there are),
   // kInvalidArgument "invalid_params", kOutOfRange "as_of_in_future", kInternal "lens_failed",

@@ -59,6 +59,13 @@ void LensCounts::HandOn(const script::ScriptSet& scripts) {
       one.errors->Increment(static_cast<double>(one.failures));
     }
     if (one.kills > 0) one.budget_kills->Increment(static_cast<double>(one.kills));
+  }
+  Forget();
+}
+
+void LensCounts::Forget() {
+  for (const size_t script : called_) {
+    One& one = by_script_[script];
     one.calls = one.failures = one.kills = 0;
     one.seconds_used = 0;
   }

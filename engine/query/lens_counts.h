@@ -20,11 +20,13 @@ class LensCounts {
   // Looks the series of every script up. Null `metrics`: nothing is counted; null `recent`: no lists.
   void Use(const script::ScriptSet& scripts, telemetry::Metrics* metrics, RecentQuestions* recent);
 
-  // One call, and what it failed of.
+  // One call, and what it failed of. Its time is observed at once.
   void Add(int script, double seconds, script::Failure failure);
   // The time of the question is over: a failure of the lens that took most of it.
   void AddTimeout();
   void HandOn(const script::ScriptSet& scripts);
+  // Drops the calls since then: another engine makes them again, and counts them.
+  void Forget();
 
   // Of the script's questions; may be null.
   RecentQuestions::List* recent(int script) const { return by_script_[static_cast<size_t>(script)].recent; }

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <vector>
 
 #include "script/call_frame.h"
@@ -102,6 +101,7 @@ class Instrumenter {
       : file_(file), source_(source), tokens_(tokens) {}
 
   Result<std::string> Run() {
+    RefuseLongTokens();
     blocks_.push_back({Block::kFunction, 0, NewStep(0)});
     for (at_ = 0; error_.ok() && Here().kind != TokenKind::kEnd; ++at_) Take();
     if (error_.ok() && blocks_.size() != 1) EndUntils();
@@ -129,12 +129,16 @@ class Instrumenter {
     return steps_.size() - 1;
   }
 
-  void Take() {
-    // What is in the text from the start never comes by the allocator, which would shrink the rations for it.
-    if (Here().text.size() > kTextLight) {
-      return Refuse("a text or name of more than " + std::to_string(kTextLight >> 10) +
-                    " KiB: put it together from shorter ones");
+  // What is in the text from the start never comes by the allocator, which would shrink the rations for it.
+  void RefuseLongTokens() {
+    for (at_ = 0; Here().kind != TokenKind::kEnd && error_.ok(); ++at_) {
+      if (Here().text.size() <= kTextLight) continue;
+      Refuse("a text or name of more than " + std::to_string(kTextLight >> 10) +
+             " KiB: put it together from shorter ones");
     }
+  }
+
+  void Take() {
     if (EndsUntil()) EndUntils();
     if (StartsStatement(Here()) && MayStartHere()) Gathered();
     switch (Here().kind) {
@@ -223,6 +227,11 @@ class Instrumenter {
 
   void For() {
     const CountingLoop loop = CountingLoopHere();
+    // Its numbers may be texts, which are read.
+    const bool counts_length = loop.keyword != nullptr && loop.limit.front() == '#';
+    const bool has_literals = After(3).kind == TokenKind::kNumber && After(5).kind == TokenKind::kNumber &&
+                              After(4).Is(",") && After(6).Is("do");
+    if (After(2).Is("=") && !counts_length && !has_literals) Costs(3 * kDear);
     Push(Block::kForHead, blocks_.back().step);
     blocks_.back().iterates = !After(2).Is("=");
     if (loop.keyword == nullptr) return;

@@ -270,6 +270,7 @@ int Process::Stop() {
 int Process::Run() {
   if (const int code = Start(); code != 0) {
     if (deployer_) deployer_->Stop();
+    if (slow_lane_) slow_lane_->Stop();
     return code;
   }
   const int signal = stop_signal_.Wait();

@@ -141,7 +141,7 @@ class ApiTest : public StoreTest {
     server_ = std::move(*started);
   }
   void OpenSlowLane() {
-    query::EngineOptions options;
+    query::EngineOptions& options = lane_engine_options_;
     options.clock = env::Clock::System();
     options.metrics = &metrics_;
     options.live = &deployer_->deployment().live();
@@ -160,6 +160,7 @@ class ApiTest : public StoreTest {
 
   api::Backend backend_;
   std::optional<api::SlowLane::Options> lane_options_;  // none: there is no slow lane
+  query::EngineOptions lane_engine_options_;
   std::unique_ptr<deploy::Deployer> deployer_;
   std::unique_ptr<api::SlowLane> slow_lane_;
   std::unique_ptr<http::Server> server_;

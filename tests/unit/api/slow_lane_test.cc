@@ -3,6 +3,7 @@
 #include "api/slow_lane.h"
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "api_fixture.h"
@@ -16,10 +17,12 @@ script::ScriptFile Lens(const std::string& name, const std::string& body) {
                              body + "\nend }\n"};
 }
 
-// Some 25 ms: more than a loop has for a call, by whatever clock, and less than a call may take.
+// Some 60 ms for the claim "boom". A loop gives it 10, and the lane here 400: there is room for other
+// machines on both sides.
 const script::ScriptFile kLong = Lens("long", R"lua(
   local sum = 0
-  for i = 1, 3600000 do sum = (sum + i) % 1000003 end
+  if candidates[1].source ~= "boom" then return { winner = 1 } end
+  for i = 1, 8000000 do sum = (sum + i) % 1000003 end
   return { winner = 1, explain = tostring(sum) })lua");
 const script::ScriptFile kEndless = Lens("endless", R"lua(
   while candidates[1].source == "boom" do pcall(function() while true do end end) end
@@ -35,6 +38,13 @@ class SlowLaneOf : public ApiTest {
     trap.source = model::Source{.id = "boom"};
     ASSERT_TRUE(Say(trap).status.ok());
     lane_options_.emplace();
+    lane_engine_options_.call_ms_max = 400;
+  }
+  // Until so many questions have come to the lane.
+  void WaitForLane(int questions) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (handed_over() < questions && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    ASSERT_GE(handed_over(), questions);
   }
   static std::string Question(const std::string& path, const std::string& lens, int count = 1) {
     std::string all;
@@ -48,16 +58,16 @@ class SlowLaneOf : public ApiTest {
 TEST_F(SlowLaneOf, AQuestionThatTakesLongIsAnsweredAllTheSame) {
   Serve({kLong, kQuick});
   Peer peer(port());
-  const Answer answer = peer.Ask(Question("a", "long"));
+  const Answer answer = peer.Ask(Question("trap", "long"));
   EXPECT_EQ(answer.status, 200);
-  EXPECT_THAT(answer.body, ::testing::HasSubstr("\"explain\":\"360054\""));
+  EXPECT_THAT(answer.body, ::testing::HasSubstr("\"explain\":\"276\""));
   EXPECT_EQ(handed_over(), 1);
   EXPECT_EQ(peer.Ask(Question("a", "quick")).status, 200);
   EXPECT_EQ(handed_over(), 1);
   const Answer compared =
-      peer.Ask(Post("/v1/lenses/compare", R"({"concept_path":"a","lenses":["quick","long"]})"));
+      peer.Ask(Post("/v1/lenses/compare", R"({"concept_path":"trap","lenses":["quick","long"]})"));
   EXPECT_EQ(compared.status, 200);
-  EXPECT_THAT(compared.body, ::testing::HasSubstr("\"explain\":\"360054\""));
+  EXPECT_THAT(compared.body, ::testing::HasSubstr("\"explain\":\"276\""));
   EXPECT_EQ(handed_over(), 2);
 }
 
@@ -74,33 +84,33 @@ TEST_F(SlowLaneOf, AnEndlessOneIsStoppedThereAndAFallbackAnswersThere) {
 }
 
 TEST_F(SlowLaneOf, EndlessQuestionsDontKeepTheirLoopsOtherOnesWaiting) {
-  constexpr int kEndlessOnes = 30;
+  constexpr int kEndlessOnes = 6;
   Serve({kEndless, kQuick});
   Peer flood(port()), other(port());
   flood.Send(Question("trap", "endless", kEndlessOnes));
+  // Once the loop has tried them all it is free while the lane works on the rest.
+  ASSERT_NO_FATAL_FAILURE(WaitForLane(kEndlessOnes));
   std::atomic<bool> done{false};
   std::map<int, int> statuses;
   std::thread reader([&] {
     statuses = flood.ReadStatuses(kEndlessOnes);
     done = true;
   });
-  // Once the loop has tried them all it is free while the lane works on the rest.
-  while (handed_over() < kEndlessOnes) std::this_thread::yield();
   int answered = 0;
   while (!done && other.Ask(Question("a", "quick")).status == 200) ++answered;
   reader.join();
   EXPECT_EQ(statuses[500] + statuses[503], kEndlessOnes);
-  EXPECT_GT(answered, 5 * kEndlessOnes) << "some ten in the time of one endless one, at the least";
+  EXPECT_GT(answered, 20 * kEndlessOnes) << "many in the time of one endless one";
 }
 
 TEST_F(SlowLaneOf, LensesTakeTurns) {
-  constexpr int kEndlessOnes = 30;
+  constexpr int kEndlessOnes = 6;
   Serve({kEndless, kLong});
   Peer flood(port()), other(port());
   flood.Send(Question("trap", "endless", kEndlessOnes));
-  while (handed_over() < kEndlessOnes) std::this_thread::yield();
+  ASSERT_NO_FATAL_FAILURE(WaitForLane(kEndlessOnes));
   const double before = kills();
-  EXPECT_EQ(other.Ask(Question("a", "long")).status, 200);
+  EXPECT_EQ(other.Ask(Question("trap", "long")).status, 200);
   EXPECT_LE(kills() - before, 3) << "the one that is running, the next one, and the one behind it";
 }
 
@@ -132,15 +142,15 @@ TEST_F(SlowLaneOf, WhoWaitedTooLongIsRefusedUnrun) {
 }
 
 TEST_F(SlowLaneOf, IsNotSpentOnPeersWhoHaveGone) {
-  constexpr int kEndlessOnes = 30;
+  constexpr int kEndlessOnes = 6;
   Serve({kEndless, kLong});
   Peer gone(port()), other(port());
   gone.Send(Question("trap", "endless", kEndlessOnes));
-  while (handed_over() < kEndlessOnes) std::this_thread::yield();
+  ASSERT_NO_FATAL_FAILURE(WaitForLane(kEndlessOnes));
   gone.Reset();
-  ASSERT_EQ(other.Ask(Question("a", "long")).status, 200);
+  ASSERT_EQ(other.Ask(Question("trap", "long")).status, 200);
   const double before = kills();
-  for (int i = 0; i < 3; ++i) ASSERT_EQ(other.Ask(Question("a", "long")).status, 200);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(other.Ask(Question("trap", "long")).status, 200);
   EXPECT_EQ(kills(), before);
 }
 
@@ -148,7 +158,7 @@ TEST_F(SlowLaneOf, AStopRefusesWhatWaits) {
   Serve({kEndless});
   Peer peer(port());
   peer.Send(Question("trap", "endless", 10));
-  while (handed_over() < 10) std::this_thread::yield();
+  ASSERT_NO_FATAL_FAILURE(WaitForLane(10));
   slow_lane_->Stop();
   std::map<int, int> statuses = peer.ReadStatuses(10);
   EXPECT_EQ(statuses[500] + statuses[503], 10);

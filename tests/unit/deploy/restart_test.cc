@@ -83,6 +83,22 @@ TEST_F(RestartTest, AReloadTakesThePinnedFileAfterARestartAsBefore) {
   EXPECT_EQ(LiveVersion("a"), "2");
 }
 
+TEST_F(RestartTest, WhatWasRolledBackWhileItsFileWasUnreadableStaysOutToo) {
+  Start();
+  GoIn("2");
+  const std::string path = lenses_ + "/a.lua", aside = lenses_ + "/a.aside";
+  std::filesystem::rename(path, aside);
+  std::filesystem::create_symlink("nowhere", path);
+  TwoSteps();
+  RollBack();
+  ASSERT_EQ(LiveVersion("a"), "1");
+  std::filesystem::rename(aside, path);
+  TwoSteps();
+  EXPECT_EQ(LiveVersion("a"), "1") << "the text is the one that was rolled back from";
+  Start();
+  EXPECT_EQ(LiveVersion("a"), "1");
+}
+
 TEST_F(RestartTest, WhatTookItselfBackStaysOutToo) {
   Start();
   GoIn("2", "if #candidates == 2 and candidates[1].value == 1 then error('late') end");
@@ -167,6 +183,12 @@ TEST_F(RestartTest, WhatWaitsForAYesStillWaits) {
   Start();
   EXPECT_EQ(LiveVersion("a"), "1");
   EXPECT_THAT(Shown("a"), HasSubstr(R"("held":{"version":"2")"));
+  // No question is known any more that would be answered otherwise.
+  WriteLens("a", "2", "", "return { winner = #candidates, confidence = 0.5 }");
+  TwoSteps();
+  EXPECT_EQ(LiveVersion("a"), "1") << "saved again, and nobody has said yes";
+  EXPECT_EQ(deployment_->Reload("a", Accept::kNo, {})->outcome, Outcome::kHeld);
+  EXPECT_EQ(LiveVersion("a"), "1");
   EXPECT_EQ(deployment_->Reload("a", Accept::kYes, {})->outcome, Outcome::kOk);
   EXPECT_EQ(LiveVersion("a"), "2");
 }

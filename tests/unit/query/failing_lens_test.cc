@@ -124,6 +124,7 @@ TEST_F(FailingLens, OnALoopALongQuestionIsHandedOver) {
   question.fallback = "quick";
   EXPECT_EQ(Refusal(question).reason(), kHandOverReason) << "the lens hasn't failed yet";
   EXPECT_EQ(Failures("loops") + Failures("slow"), 0u);
+  EXPECT_EQ(Calls("loops") + Calls("slow") + Calls("quick"), 0u) << "or they would hide the failures to come";
   EXPECT_EQ(metrics_.Script("loops").budget_kills.Value(), 0);
   std::vector<RecordedQuestion> recorded;
   for (const char* lens : {"loops", "slow"}) recent.CopyTo(lens, recorded);

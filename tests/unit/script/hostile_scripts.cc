@@ -28,6 +28,18 @@ const std::vector<HostileScript>& HostileScripts() {
        "local s = ('9'):rep(16384) ::a:: do local _ = s + 1, s + 1, s + 1, s + 1 end goto a"},
       {"a loop on one long line of operators", End::kStopped,
        "local s = '0x' .. ('f'):rep(16000) while true do local _ = s+s+s+s+s+s+s+s+s+s+s+s+s+s+s+s end"},
+      {"loops that read long texts and run no pass", End::kStopped,
+       "local s, n = '0x' .. ('f'):rep(16000), 1e9 for i = 1, n do for j = s, 1, s do end end"},
+      {"loops that count to a long text", End::kStopped,
+       "local s = '0x' .. ('0'):rep(16000) while true do for i = 1, s do end end"},
+      {"counting loops in each other", End::kStopped,
+       "local n = 1e9 for a = 1, n do for b = 1, n do for c = 1, n do for d = 1, n do for e = 1, n do end "
+       "end end end end"},
+      {"counting loops without a pass, for ever", End::kStopped,
+       "local t, n = {}, -1e300 while true do for i = 1, #t do end for i = 9, n do end for i = 1, 0/0 do end "
+       "end"},
+      {"a counting loop that its own body makes longer", End::kStopped,
+       "local t = { 1 } while true do for i = 1, #t do t[i % 100 + 1] = i end end"},
       {"loop at load", End::kRefused, "", "while true do end"},
       {"much work at load", End::kRefused, "return {}", "local n = 0 for i = 1, 1e8 do n = n + i % 7 end"},
       {"much work at load, in pieces that it catches", End::kRefused, "return {}",

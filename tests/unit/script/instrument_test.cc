@@ -94,6 +94,9 @@ TEST(Instrument, MakesStraightCodePay) {
   EXPECT_EQ(Show("return a < b, a >= b, a == b"), "<4>return a < b, a >= b, a == b");
   EXPECT_EQ(Show("return f(g 'x', h { }, ...)"), "<34>return f(g 'x', h { }, ...)");
   EXPECT_EQ(Show("return 2 * 3 - x, -1, -x, #x"), "<18>return 2 * 3 - x, -1, -x, #x");
+  EXPECT_EQ(Show("for i = a, b, c do end"), "<26>for i = a, b, c do<2> end")
+      << "texts, perhaps, which are read";
+  EXPECT_EQ(Show("for i = 1, n do break end"), "<26>for i = 1, n do<2> break end");
   EXPECT_EQ(Show("while a < b do end"), "<3>while a < b do<3> end")
       << "the condition runs once more than the body";
   EXPECT_EQ(Show("repeat until a < b x = 1 < y"), "<4>repeat<3> until a < b x = 1 < y");
@@ -133,6 +136,7 @@ TEST(Instrument, RefusesWithPlaceAndRemedy) {
   EXPECT_THAT(Show("local a\nlocal b = '" + long_text + "'"),
               HasSubstr("x.lua:2: a text or name of more than 16 KiB"));
   EXPECT_THAT(Show("t." + long_text + "x = 1"), HasSubstr("a text or name of more than 16 KiB"));
+  EXPECT_THAT(Show("function t." + long_text + "x() end"), HasSubstr("a text or name of more than 16 KiB"));
   EXPECT_EQ(Show("local b = '" + long_text.substr(2) + "' -- " + long_text).find("x.lua"), std::string::npos);
   std::string statements = "local x = 0";
   for (int i = 0; i < 6000; ++i) statements += " x = x + f(x)";
