@@ -13,6 +13,7 @@
 #include "script/call_frame.h"
 #include "script/embedded.h"
 #include "script/instrument.h"
+#include "script/lua_stack.h"
 #include "script/matcher.h"
 #include "script/prelude_text.h"
 #include "script/reference.h"
@@ -49,6 +50,7 @@ struct Prompt::Impl {
   Matcher matcher;
   size_t memory_used = 0;
   size_t memory_max = 0;
+  LuaStack stack;
   bool is_refused = false;   // a block, because of memory_max
   lua_State* lua = nullptr;  // null when it couldn't be made anew
   std::atomic<bool> is_interrupted{false};
@@ -97,10 +99,15 @@ void* Prompt::Impl::Allocate(void* impl, void* block, size_t old_size, size_t ne
   const bool grows = new_size > old_size;
   if (grows && self->memory_used + (new_size - old_size) > self->memory_max) {
     self->is_refused = true;
+    self->stack.ReadyForRefusal();
     return nullptr;
   }
   void* moved = std::realloc(block, new_size);
-  if (moved != nullptr) self->memory_used += new_size - old_size;
+  if (moved != nullptr) {
+    self->memory_used += new_size - old_size;
+  } else {
+    self->stack.ReadyForRefusal();
+  }
   return moved;
 }
 
@@ -184,6 +191,7 @@ void Prompt::Impl::FillFrame() {
 int Prompt::Impl::Build(lua_State* lua) {
   auto* self = static_cast<Impl*>(lua_touserdata(lua, 1));
   luaL_openlibs(lua);
+  if (!self->stack.Learn(lua)) return luaL_error(lua, "%s", LuaStack::kUnknown);
   Load(lua, kPromptLua, "=prompt");
   lua_call(lua, 0, 1);
   const int build = lua_gettop(lua);
@@ -218,6 +226,7 @@ int Prompt::Impl::Build(lua_State* lua) {
 
 Status Prompt::Impl::OpenState() {
   if (lua != nullptr) lua_close(lua);
+  stack = {};
   lua = lua_newstate(&Impl::Allocate, this);
   if (lua == nullptr) {
     return Status(Code::kResourceExhausted, "script_memory", "the system has no memory for a Lua state");

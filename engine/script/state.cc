@@ -69,9 +69,13 @@ void* State::Allocate(void* memory, void* block, size_t old_size, size_t new_siz
     account->used -= old_size;
     return nullptr;
   }
-  if (new_size > old_size && Refuses(*account, block, old_size, new_size)) return nullptr;
-  void* moved = std::realloc(block, new_size);
-  if (moved != nullptr) account->used += new_size - old_size;
+  const bool refuses = new_size > old_size && Refuses(*account, block, old_size, new_size);
+  void* moved = refuses ? nullptr : std::realloc(block, new_size);
+  if (moved != nullptr) {
+    account->used += new_size - old_size;
+  } else {
+    account->stack.ReadyForRefusal();
+  }
   return moved;
 }
 
@@ -177,6 +181,7 @@ State::~State() {
 int State::OpenProtected(lua_State* lua) {
   auto* state = static_cast<State*>(lua_touserdata(lua, 1));
   luaL_openlibs(lua);
+  if (!state->memory_.stack.Learn(lua)) return luaL_error(lua, "%s", LuaStack::kUnknown);
   LoadTrusted(lua, PreludeText(), "=prelude");
   lua_pushlightuserdata(lua, &state->frame_);
   LoadTrusted(lua, kStemeLua, "=steme");

@@ -12,6 +12,7 @@
 #include "script/budget.h"
 #include "script/call_frame.h"
 #include "script/lens.h"
+#include "script/lua_stack.h"
 #include "script/matcher.h"
 #include "script/policy_frame.h"
 
@@ -70,6 +71,7 @@ class State {
     bool running = false;       // the script's own code may ask, not the compiler
     Budget budget;
     const CallFrame* frame = nullptr;
+    LuaStack stack;
   };
 
   State() = default;

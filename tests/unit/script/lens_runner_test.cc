@@ -247,5 +247,28 @@ TEST(LensRunner, KeepsItsAnswersAfterAFailure) {
   EXPECT_TRUE(runner.Resolve(0, two.Call()));
 }
 
+// The compiler's code doesn't keep the stack's top up to date, and LuaJIT before 2023 wrote its message
+// there: into a frame in the middle of a recursion, which ended the process as soon as that was returned to.
+TEST(LensRunner, MemoryMayRunOutAnywhereInCompiledCode) {
+  const char* bodies[] = {
+      "local function f(n) local t = { n } if n > 0 then return f(n - 1)[1] + t[1], t end return t end "
+      "for i = 1, 1e6 do pcall(f, 100) end",
+      "local function f() table.sort({ 1, 2, 3 }, function() f() return false end) end for i = 1, 1e6 do "
+      "pcall(f) end",
+      "local keep = {} local function f(n) if n == 0 then return { {} } end local t = f(n - 1) keep[#keep + "
+      "1] = t "
+      "return { t } end for i = 1, 1e6 do f(i % 60) end",
+  };
+  const Claims one({{"a"}});
+  for (const char* body : bodies) {
+    auto set = ScriptSet::Build({Lens(std::string(body) + " return { winner = 1 }")}, 1);
+    ASSERT_TRUE(set) << set.error().message();
+    for (size_t cap = 1 << 20; cap < 3 << 20; cap += 40'000) {
+      LensRunner runner(*set, {.memory_bytes_max = cap, .time_ms_max = 20});
+      EXPECT_FALSE(runner.Resolve(0, one.Call())) << cap;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace stemedb::script::testing
