@@ -225,6 +225,13 @@ end
 
 -- Sorts list[1..n] by runs of doubled length, each comparison paid for: stable, n log n whatever `less` says, compiled
 -- together with it. The list itself changes at the end, when nothing can go wrong any more.
+-- A list with room for n. Of a large one the room is a power of two, since the allocator takes a large block of another
+-- size for a text (state.cc).
+local function list_for(n)
+  if n <= 1024 then return table_new(n, 0) end
+  return table_new(n <= 2048 and 2048 or 4096, 0)
+end
+
 local function merge(from, to, low, middle, high, less)
   local a, b = low, middle
   for at = low, high - 1 do
@@ -239,7 +246,7 @@ local function merge(from, to, low, middle, high, less)
   end
 end
 local function merge_sort(list, n, less)
-  local from, to, width = table_new(min(n, 4096), 0), table_new(min(n, 4096), 0), 1
+  local from, to, width = list_for(n), list_for(n), 1
   for at = 1, n do from[at] = list[at] end
   while width < n do
     for low = 1, n, 2 * width do
@@ -531,7 +538,7 @@ function steme.voices(claims)
   if context.candidates_count > 256 then charge(context.candidates_count / 256) end
   frame.count_voices(frame)
   local values = frame.values_count
-  local voices = table_new(min(values, 4096), 0)
+  local voices = list_for(values)
   for v = 1, values do voices[v] = frame.voices[v - 1] end
   return voices
 end
@@ -541,7 +548,7 @@ function steme.weights(claims, count)
     return generic_weights(claims, count)
   end
   local values = frame.values_count
-  local weights = table_new(min(values, 4096), 0)
+  local weights = list_for(values)
   for v = 1, values do weights[v] = 0 end
   local last = min(count or huge, frame.rows_count)
   if last > 256 then charge(last / 256) end

@@ -247,6 +247,36 @@ TEST(LensRunner, KeepsItsAnswersAfterAFailure) {
   EXPECT_TRUE(runner.Resolve(0, two.Call()));
 }
 
+TEST(LensRunner, ShippedLensesTakeAnyNumberOfValues) {
+  LensRunner runner(Shipped(), {});
+  for (const int count : {1000, 1025, 2047, 2048, 2049, 2180, 3000, 4000, 4094, 4096, 4097, 5000, 9000}) {
+    std::vector<Claim> claims;
+    for (int i = 0; i < count; ++i) {
+      Claim claim;
+      claim.value = "value " + std::to_string(i);
+      claims.push_back(claim);
+    }
+    const Claims all(claims);
+    for (size_t script = 0; script < runner.scripts().scripts().size(); ++script) {
+      if (runner.scripts().scripts()[script].kind != "lens") continue;
+      const auto outcome = runner.Resolve(static_cast<int>(script), all.Call());
+      EXPECT_TRUE(outcome) << count << ": " << outcome.error().message();
+    }
+  }
+}
+
+TEST(LensRunner, ListsOfAnyLengthAreSorted) {
+  auto set =
+      ScriptSet::Build({Lens("for _, n in ipairs({ 1500, 2180, 3000, 4094, 5000 }) do local t = {} "
+                             "for i = 1, n do t[i] = i * 7919 % n end table.sort(t) "
+                             "for i = 2, n do assert(t[i - 1] <= t[i]) end end return { winner = 1 }")},
+                       1);
+  ASSERT_TRUE(set) << set.error().message();
+  LensRunner runner(*set, {});
+  const auto outcome = runner.Resolve(0, Claims({{"a"}}).Call());
+  EXPECT_TRUE(outcome) << outcome.error().message();
+}
+
 // The compiler's code doesn't keep the stack's top up to date, and LuaJIT before 2023 wrote its message
 // there: into a frame in the middle of a recursion, which ended the process as soon as that was returned to.
 TEST(LensRunner, MemoryMayRunOutAnywhereInCompiledCode) {
