@@ -53,6 +53,8 @@ void AnswerNow(LoopContext& context, const http::ExchangePtr& exchange, const As
   const telemetry::Stopwatch began;
   http::Response response;
   const Status answered = Ask(asking, context.engine(), response.body);
+  if (answered.reason() == query::kHandOverReason)
+    return HandOver(context, exchange, std::make_shared<const Asking>(asking), began);
   Finish(context, *exchange, asking, began, answered, std::move(response));
 }
 

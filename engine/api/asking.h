@@ -20,7 +20,7 @@ struct Asking {
   std::string_view endpoint;        // what it counts as; a literal
 };
 
-// Answers the exchange at once, without a lens.
+// Answers the exchange at once: a question that is short.
 void AnswerNow(LoopContext& context, const http::ExchangePtr& exchange, const Asking& asking);
 // Answers it in turn.
 void AnswerInTurn(LoopContext& context, http::ExchangePtr exchange, std::shared_ptr<const Asking> asking);

@@ -44,7 +44,8 @@ const Version* ScriptRecord::Proven(const Hash256& sha256, const std::optional<H
   return found == versions.rend() ? nullptr : &*found;
 }
 
-void ScriptRecord::Add(const script::ScriptInfo& info, int64_t time_ms, Cause cause) {
+void ScriptRecord::Add(const script::ScriptInfo& info, int64_t time_ms, Cause cause,
+                       const std::optional<Hash256>& before) {
   Version* known = Find(info.sha256);
   const bool is_proven = known != nullptr && known->is_proven;
   Version added{std::make_shared<const script::ScriptInfo>(info), time_ms, cause, is_proven};
@@ -53,6 +54,10 @@ void ScriptRecord::Add(const script::ScriptInfo& info, int64_t time_ms, Cause ca
     *known = std::move(added);
     return;
   }
+  // What was gone back to is the version before the new one, and not what was rolled back from.
+  const auto last = std::find_if(versions.begin(), versions.end(),
+                                 [&](const Version& version) { return version.info->sha256 == before; });
+  if (last != versions.end()) std::rotate(last, last + 1, versions.end());
   if (known != nullptr)
     std::erase_if(versions, [&](const Version& version) { return version.info->sha256 == info.sha256; });
   versions.push_back(std::move(added));

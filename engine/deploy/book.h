@@ -80,8 +80,10 @@ struct ScriptRecord {
   const Version* Proven(const Hash256& sha256, const std::optional<Hash256>& other) const;
   // Nothing is left to say of it: neither file nor versions.
   bool is_empty() const { return !acted.script && versions.empty(); }
-  // Notes a version that has gone live. Forgets the oldest beyond the bound.
-  void Add(const script::ScriptInfo& info, int64_t time_ms, Cause cause);
+  // Notes a version that has gone live in the place of `before`, if there was one. Forgets the oldest beyond
+  // the bound.
+  void Add(const script::ScriptInfo& info, int64_t time_ms, Cause cause,
+           const std::optional<Hash256>& before = std::nullopt);
 };
 
 struct Change {

@@ -156,7 +156,8 @@ Status Deployment::Publish(const std::vector<Replacement>& replacements, const T
     if (now != nullptr) change.after_sha256 = now->sha256;
     generation.changes.push_back(std::move(change));
     ScriptRecord& record = book_.scripts[one.name];
-    if (now != nullptr) record.Add(*now, generation.time_ms, trigger.cause);
+    const auto replaced = old != nullptr ? std::optional(old->sha256) : std::nullopt;
+    if (now != nullptr) record.Add(*now, generation.time_ms, trigger.cause, replaced);
     Watch(record, old, now, trigger.cause);
   }
   book_.Add(std::move(generation));

@@ -324,6 +324,7 @@ Status Engine::Impl::WriteAssertions(JsonWriter& json, const Viewpoint& viewpoin
   json.BeginArray();
   const telemetry::Stopwatch stopwatch;
   for (const uint64_t sequence : page.sequences) {
+    if (hands_over() && began.Seconds() > options.script_seconds_max) return HandOver();
     auto record = reader->Get(sequence);
     if (!record) return record.error();
     json.Raw({});  // the comma; the claim is spliced in behind it

@@ -369,6 +369,8 @@ TEST_F(DeploymentTest, RollBackPutsTheVersionBeforeBackAndPinsIt) {
   WriteLens("a", "4");
   TwoSteps();
   EXPECT_EQ(LiveVersion("a"), "4");
+  ASSERT_TRUE(deployment_->RollBack("a", std::nullopt, {}));
+  EXPECT_EQ(LiveVersion("a"), "1") << "what was live before, and not what was rolled back from before that";
   std::string audit;
   ASSERT_TRUE(journal_->List(100, {}, audit).ok());
   EXPECT_THAT(audit, AllOf(HasSubstr(R"("peer":"127.0.0.1","actor":"alice","action":"scripts.rollback")"),

@@ -140,6 +140,16 @@ TEST_F(FailingLens, OnALoopAQuestionOverTooManyRowsIsHandedOver) {
   EXPECT_TRUE(Refusal(Ask("a/0", "quick")).ok());
 }
 
+TEST_F(FailingLens, OnALoopALongListingIsHandedOver) {
+  engine_options_ = ForLoop(engine_options_);
+  engine_options_.script_seconds_max = 0;
+  Open({Lens("quick", "")});
+  SayPairs(2);
+  Question question = Wide("");
+  question.limit = 10;
+  EXPECT_EQ(Refusal(question).reason(), kHandOverReason);
+}
+
 TEST_F(FailingLens, OnALoopALensThatThrowsHasFailed) {
   engine_options_ = ForLoop(engine_options_);
   Open({Lens("throws", "error('on purpose')")});
