@@ -45,8 +45,9 @@ class SegmentScanner {
   Fault fault_ = Fault::kNone;
 };
 
-// Whether a last segment was being made when its writer stopped: its header is synced before a record follows,
-// so a file that ends in zeros from the header's last byte on holds nothing. It is as long as a prepared one is.
+// Whether a last segment was being made when its writer stopped: its header is synced before a record
+// follows, so a file that ends in zeros from the header's last byte on holds nothing. It is as long as a
+// prepared one is.
 bool IsUnborn(std::span<const uint8_t> bytes);
 
 // What stands behind the faulty record at `offset`.

@@ -23,7 +23,8 @@ std::string Big(size_t bytes) { return "GET /big?" + std::to_string(bytes) + " H
 Options WithBudget(size_t bytes) {
   Options options;
   options.limits.output_bytes_total_max = bytes;
-  options.timeouts.write_stall_ms = 600'000;  // that it's the budget which closes, however slow the machine is
+  options.timeouts.write_stall_ms =
+      600'000;  // that it's the budget which closes, however slow the machine is
   return options;
 }
 
