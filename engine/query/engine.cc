@@ -364,7 +364,8 @@ Status Engine::Answer(const Question& question, std::string& out) {
   Status status = impl_->WriteAnswer(question, *viewpoint, lens, {}, time, out);
   if (IsLensFailure(status) && fallback.script >= 0) {
     out.resize(start);
-    impl_->counts.HandOn(impl_->lenses.scripts());
+    // The fallback's time is its own. But if the question is handed over, the failure will be counted there.
+    if (!impl_->hands_over()) impl_->counts.HandOn(impl_->lenses.scripts());
     ScriptTime again(impl_->options.script_seconds_max / 2);
     ScriptTime& left = status.reason() == "query_timeout" ? again : time;
     const LensFailure failure{lens.script, std::move(status)};

@@ -140,6 +140,20 @@ TEST_F(FailingLens, OnALoopAQuestionOverTooManyRowsIsHandedOver) {
   EXPECT_TRUE(Refusal(Ask("a/0", "quick")).ok());
 }
 
+TEST_F(FailingLens, OnALoopAFailureIsCountedOnceWhoeverAnswersInTheEnd) {
+  engine_options_ = ForLoop(engine_options_);
+  Open({Lens("throws", "error('on purpose')"), Lens("loops", "while true do end"), Lens("quick", "")});
+  SayPairs(1);
+  Question question = Ask("a/0", "throws");
+  question.fallback = "loops";
+  EXPECT_EQ(Refusal(question).reason(), kHandOverReason);
+  EXPECT_EQ(Failures("throws"), 0u) << "the other engine asks it again";
+  question.fallback = "quick";
+  EXPECT_TRUE(Refusal(question).ok());
+  EXPECT_EQ(Failures("throws"), 1u);
+  EXPECT_EQ(Calls("quick"), 1u);
+}
+
 TEST_F(FailingLens, OnALoopALongListingIsHandedOver) {
   engine_options_ = ForLoop(engine_options_);
   engine_options_.script_seconds_max = 0;
