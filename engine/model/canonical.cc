@@ -5,10 +5,10 @@
 
 #include "base/check.h"
 #include "base/json_writer.h"
-#include "crypto/ed25519.h"
 #include "crypto/sha256.h"
 #include "model/json_form.h"
 #include "model/json_parse.h"
+#include "model/signers.h"
 
 namespace stemedb::model {
 namespace {
@@ -101,18 +101,7 @@ Hash256 IdOf(std::string_view canonical_json) {
 }
 
 Status VerifySignatures(const Assertion& assertion, std::string_view canonical_json) {
-  for (size_t i = 0; i < assertion.signatures.size(); ++i) {
-    const SignedBy& signer = assertion.signatures[i];
-    if (crypto::Verify(signer.agent_id, {kDomain, canonical_json}, signer.signature)) continue;
-    return Status(Code::kUnauthenticated, "invalid_signature",
-                  "signature " + std::to_string(i + 1) + " of " +
-                      std::to_string(assertion.signatures.size()) + " is not by the key " +
-                      ToHex(signer.agent_id) +
-                      " over this claim's canonical bytes; sign \"stemedb/assertion/v1\\n\" followed by the "
-                      "RFC 8785 form"
-                      " of the claim without its signatures");
-  }
-  return Status::Ok();
+  return VerifySigners(assertion.signatures, "claim", kDomain, canonical_json);
 }
 
 Result<std::string> CanonicalizeJson(std::string_view json, int depth_max) {

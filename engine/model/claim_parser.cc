@@ -11,21 +11,9 @@
 namespace stemedb::model {
 namespace {
 
-Status NotJson(std::string_view json, const JsonProblem& problem) {
-  return Status(Code::kInvalidArgument, "invalid_json",
-                json.empty() ? "the body is empty; JSON is expected"
-                             : "not JSON: byte " + std::to_string(problem.offset) + ": " + problem.detail);
-}
-
-ParsedClaim Unreadable(std::string_view json, std::string_view pointer, const JsonProblem& problem) {
+ParsedClaim UnreadableClaim(std::string_view json, std::string_view pointer, const JsonProblem& problem) {
   ParsedClaim parsed;
-  if (!problem.readable) {
-    parsed.status = NotJson(json, problem);
-    return parsed;
-  }
-  const std::string at = std::string(pointer) + problem.pointer;
-  parsed.status = Status(Code::kInvalidArgument, "invalid_request", at + " " + problem.detail);
-  parsed.errors.push_back({at, problem.detail});
+  parsed.status = Unreadable(json, pointer, problem, parsed.errors);
   return parsed;
 }
 
@@ -54,7 +42,7 @@ ClaimParser::~ClaimParser() = default;
 ParsedClaim ClaimParser::ParseClaim(std::string_view json, size_t capacity, const HeaderSignature& header) {
   simdjson::dom::element root;
   if (const auto problem = ParseJson(impl_->parser, json, capacity, root))
-    return Unreadable(json, "", *problem);
+    return UnreadableClaim(json, "", *problem);
   return ClaimReader("").Read(root, header);
 }
 
@@ -85,7 +73,8 @@ Result<std::vector<ParsedClaim>> ClaimParser::Impl::ParseItems(std::string_view 
     const std::string pointer = "/" + std::to_string(items.size());
     simdjson::dom::element root;
     const auto problem = ParseJson(parser, slice, slice.size(), root);
-    items.push_back(problem ? Unreadable(slice, pointer, *problem) : ClaimReader(pointer).Read(root, {}));
+    items.push_back(problem ? UnreadableClaim(slice, pointer, *problem)
+                            : ClaimReader(pointer).Read(root, {}));
   }
   return items;
 }

@@ -2,23 +2,14 @@
 // One function for each plain field: its type, its limit, and what to say when it is wrong.
 #include <algorithm>
 
-#include "base/time.h"
 #include "model/claim_reader.h"
 #include "model/json_form.h"
-#include "model/text_rules.h"
 
 namespace stemedb::model {
-namespace {
-
-using simdjson::dom::element_type;
-
-}  // namespace
 
 void ClaimReader::ReadConceptPath(Name name, Element element) {
-  const auto text = TextOf(name, element);
+  const auto text = PathIn(name, element);
   if (!text) return;
-  std::string fault = ConceptPathFault(*text);
-  if (!fault.empty()) return Complain(name, std::move(fault));
   if (!claim_.concept_path.empty() && claim_.concept_path != *text) {
     return Complain(name, "concept_path and its alias subject differ; give one of them");
   }
@@ -30,11 +21,7 @@ void ClaimReader::ReadPredicate(Name name, Element element) {
 }
 
 void ClaimReader::ReadConfidence(Name name, Element element) {
-  double number = 0;
-  if (!element.is_number() || !ReadNumber(element, number) || !(number >= 0 && number <= 1)) {
-    return Complain(name, "must be a number from 0 to 1");
-  }
-  claim_.confidence = number;
+  if (const auto number = FractionIn(name, element)) claim_.confidence = *number;
 }
 
 void ClaimReader::ReadLifecycle(Name name, Element element) {
@@ -72,33 +59,9 @@ void ClaimReader::ReadEpoch(Name name, Element element) {
   if (const auto text = NameIn(name, element, kEpochBytesMax)) claim_.epoch = *text;
 }
 
-std::optional<int64_t> ClaimReader::ReadTime(Name name, Element element) {
-  std::optional<int64_t> time_ms;
-  bool is_canonical = false;
-  if (element.type() == element_type::STRING) {
-    const std::string_view text = element.get_string().value_unsafe();
-    time_ms = ParseTime(text);
-    is_canonical = time_ms && IsCanonicalTime(text);
-  } else if (element.type() == element_type::INT64) {
-    const int64_t seconds = element.get_int64().value_unsafe();
-    if (seconds >= kTimeMin / 1000 && seconds <= kTimeMax / 1000) time_ms = seconds * 1000;
-  }
-  if (!time_ms) {
-    Complain(name,
-             "must be an RFC 3339 time such as 2026-02-11T10:00:00.000Z, or whole Unix seconds, in the years "
-             "0000 to 9999");
-  } else if (!is_canonical && !loose_time_) {
-    loose_time_ = true;
-    loose_time_name_ = name;
-  }
-  return time_ms;
-}
-
-void ClaimReader::ReadTimestamp(Name name, Element element) { claim_.timestamp_ms = ReadTime(name, element); }
-void ClaimReader::ReadValidFrom(Name name, Element element) {
-  claim_.valid_from_ms = ReadTime(name, element);
-}
-void ClaimReader::ReadValidTo(Name name, Element element) { claim_.valid_to_ms = ReadTime(name, element); }
+void ClaimReader::ReadTimestamp(Name name, Element element) { claim_.timestamp_ms = TimeIn(name, element); }
+void ClaimReader::ReadValidFrom(Name name, Element element) { claim_.valid_from_ms = TimeIn(name, element); }
+void ClaimReader::ReadValidTo(Name name, Element element) { claim_.valid_to_ms = TimeIn(name, element); }
 
 void ClaimReader::ReadMetadata(Name name, Element element) {
   if (!element.is_object()) return Complain(name, "must be a JSON object");
@@ -136,9 +99,7 @@ void ClaimReader::ReadSource(Name name, Element element) {
       if (source.source_class) Complain(at, "the key stands twice in its object");
       const auto class_name = TextOf(at, item);
       if (class_name) source.source_class = SourceClassOf(*class_name);
-      if (class_name && !source.source_class) {
-        Complain(at, "must be one of regulatory, clinical, observational, expert, community, anecdotal");
-      }
+      if (class_name && !source.source_class) Complain(at, std::string(kSourceClassHint));
     } else {
       Complain(at, "unknown field; allowed are id, class, hash, url");
     }

@@ -6,13 +6,13 @@
 
 #include "base/check.h"
 #include "base/json_writer.h"
+#include "model/signers.h"
 
 namespace stemedb::model {
 namespace {
 
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kHasAgent = 1, kHasValidFrom = 2, kHasValidTo = 4, kHasParent = 8;
-constexpr size_t kSignerBytes = sizeof(AgentId) + sizeof(Signature);
 
 uint8_t Byte(std::string_view bytes, size_t at) { return static_cast<uint8_t>(bytes[at]); }
 
@@ -148,22 +148,7 @@ void AppendClaimJson(std::string& out, const ClaimView& record, uint64_t sequenc
   out.append(",\"status\":");
   AppendJsonString(out, status);
   const size_t count = record.signature_count();
-  if (count == 1) {
-    out.append(",\"signature\":\"");
-    AppendHex(out, AsBytes(record.signature(0).substr(sizeof(AgentId))));
-    out.push_back('"');
-  } else if (count > 1) {
-    out.append(",\"signatures\":[");
-    for (size_t i = 0; i < count; ++i) {
-      const std::string_view signer = record.signature(i);
-      out.append(i == 0 ? "{\"agent_id\":\"" : ",{\"agent_id\":\"");
-      AppendHex(out, AsBytes(signer.substr(0, sizeof(AgentId))));
-      out.append("\",\"signature\":\"");
-      AppendHex(out, AsBytes(signer.substr(sizeof(AgentId))));
-      out.append("\"}");
-    }
-    out.push_back(']');
-  }
+  if (count > 0) AppendSignersJson(out, {record.signature(0).data(), count * kSignerBytes});
   out.push_back('}');
 }
 

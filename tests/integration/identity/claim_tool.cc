@@ -5,7 +5,10 @@
 //   json <json>              -> ok <canonical>        or   error …
 //   number <16 hex digits>   -> ok <text of the double with these bits>
 //   sign <seed> <text>       -> ok <public key> <signature over the domain and the text>
+//   operation <kind> <json>  -> as claim
+//   sign_operation <kind> <seed> <text>   -> as sign, with that kind's domain
 #include <iostream>
+#include <optional>
 #include <string>
 
 #include "base/json_writer.h"
@@ -13,11 +16,14 @@
 #include "model/canonical.h"
 #include "model/claim_parser.h"
 #include "model/claim_record.h"
+#include "model/operation_parser.h"
+#include "model/operation_record.h"
 
 namespace {
 
 using stemedb::Result;
 using stemedb::Status;
+using stemedb::model::OperationKind;
 
 std::string Refused(const Status& status) {
   return "error " + std::string(status.reason()) + " " + std::string(status.message());
@@ -41,6 +47,39 @@ std::string Claim(std::string_view json) {
   return "ok " + stemedb::ToHex({view->id(), 32}) + " " + std::string(view->canonical_json());
 }
 
+// The first word, which is cut off with the blank behind it.
+std::string_view Cut(std::string_view& text) {
+  const size_t blank = text.find(' ');
+  const std::string_view word = text.substr(0, blank);
+  text = blank == std::string_view::npos ? "" : text.substr(blank + 1);
+  return word;
+}
+
+std::optional<OperationKind> KindOf(std::string_view name) {
+  for (uint8_t number = 1; number <= stemedb::model::kOperationKindMax; ++number) {
+    const auto kind = static_cast<OperationKind>(number);
+    if (NameOf(kind) == name) return kind;
+  }
+  return {};
+}
+
+std::string Operation(std::string_view kind_and_json) {
+  static stemedb::model::OperationParser parser;
+  const auto kind = KindOf(Cut(kind_and_json));
+  if (!kind) return "error kind";
+  const auto parsed = parser.Parse(*kind, kind_and_json, kind_and_json.size(), {});
+  if (!parsed.status.ok()) return Refused(parsed.status);
+  if (!parsed.operation.timestamp_ms) return "error no_timestamp";
+  std::string canonical;
+  AppendCanonicalJson(canonical, parsed.operation);
+  const Status verified = VerifySignatures(parsed.operation, canonical);
+  if (!verified.ok()) return Refused(verified);
+  const auto record = EncodeOperation(parsed.operation, canonical, IdOf(*kind, canonical));
+  const auto view = stemedb::model::OperationView::OfRecord(record);
+  if (!view) return Refused(view.error());
+  return "ok " + stemedb::ToHex(stemedb::AsBytes(view->id())) + " " + std::string(view->canonical_json());
+}
+
 std::string Json(std::string_view json) {
   const auto canonical = stemedb::model::CanonicalizeJson(json);
   return canonical ? "ok " + *canonical : Refused(canonical.error());
@@ -54,23 +93,29 @@ std::string Number(std::string_view bits_hex) {
   return text;
 }
 
-std::string Sign(std::string_view seed_and_text) {
+std::string Sign(std::string_view domain, std::string_view seed_and_text) {
   uint8_t seed[32];
   if (seed_and_text.size() < 65 || !stemedb::FromHex(seed_and_text.substr(0, 64), seed)) return "error seed";
   const auto key = stemedb::crypto::KeyPair::FromSeed(seed);
   if (!key) return Refused(key.error());
-  const auto signature = key->Sign({stemedb::model::kDomain, seed_and_text.substr(65)});
+  const auto signature = key->Sign({domain, seed_and_text.substr(65)});
   return "ok " + stemedb::ToHex(key->public_key()) + " " + stemedb::ToHex(signature);
 }
 
+std::string SignOperation(std::string_view kind_seed_and_text) {
+  const auto kind = KindOf(Cut(kind_seed_and_text));
+  return kind ? Sign(DomainOf(*kind), kind_seed_and_text) : "error kind";
+}
+
 std::string Answer(std::string_view line) {
-  const size_t blank = line.find(' ');
-  const std::string_view verb = line.substr(0, blank);
-  const std::string_view rest = blank == std::string_view::npos ? "" : line.substr(blank + 1);
+  std::string_view rest = line;
+  const std::string_view verb = Cut(rest);
   if (verb == "claim") return Claim(rest);
   if (verb == "json") return Json(rest);
   if (verb == "number") return Number(rest);
-  if (verb == "sign") return Sign(rest);
+  if (verb == "sign") return Sign(stemedb::model::kDomain, rest);
+  if (verb == "operation") return Operation(rest);
+  if (verb == "sign_operation") return SignOperation(rest);
   return "error verb";
 }
 

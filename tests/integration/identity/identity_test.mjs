@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Holds the engine's identity of claims against Node's: the published vectors, random JSON, random doubles, random
-// claims and signatures in both directions, and the example that docs/identity.md shows.
+// Holds the engine's identity of claims and operations against Node's: the published vectors, random JSON, random
+// doubles, random claims and operations, signatures in both directions, and what docs/identity.md shows.
 // Usage: identity_test.mjs <claim tool> <source tree> [seed]
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { canonicalize, domain, idOf, keyOfSeed, signWith, verifyWith } from './jcs.mjs';
+import { canonicalize, domain, domainOf, idOf, keyOfSeed, signWith, verifyWith } from './jcs.mjs';
 
 const [tool, tree, seedText] = process.argv.slice(2);
 const seed = Number(seedText ?? Date.now() % 2 ** 31);
@@ -102,7 +102,23 @@ function checkVectors() {
   });
   ask(file.refused.map((v) => `claim ${oneLine(v.input)}`)).forEach((answer, i) =>
     expect(`refused "${file.refused[i].name}"`, answer.split(' ').slice(0, 2).join(' '), `error ${file.refused[i].reason}`));
-  return file.vectors.length + file.refused.length;
+  checkOperationVectors(file);
+  return file.vectors.length + file.refused.length + file.operations.length + file.refused_operations.length;
+}
+
+function checkOperationVectors(file) {
+  const answers = ask(file.operations.map((v) => `operation ${v.kind} ${oneLine(v.input)}`));
+  file.operations.forEach((v, i) => {
+    expect(`operation "${v.name}": engine`, answers[i], `ok ${v.id} ${v.canonical}`);
+    expect(`operation "${v.name}": domain`, v.domain, domainOf(v.kind));
+    expect(`operation "${v.name}": Node's id`, idOf(v.canonical, domainOf(v.kind)), v.id);
+    expect(`operation "${v.name}": Node's form`, canonicalize(JSON.parse(v.canonical)), v.canonical);
+    if (!v.signature) return;
+    expect(`operation "${v.name}": Node's signature`, signWith(keyOfSeed(v.seed), v.canonical, v.domain), v.signature);
+    expect(`operation "${v.name}": engine's signature`, ask([`sign_operation ${v.kind} ${v.seed} ${v.canonical}`])[0], `ok ${v.public_key} ${v.signature}`);
+  });
+  ask(file.refused_operations.map((v) => `operation ${v.kind} ${oneLine(v.input)}`)).forEach((answer, i) =>
+    expect(`refused operation "${file.refused_operations[i].name}"`, answer.split(' ').slice(0, 2).join(' '), `error ${file.refused_operations[i].reason}`));
 }
 
 function checkNumbers(count) {
@@ -136,15 +152,71 @@ function randomClaim() {
   return claim;
 }
 
+const randomPath = () => pick(['', 'db://']) + Array.from({ length: 1 + below(3) }, randomName).join('/');
+const randomContent = () => randomText(200) || 'c';
+const kinds = {
+  vote: () => ({ assertion_id: hex(32), weight: pick([0, 1, random()]) }),
+  supersession: () => ({ target: hex(32), replacement: hex(32), ...maybeReason() }),
+  retraction: () => ({
+    ...pick([() => ({ assertion_id: hex(32) }), () => ({ source_id: randomName() }), () => ({ concept_path: randomPath() + pick(['', '/*']) })])(),
+    ...(random() < 0.5 ? { cascade: true } : {}), ...maybeReason() }),
+  epoch: () => ({ name: `a${randomName()}`, ...maybe('supersedes', () => `b${randomName()}`), ...maybe('supersession_type', () => pick(['replaces', 'corrects', 'expires'])) }),
+  source: () => ({ id: randomName(), ...maybe('class', () => pick(['regulatory', 'clinical', 'observational', 'expert', 'community', 'anecdotal'])),
+    ...maybe('title', randomName), ...maybe('url', () => `https://example.org/${randomName()}`), ...maybe('hash', () => hex(32)), ...maybe('content', randomContent) }),
+  source_status: () => ({ id: randomName(), status: pick(['active', 'under_review', 'deprecated', 'retracted']), ...maybeReason() }),
+  alias: () => ({ alias: `a/${randomPath()}`.replace('://', '/'), concept_path: `b/${randomPath()}`.replace('://', '/') }),
+  trust: () => ({ agent: hex(32), trust: pick([0, 1, random()]), ...maybeReason() }),
+};
+const maybe = (name, make) => (random() < 0.5 ? { [name]: make() } : {});
+const maybeReason = () => maybe('reason', () => randomName() + ' ' + randomName());
+function randomOperation() {
+  const kind = pick(Object.keys(kinds));
+  return { kind, content: { ...kinds[kind](), timestamp: randomTime() } };
+}
+
+function checkOperations(count) {
+  const operations = Array.from({ length: count }, randomOperation);
+  ask(operations.map((o) => `operation ${o.kind} ${spell(o.content)}`)).forEach((answer, i) => {
+    const canonical = canonicalize(operations[i].content);
+    expect(`${operations[i].kind} ${canonical}`, answer, `ok ${idOf(canonical, domainOf(operations[i].kind))} ${canonical}`);
+  });
+}
+
+const oneBitWrong = (signature) => {
+  const at = below(128);
+  return signature.slice(0, at) + (parseInt(signature[at], 16) ^ (1 << below(4))).toString(16) + signature.slice(at + 1);
+};
+
+function checkOperationSignatures(count) {
+  const operations = Array.from({ length: count }, () => {
+    const { kind, content } = randomOperation();
+    const key = keyOfSeed(hex(32));
+    const whole = { ...content, agent_id: key.publicHex };
+    const canonical = canonicalize(whole);
+    const signature = signWith(key, canonical, domainOf(kind));
+    const other = pick(Object.keys(kinds).filter((k) => k !== kind));
+    const wrong = pick([() => oneBitWrong(signature), () => signWith(key, canonical), () => signWith(key, canonical, domainOf(other))])();
+    return { kind, canonical, right: spell({ ...whole, signature }), wrong: spell({ ...whole, signature: wrong }) };
+  });
+  ask(operations.map((o) => `operation ${o.kind} ${o.right}`)).forEach((answer, i) =>
+    expect(`Node's signature of ${operations[i].canonical}`, answer, `ok ${idOf(operations[i].canonical, domainOf(operations[i].kind))} ${operations[i].canonical}`));
+  ask(operations.map((o) => `operation ${o.kind} ${o.wrong}`)).forEach((answer, i) =>
+    expect(`a wrong signature of ${operations[i].canonical}`, answer.split(' ').slice(0, 2).join(' '), 'error invalid_signature'));
+  const seeds = operations.map(() => hex(32));
+  ask(operations.map((o, i) => `sign_operation ${o.kind} ${seeds[i]} ${o.canonical}`)).forEach((answer, i) => {
+    const [, publicHex, signature] = answer.split(' ');
+    expect('public key', publicHex, keyOfSeed(seeds[i]).publicHex);
+    expect('the engine\'s signature of an operation, verified by Node', verifyWith(publicHex, operations[i].canonical, signature, domainOf(operations[i].kind)), true);
+  });
+}
+
 // One claim with its expected answer, and the same with one bit of the signature wrong.
 function signedClaim() {
   const key = keyOfSeed(hex(32));
   const claim = { ...randomClaim(), agent_id: key.publicHex };
   const canonical = canonicalize(claim);
   const signature = signWith(key, canonical);
-  const at = below(128);
-  const wrong = signature.slice(0, at) + (parseInt(signature[at], 16) ^ (1 << below(4))).toString(16) + signature.slice(at + 1);
-  return { canonical, right: spell({ ...claim, signature }), wrong: spell({ ...claim, signature: wrong }) };
+  return { canonical, right: spell({ ...claim, signature }), wrong: spell({ ...claim, signature: oneBitWrong(signature) }) };
 }
 
 function checkClaims(count) {
@@ -177,6 +249,24 @@ function checkDocument() {
   expect('the example in docs/identity.md', run.stdout, shown);
   const [canonical, id, signature] = shown.split('\n').map((line) => line.replace(/^(id|signature) +/, ''));
   expect('its claim, sent to the engine', ask([`claim ${canonical.slice(0, -1)},"signature":"${signature}"}`])[0], `ok ${id} ${canonical}`);
+  checkShownOperations(page);
+}
+
+// The block of operations: a line with kind and canonical text, then id and signature, by the example's key.
+function checkShownOperations(page) {
+  const lines = page.match(/## Operations[\s\S]*?```text\n([\s\S]*?)```/)[1].trim().split('\n');
+  const key = keyOfSeed('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60');
+  const shown = new Set();
+  for (let i = 0; i < lines.length; i += 3) {
+    const [, kind, canonical] = lines[i].match(/^(\w+) +(.*)$/);
+    const [id, signature] = [lines[i + 1], lines[i + 2]].map((line) => line.replace(/^(id|signature) +/, ''));
+    expect(`the form of the ${kind} in docs/identity.md`, canonicalize(JSON.parse(canonical)), canonical);
+    expect(`its id`, idOf(canonical, domainOf(kind)), id);
+    expect(`its signature`, signWith(key, canonical, domainOf(kind)), signature);
+    expect('it, sent to the engine', ask([`operation ${kind} ${canonical.slice(0, -1)},"signature":"${signature}"}`])[0], `ok ${id} ${canonical}`);
+    shown.add(kind);
+  }
+  expect('kinds shown in docs/identity.md', [...shown].sort().join(), Object.keys(kinds).sort().join());
 }
 
 checkDocument();
@@ -185,5 +275,7 @@ checkNumbers(200000);
 checkJson(20000);
 checkClaims(20000);
 checkSignatures(500);
-console.log(`${vectors} vectors, 200000 numbers, 20000 documents, 20000 claims, 500 signatures: ${failures} failures`);
+checkOperations(20000);
+checkOperationSignatures(500);
+console.log(`${vectors} vectors, 200000 numbers, 20000 documents, 20000 claims, 20000 operations, 1000 signatures: ${failures} failures`);
 process.exit(failures === 0 ? 0 : 1);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The second implementation of an assertion's identity: Node's JSON, SHA-256 and Ed25519, sharing no code with the
-// engine. ECMAScript's own number form, string form and key order are what RFC 8785 prescribes.
+// The second implementation of the identity of claims and operations: Node's JSON, SHA-256 and Ed25519, sharing no code
+// with the engine. ECMAScript's own number form, string form and key order are what RFC 8785 prescribes.
 import { createHash, createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 
 export const domain = 'stemedb/assertion/v1\n';
+export const domainOf = (kind) => `stemedb/${kind}/v1\n`;
 
 // Not called on numbers that a double can't hold: JSON.parse has already rounded them.
 export function canonicalize(value) {
@@ -15,7 +16,8 @@ export function canonicalize(value) {
   return JSON.stringify(value);
 }
 
-export const idOf = (canonical) => createHash('sha256').update(domain + canonical, 'utf8').digest('hex');
+// The last argument of these three is what stands in front of the text: a claim's domain, unless another is given.
+export const idOf = (canonical, front = domain) => createHash('sha256').update(front + canonical, 'utf8').digest('hex');
 
 // RFC 8410 wrappings around the raw 32 bytes, which is how Node takes keys.
 export function keyOfSeed(seedHex) {
@@ -25,10 +27,10 @@ export function keyOfSeed(seedHex) {
   return { privateKey, publicHex };
 }
 
-export const signWith = (key, canonical) => sign(null, Buffer.from(domain + canonical, 'utf8'), key.privateKey).toString('hex');
+export const signWith = (key, canonical, front = domain) => sign(null, Buffer.from(front + canonical, 'utf8'), key.privateKey).toString('hex');
 
-export function verifyWith(publicHex, canonical, signatureHex) {
+export function verifyWith(publicHex, canonical, signatureHex, front = domain) {
   const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), Buffer.from(publicHex, 'hex')]);
   const key = createPublicKey({ key: der, format: 'der', type: 'spki' });
-  return verify(null, Buffer.from(domain + canonical, 'utf8'), key, Buffer.from(signatureHex, 'hex'));
+  return verify(null, Buffer.from(front + canonical, 'utf8'), key, Buffer.from(signatureHex, 'hex'));
 }

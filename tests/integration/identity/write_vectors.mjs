@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes tests/vectors/identity.json from Node alone: node tests/integration/identity/write_vectors.mjs > tests/vectors/identity.json
 // `claim` is the canonical content; `input` is the text that a client sends, in one of the accepted dialects.
-import { canonicalize, idOf, keyOfSeed, signWith } from './jcs.mjs';
+import { canonicalize, domain, domainOf, idOf, keyOfSeed, signWith } from './jcs.mjs';
 
 const seed = '9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60'; // RFC 8032, 7.1, test 1
 const secondSeed = '4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb'; // test 2
@@ -80,4 +80,79 @@ refused.push({ name: 'signature over another claim', reason: 'invalid_signature'
   input: vectors.find((v) => v.name === 'signature in the body').input.replace('"confidence":0.85', '"confidence":0.86') });
 
 for (const vector of vectors) vector.id = idOf(vector.canonical);
-process.stdout.write(JSON.stringify({ domain: 'stemedb/assertion/v1\n', vectors, refused }, null, 1) + '\n');
+
+// Operations: the content of each, and what else the client may have sent for it.
+const operations = [];
+const operation = (kind, name, content, input) => {
+  const whole = { ...content, timestamp: time };
+  operations.push({ kind, name, input: input ?? JSON.stringify(whole), canonical: canonicalize(whole) });
+};
+const key = keyOfSeed(seed);
+const signedOperation = (kind, name, content, body = (whole, signature) => JSON.stringify({ ...whole, signature })) => {
+  const whole = { ...content, timestamp: time, agent_id: key.publicHex };
+  const canonical = canonicalize(whole);
+  const signature = signWith(key, canonical, domainOf(kind));
+  operations.push({ kind, name, input: body(whole, signature, canonical), canonical, seed, public_key: key.publicHex, signature });
+};
+const smallest = {
+  vote: { assertion_id: id('a'), weight: 0.8 },
+  supersession: { target: id('a'), replacement: id('b') },
+  retraction: { assertion_id: id('a') },
+  epoch: { name: '2026-q1' },
+  source: { id: 'nct04707469' },
+  source_status: { id: 'nct04707469', status: 'retracted' },
+  alias: { alias: 'drug/ozempic', concept_path: 'drug/semaglutide' },
+  trust: { agent: id('c'), trust: 0.25 },
+};
+const further = {
+  vote: { weight: 1 },
+  supersession: { reason: 'the table was misread' },
+  retraction: { reason: 'withdrawn by its "authors"', cascade: true },
+  epoch: { supersedes: '2025-q4', supersession_type: 'replaces' },
+  source: { class: 'clinical', title: 'SUSTAIN 6 – a trial', url: 'https://example.org/trial?a=1&b="2"', hash: 'sha256:' + id('d'), content: 'Line 1\nLine 2\t€ 😀\u0000' },
+  source_status: { status: 'under_review', reason: 'data requested' },
+  alias: { alias: '薬/オゼンピック', concept_path: 'db://薬/セマグルチド' },
+  trust: { trust: 1, reason: 'verified' },
+};
+for (const kind of Object.keys(smallest)) {
+  operation(kind, `smallest ${kind}`, smallest[kind]);
+  signedOperation(kind, `signed ${kind}`, { ...smallest[kind], ...further[kind] });
+}
+operation('vote', 'number in another form, blanks', { assertion_id: id('a'), weight: 0.5 }, ` { "weight" : 5.0e-1, "timestamp":"${time}",\n"assertion_id":"${id('a')}" }`);
+operation('vote', 'timestamp in Unix seconds', smallest.vote, JSON.stringify({ ...smallest.vote, timestamp: Date.parse(time) / 1000 }));
+operation('retraction', 'of a path', { concept_path: 'drug/semaglutide' });
+operation('retraction', 'of all below a path', { concept_path: 'drug/semaglutide/*' });
+operation('retraction', 'of all below a scheme', { concept_path: 'fda://*' });
+operation('retraction', 'of a source', { source_id: 'nct04707469', cascade: true });
+operation('retraction', 'cascade false counts as absent', smallest.retraction, JSON.stringify({ ...smallest.retraction, cascade: false, timestamp: time }));
+operation('retraction', 'dry_run is no part of it', smallest.retraction, JSON.stringify({ ...smallest.retraction, dry_run: true, timestamp: time }));
+signedOperation('trust', 'signatures, agent_id from the first signer', smallest.trust, (whole, signature, canonical) => {
+  const second = keyOfSeed(secondSeed);
+  const signatures = [{ agent_id: key.publicHex, signature }, { agent_id: second.publicHex, signature: signWith(second, canonical, domainOf('trust')) }];
+  return JSON.stringify({ ...whole, agent_id: undefined, signatures });
+});
+for (const vector of operations) {
+  vector.domain = domainOf(vector.kind);
+  vector.id = idOf(vector.canonical, vector.domain);
+}
+
+const refusedOperations = [
+  ['vote', 'weight above 1', { weight: 1.5 }], ['vote', 'unknown field', { wieght: 1 }], ['vote', 'null', { weight: null }],
+  ['supersession', 'of a claim by itself', { replacement: id('a') }],
+  ['retraction', 'two targets', { source_id: 's' }], ['retraction', 'no target', { assertion_id: undefined }],
+  ['retraction', 'of everything', { assertion_id: undefined, concept_path: '*' }],
+  ['epoch', 'superseding itself', { supersedes: '2026-q1' }], ['epoch', 'unknown supersession_type', { supersession_type: 'ends' }],
+  ['source', 'unknown class', { class: 'rumour' }], ['source_status', 'unknown status', { status: 'gone' }],
+  ['alias', 'onto itself', { concept_path: 'drug/ozempic' }], ['alias', 'of a subtree', { alias: 'drug/*' }],
+  ['trust', 'of the anonymous agent', { agent: id('0') }],
+  ['trust', 'signed, with a timestamp in another form', { timestamp: '2026-02-11T10:00:00Z', agent_id: id('a'), signature: id('b') + id('b') }],
+].map(([kind, name, change]) => ({ kind, name, input: JSON.stringify({ ...smallest[kind], timestamp: time, ...change }), reason: 'invalid_request' }));
+refusedOperations.push({ kind: 'vote', name: 'agent without a signature', reason: 'missing_signature',
+  input: JSON.stringify({ ...smallest.vote, timestamp: time, agent_id: id('a') }) });
+const signedVote = { ...smallest.vote, timestamp: time, agent_id: key.publicHex };
+refusedOperations.push({ kind: 'vote', name: 'signed as a claim would be', reason: 'invalid_signature',
+  input: JSON.stringify({ ...signedVote, signature: signWith(key, canonicalize(signedVote)) }) });
+refusedOperations.push({ kind: 'vote', name: 'signature over another vote', reason: 'invalid_signature',
+  input: JSON.stringify({ ...signedVote, weight: 0.9, signature: signWith(key, canonicalize(signedVote), domainOf('vote')) }) });
+
+process.stdout.write(JSON.stringify({ domain, vectors, refused, operations, refused_operations: refusedOperations }, null, 1) + '\n');

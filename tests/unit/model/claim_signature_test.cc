@@ -144,6 +144,32 @@ TEST_F(Signed, HeaderKeyWithoutASignatureIsRefusedRatherThanDropped) {
   }
 }
 
+// The code is shared with other kinds of record; a claim is called a claim.
+TEST_F(Signed, IsToldInWordsWhatIsWrong) {
+  const auto detail = [](const std::string& body, const HeaderSignature& header = {}) {
+    const ParsedClaim parsed = Parse(body, header);
+    return parsed.errors.empty() ? "taken" : parsed.errors.front().detail;
+  };
+  const std::string both = "\"signatures\":[" + Item(two_, second_) + "," + Item(one_, signature_) + "]";
+  EXPECT_EQ(detail(Body(Agent() + "," + both)),
+            "is not the first signer's key; the primary signer is the claim's agent");
+  EXPECT_EQ(detail(Body(Agent())),
+            "names an agent, but the claim carries no signature; sign it, or leave agent_id out");
+  EXPECT_EQ(detail(Body(""), {one_.agent, ""}),
+            "the header X-Agent-Id names an agent, but the claim carries no signature; sign it, or leave the "
+            "header out");
+  EXPECT_EQ(detail(Body(Agent() + "," + Signature(signature_)), {two_.agent, ""}),
+            "differs from the header X-Agent-Id; both name the claim's agent");
+  EXPECT_EQ(detail(Body(""), {"", "zz"}),
+            "the header X-Agent-Signature must be an Ed25519 signature: 128 lower-case hex digits");
+  plain_ = ClaimWith("timestamp", "");
+  const std::string form =
+      " in the canonical form YYYY-MM-DDTHH:MM:SS.mmmZ (UTC, three decimals), as it was signed";
+  EXPECT_EQ(detail(Body(""), {one_.agent, signature_}), "a signed claim must give its timestamp" + form);
+  plain_ = ClaimWith("timestamp", "0");
+  EXPECT_EQ(detail(Body(""), {one_.agent, signature_}), "a signed claim must give its times" + form);
+}
+
 TEST_F(Signed, MalformedClaimIsAnsweredAsMalformedFirst) {
   const ParsedClaim parsed = Parse(Body(R"("agent_id":"zz","zzz":1)"));
   EXPECT_EQ(parsed.status.reason(), "invalid_request");
