@@ -23,7 +23,7 @@ return {
     field("description", "string", "one sentence for who chooses a lens; 1 to 1024 bytes",
       'description = "The oldest claim wins."'),
     field("params", "table", "by name: `type` (`integer`, `number`, `boolean`, `string`), `default`, `description`; "
-      .. "`min` and `max` for numbers, `choices` (a list) for strings. At most 32",
+      .. "`min` and `max` for numbers, `choices` (a list) for strings, and nothing else. At most 32",
       'params = { floor = { type = "number", default = 0, min = 0, max = 1, description = "…" } }'),
     field("resolve", "function(ctx, candidates)", "called once for each question that has at least one candidate",
       "resolve = function(ctx, candidates) return { winner = 1 } end"),
@@ -119,7 +119,7 @@ return {
     func("tonumber(value [, base])", "the number that a text spells, or nil", 'tonumber("12")'),
     func("tostring(value)", "as text; of a table or function its type, without an address", "tostring(1.5)"),
     func("type(value)", 'its type; `"cdata"` for a candidate', 'type(c.value) == "number"'),
-    func("unpack(list [, from [, to]])", "the list's entries as results", "math.max(unpack(list))"),
+    func("unpack(list [, from [, to]])", "the list's entries as results, fewer than 8,000", "math.max(unpack(list))"),
     func("xpcall(f, handler)", "as pcall; `handler` gets the error", "xpcall(f, tostring)"),
   }),
 
@@ -206,15 +206,17 @@ return {
   }),
 
   section("given", "A given claim", "given.", "in a spec's case", {
-    field("value", "string, number or boolean", "what is claimed; the one field that must be there", 'value = "new"'),
-    field("confidence", "number", "0.8 when absent", "confidence = 0.5"),
-    field("effective_confidence", "number", "as confidence when absent", "effective_confidence = 0.3"),
-    field("weight", "number", "by the rule when absent", "weight = 2"),
-    field("tier", "number", "5 when absent", "tier = 0"),
-    field("age_s", "number", "seconds before `ctx.now`; 0 when absent", "age_s = 86400"),
-    field("agent", "string", "absent: the anonymous agent", 'agent = "x"'),
-    field("source", "string", '`"s"` when absent', 'source = "glibc"'),
-    field("id", "string", "absent: ids ascend with the list", 'id = "zz"'),
+    field("value", "string, number or boolean", "what is claimed; the one field that must be there. A text has at most "
+      .. "64 KiB", 'value = "new"'),
+    field("confidence", "number", "0 to 1; 0.8 when absent", "confidence = 0.5"),
+    field("effective_confidence", "number", "0 to `confidence`, which it is when absent", "effective_confidence = 0.3"),
+    field("weight", "number", "0 to 1000; by the rule when absent", "weight = 2"),
+    field("tier", "number", "0 to 5; 5 when absent", "tier = 0"),
+    field("age_s", "number", "seconds before `ctx.now`, or after it when negative, in the years 0 to 9999; 0 when absent",
+      "age_s = 86400"),
+    field("agent", "string", "1 to 32 bytes; absent: the anonymous agent", 'agent = "x"'),
+    field("source", "string", '1 to 512 bytes; `"s"` when absent', 'source = "glibc"'),
+    field("id", "string", "1 to 32 bytes, of no other claim of the case; absent: ids ascend with the list", 'id = "zz"'),
   }),
 
   section("expect", "What is expected", "expect.", "in a spec's case; what isn't named isn't looked at", {

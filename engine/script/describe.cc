@@ -3,11 +3,14 @@
 #include "script/describe.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <lua.hpp>
+#include <span>
 #include <string_view>
 
+#include "script/near_name.h"
 #include "script/utf8.h"
 
 namespace stemedb::script {
@@ -16,6 +19,21 @@ namespace {
 constexpr size_t kParamsMax = 32;
 constexpr size_t kNameBytesMax = 64;
 constexpr double kNumberMax = 9007199254740992.0;  // 2^53, where Lua's integers end
+
+using Names = std::span<const std::string_view>;
+constexpr std::array<std::string_view, 7> kLensFields = {"api",    "description", "kind",   "name",
+                                                         "params", "resolve",     "version"};
+constexpr std::array<std::string_view, 8> kPolicyFields = {"api",   "description", "hook",   "kind",
+                                                           "limit", "name",        "params", "version"};
+constexpr std::array<std::string_view, 5> kNumberFields = {"default", "description", "max", "min", "type"};
+constexpr std::array<std::string_view, 4> kStringFields = {"choices", "default", "description", "type"};
+constexpr std::array<std::string_view, 3> kBooleanFields = {"default", "description", "type"};
+
+Names FieldsOfParam(std::string_view type) {
+  if (type == "string") return kStringFields;
+  if (type == "boolean") return kBooleanFields;
+  return kNumberFields;
+}
 
 bool IsName(const std::string& name) {
   if (name.empty() || name.size() > kNameBytesMax || name[0] < 'a' || name[0] > 'z') return false;
@@ -75,6 +93,20 @@ class Reader {
     return lua_type(lua_, -1);
   }
   void Pop() { lua_pop(lua_, 1); }
+
+  // Whatever else there is would not be read: it may be one of these, misspelt.
+  void OnlyHas(Names known, const std::string& whose) {
+    std::string stray;
+    lua_pushnil(lua_);
+    while (lua_next(lua_, index_) != 0) {
+      lua_pop(lua_, 1);
+      std::string key = lua_type(lua_, -1) == LUA_TSTRING ? CleanUtf8(lua_tostring(lua_, -1), kNameBytesMax)
+                                                          : "a key that is no name";
+      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+      if (stray.empty() || key < stray) stray = std::move(key);
+    }
+    if (!stray.empty()) Fail(stray, "is no field of " + whose + ": " + HintAt(stray, known));
+  }
 
   void Fail(const std::string& field, const std::string& what) {
     if (error_.empty()) error_ = place_ + field + " " + what;
@@ -186,6 +218,7 @@ std::string ReadParam(lua_State* lua, const std::string& name, std::vector<Param
   } else if (const std::string objection = Objection(spec, spec.default_value); !objection.empty()) {
     reader.Fail("default", objection);
   }
+  if (reader.error().empty()) reader.OnlyHas(FieldsOfParam(spec.type), "a parameter of this type");
   params.push_back(std::move(spec));
   return reader.error();
 }
@@ -260,9 +293,19 @@ Result<ScriptInfo> DescribeScript(lua_State* lua, int index, const std::string& 
   if (info.name + ".lua" != file)
     return invalid("name is '" + info.name + "'; a script is named like its file");
   if (std::string error = ReadParams(lua, reader, info.params); !error.empty()) return invalid(error);
-  const std::string wrong = info.kind == "lens" ? ReadLens(reader) : ReadPolicy(reader, info);
+  const bool is_lens = info.kind == "lens";
+  const std::string wrong = is_lens ? ReadLens(reader) : ReadPolicy(reader, info);
   if (!wrong.empty()) return invalid(wrong);
+  if (is_lens) reader.OnlyHas(kLensFields, "a lens");
+  if (!is_lens) reader.OnlyHas(kPolicyFields, "a policy");
+  if (!reader.error().empty()) return invalid(reader.error());
   return info;
+}
+
+Params DefaultParams(const ScriptInfo& script) {
+  Params params;
+  for (const auto& spec : script.params) params.values.push_back(spec.default_value);
+  return params;
 }
 
 Result<Params> CheckParams(const ScriptInfo& script, const std::map<std::string, ParamValue>& given) {

@@ -13,19 +13,13 @@
 #include <map>
 #include <vector>
 
-#include "script/call_frame.h"
+#include "script/counting_loop.h"
+#include "script/fuel_text.h"
 #include "script/lexer.h"
+#include "script/token_limits.h"
 
 namespace stemedb::script {
 namespace {
-
-constexpr std::string_view kPrefix =
-    "local \x80"
-    "f,\x80t=0,\x80t \x80l(function(n) \x80"
-    "f=\x80"
-    "f-n return \x80"
-    "f end,function(n) \x80"
-    "f=n end) ";
 
 // Between statements another step is put in when this much has gathered.
 constexpr unsigned kNewStepAt = 8 * 64;
@@ -35,29 +29,17 @@ constexpr unsigned kDear = 8;
 constexpr unsigned kJoin = 4;
 constexpr unsigned kCompare = 1;
 
-// A loop that counts up by one to a plain limit pays for so many passes at once that they cost about this
-// much: a step in each pass costs a short body 5 to 10 percent of its time. No more than one statement may
-// cost (kStepWeightMax), so ticks come hardly later for it.
+// A counting loop (counting_loop.h) pays for so many passes at once that they cost about this much. No more
+// than one statement may cost (kStepWeightMax), so ticks come hardly later for it.
 constexpr unsigned kStretch = kStepWeightMax;
 constexpr unsigned kPassesMin = 16;  // of a stretch; with fewer it doesn't pay
-// Each takes six of the 200 local variables that a function may have.
-constexpr int kStretchedMax = 4;  // one inside the other
+constexpr int kStretchedMax = 4;     // one inside the other
 
 struct Step {
   size_t offset = 0;
   unsigned weight = kStep;
   std::string_view label;  // of a goto: pays for that label's steps too
   size_t stretched = 0;    // a loop's number + 1: that loop pays in stretches, if it may
-};
-
-// for NAME = START, LIMIT do … end, where START is a whole number, and LIMIT a name or its length.
-struct CountingLoop {
-  const Token* keyword = nullptr;
-  const Token* start = nullptr;
-  std::string_view limit;
-  const Token* end = nullptr;  // null until it is known
-  bool is_left = false;  // by a break, which would leave the stretch alone, or a return: then it is short
-  bool too_deep = false;
 };
 
 enum class Block : uint8_t { kFunction, kWhileHead, kForHead, kLoop, kRepeat, kUntil, kBranch };
@@ -101,7 +83,6 @@ class Instrumenter {
       : file_(file), source_(source), tokens_(tokens) {}
 
   Result<std::string> Run() {
-    RefuseLongTokens();
     blocks_.push_back({Block::kFunction, 0, NewStep(0)});
     for (at_ = 0; error_.ok() && Here().kind != TokenKind::kEnd; ++at_) Take();
     if (error_.ok() && blocks_.size() != 1) EndUntils();
@@ -127,15 +108,6 @@ class Instrumenter {
   size_t NewStep(size_t offset, unsigned weight = kStep) {
     steps_.push_back({offset, weight, {}});
     return steps_.size() - 1;
-  }
-
-  // What is in the text from the start never comes by the allocator, which would shrink the rations for it.
-  void RefuseLongTokens() {
-    for (at_ = 0; Here().kind != TokenKind::kEnd && error_.ok(); ++at_) {
-      if (Here().text.size() <= kTextLight) continue;
-      Refuse("a text or name of more than " + std::to_string(kTextLight >> 10) +
-             " KiB: put it together from shorter ones");
-    }
   }
 
   void Take() {
@@ -226,40 +198,20 @@ class Instrumenter {
   }
 
   void For() {
-    const CountingLoop loop = CountingLoopHere();
+    auto loop = CountingLoopAt(source_, tokens_, at_);
     // Its numbers may be texts, which are read.
-    const bool counts_length = loop.keyword != nullptr && loop.limit.front() == '#';
+    const bool counts_length = loop && loop->counts_length();
     const bool has_literals = After(3).kind == TokenKind::kNumber && After(5).kind == TokenKind::kNumber &&
                               After(4).Is(",") && After(6).Is("do");
     if (After(2).Is("=") && !counts_length && !has_literals) Costs(3 * kDear);
     Push(Block::kForHead, blocks_.back().step);
     blocks_.back().iterates = !After(2).Is("=");
-    if (loop.keyword == nullptr) return;
-    loops_.push_back(loop);
-    blocks_.back().counting = loops_.size();
-  }
-
-  // Without a keyword when it isn't one. On one line, so that errors of the limit keep theirs.
-  CountingLoop CountingLoopHere() const {
-    CountingLoop loop;
-    const bool is_length = After(5).Is("#");
-    const size_t name = is_length ? 6 : 5;
-    const bool counts = After(1).kind == TokenKind::kName && After(2).Is("=") && IsWhole(After(3)) &&
-                        After(4).Is(",") && After(name).kind == TokenKind::kName &&
-                        After(name + 1).Is("do") && After(name + 1).line == Here().line;
-    if (!counts) return loop;
-    loop.keyword = &Here();
-    loop.start = &After(3);
-    loop.limit = source_.substr(Start(After(5)), End(After(name)) - Start(After(5)));
-    const auto stretched =
+    if (!loop) return;
+    const auto around =
         std::count_if(blocks_.begin(), blocks_.end(), [](const Open& open) { return open.counting != 0; });
-    loop.too_deep = stretched >= kStretchedMax;
-    return loop;
-  }
-
-  static bool IsWhole(const Token& token) {
-    return token.kind == TokenKind::kNumber && token.text.size() <= 9 &&
-           std::all_of(token.text.begin(), token.text.end(), [](char c) { return c >= '0' && c <= '9'; });
+    loop->too_deep = around >= kStretchedMax;
+    loops_.push_back(*loop);
+    blocks_.back().counting = loops_.size();
   }
 
   void LeaveLoop() {
@@ -334,82 +286,30 @@ class Instrumenter {
     steps_[NewStep(Start(Here()))].label = After(1).text;
   }
 
-  unsigned Weight(const Step& step) const {
-    unsigned weight = step.weight;
-    if (const auto found = labels_.find(step.label); found != labels_.end()) {
-      unsigned most = 0;
-      for (const size_t label : found->second) most = std::max(most, steps_[label].weight);
-      weight += most;
+  // Of the labels of each name the dearest's.
+  std::map<std::string_view, unsigned> WeightsOfLabels() const {
+    std::map<std::string_view, unsigned> weights;
+    for (const auto& [label, steps] : labels_) {
+      unsigned& most = weights[label];
+      for (const size_t step : steps) most = std::max(most, steps_[step].weight);
     }
-    return weight;
+    return weights;
   }
-
-  // What stands in the place of source[from, to).
-  struct Edit {
-    size_t from, to;
-    std::string text;
-  };
 
   std::string Write() const {
+    const auto labels = WeightsOfLabels();
     std::vector<Edit> edits;
     for (const Step& step : steps_) {
-      const unsigned weight = Weight(step);
+      const auto label = labels.find(step.label);
+      const unsigned weight = step.weight + (label == labels.end() ? 0 : label->second);
       const unsigned passes = kStretch / weight;
-      if (step.stretched != 0 && passes >= kPassesMin && MayStretch(loops_[step.stretched - 1])) {
-        Stretch(loops_[step.stretched - 1], passes, weight, edits);
+      if (step.stretched != 0 && passes >= kPassesMin && loops_[step.stretched - 1].may_stretch()) {
+        Stretch(loops_[step.stretched - 1], source_, passes, weight, edits);
       } else {
-        edits.push_back({step.offset, step.offset, Pay(std::to_string(weight))});
+        edits.push_back({step.offset, step.offset, StepText(std::to_string(weight))});
       }
     }
-    std::stable_sort(edits.begin(), edits.end(),
-                     [](const Edit& a, const Edit& b) { return a.from < b.from; });
-    std::string text(kPrefix);
-    text.reserve(kPrefix.size() + source_.size() + edits.size() * 40);
-    size_t done = 0;
-    for (const Edit& edit : edits) {
-      text += source_.substr(done, edit.from - done);
-      text += edit.text;
-      done = edit.to;
-    }
-    text += source_.substr(done);
-    return text;
-  }
-
-  static std::string Pay(const std::string& weight) {
-    return " \x80"
-           "f=\x80"
-           "f-" +
-           weight +
-           " if \x80"
-           "f<0 then \x80t() end ";
-  }
-
-  static bool MayStretch(const CountingLoop& loop) {
-    return loop.end != nullptr && !loop.is_left && !loop.too_deep;
-  }
-
-  // Two loops: over the stretches, each of which pays, and over the passes of one. N is the limit, C the
-  // first pass of the stretch, M its last.
-  void Stretch(const CountingLoop& loop, unsigned passes, unsigned weight, std::vector<Edit>& edits) const {
-    std::string head = " do local \x80n=" + std::string(loop.limit) +
-                       (loop.limit.front() == '#' ? "" : "+0") +
-                       " for \x80"
-                       "c=" +
-                       std::string(loop.start->text) + ",\x80n," + std::to_string(passes) +
-                       " do local \x80m=\x80"
-                       "c+" +
-                       std::to_string(passes - 1) + " if \x80m>\x80n then \x80m=\x80n end";
-    head +=
-        Pay("(\x80m-\x80"
-            "c+1)*" +
-            std::to_string(weight));
-    edits.push_back({Start(*loop.keyword), Start(*loop.keyword), std::move(head)});
-    edits.push_back({Start(*loop.start), End(*loop.start),
-                     "\x80"
-                     "c"});
-    const size_t limit = static_cast<size_t>(loop.limit.data() - source_.data());
-    edits.push_back({limit, limit + loop.limit.size(), "\x80m"});
-    edits.push_back({End(*loop.end), End(*loop.end), " end end "});
+    return Apply(source_, std::move(edits));
   }
 
   const std::string& file_;
@@ -428,6 +328,7 @@ class Instrumenter {
 Result<std::string> Instrument(const std::string& file, std::string_view source) {
   const auto tokens = Tokenise(file, source);
   if (!tokens) return tokens.error();
+  STEMEDB_RETURN_IF_ERROR(CheckTokens(file, *tokens));
   return Instrumenter(file, source, *tokens).Run();
 }
 

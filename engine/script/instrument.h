@@ -29,9 +29,10 @@ namespace stemedb::script {
 // The most that one step may pay for.
 inline constexpr unsigned kStepWeightMax = 8 * 512;
 
-// kInvalidArgument "script_invalid" with FILE:LINE, what and remedy, for what the lexer refuses, for `goto`
-// used as a plain name, and for a statement that costs more than kStepWeightMax. A text that isn't
-// Lua may be refused or rewritten to something that isn't Lua either.
+// kInvalidArgument "script_invalid" with FILE:LINE, what and remedy, for what the lexer refuses, for what
+// LuaJIT would take too long to compile (token_limits.h), for `goto` used as a plain name, and for a
+// statement that costs more than kStepWeightMax. A text that isn't Lua may be refused or rewritten to
+// something that isn't Lua either.
 Result<std::string> Instrument(const std::string& file, std::string_view source);
 
 }  // namespace stemedb::script

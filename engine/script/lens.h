@@ -118,9 +118,16 @@ struct Params {
 // kInvalidArgument "invalid_params" for an unknown name, a wrong type or a value out of range; says what is
 // allowed.
 Result<Params> CheckParams(const ScriptInfo& script, const std::map<std::string, ParamValue>& given);
+// The script's own.
+Params DefaultParams(const ScriptInfo& script);
 
 // Whether the lens is asked for notes on single claims.
 enum class Notes : uint8_t { kNone, kWanted };
+
+// How a verdict is looked at. What is read is checked either way. Keys that nobody reads make a call fail
+// when the reading is thorough, as those of specs and self-checks are, and by default only where a verdict,
+// or one of its layers, names no winner: looking costs as much as a short lens, and "winer" is no winner.
+enum class Reading : uint8_t { kDefault, kThorough };
 
 struct LensCall {
   std::span<const Candidate> candidates;
@@ -129,6 +136,7 @@ struct LensCall {
   int64_t now_ms = 0;              // the question's time: the only clock a lens has
   const Params* params = nullptr;  // from CheckParams; null: the script's defaults
   Notes notes = Notes::kNone;
+  Reading reading = Reading::kDefault;
 };
 
 // Whether a script can be stopped by its time. Without it a script runs as it is written: for benchmarks,

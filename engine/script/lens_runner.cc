@@ -136,12 +136,6 @@ Outcome TakeOutcome(State& state) {
   return outcome;
 }
 
-Params Defaults(const ScriptInfo& script) {
-  Params params;
-  for (const auto& spec : script.params) params.values.push_back(spec.default_value);
-  return params;
-}
-
 }  // namespace
 
 struct LensRunner::Impl {
@@ -164,7 +158,7 @@ LensRunner::LensRunner(std::shared_ptr<const ScriptSet> scripts, Options options
     : scripts_(std::move(scripts)), impl_(std::make_unique<Impl>()) {
   impl_->options = options;
   impl_->states.resize(scripts_->scripts().size());
-  for (const auto& script : scripts_->scripts()) impl_->defaults.push_back(Defaults(script));
+  for (const auto& script : scripts_->scripts()) impl_->defaults.push_back(DefaultParams(script));
 }
 
 LensRunner::~LensRunner() = default;
@@ -177,7 +171,7 @@ void LensRunner::Use(std::shared_ptr<const ScriptSet> scripts) {
   impl_->defaults.clear();
   for (size_t i = 0; i < states.size(); ++i) {
     const ScriptInfo& script = scripts->scripts()[i];
-    impl_->defaults.push_back(Defaults(script));
+    impl_->defaults.push_back(DefaultParams(script));
     const int old = scripts_->Find(script.name);
     if (old < 0) continue;
     const ScriptInfo& before = scripts_->scripts()[static_cast<size_t>(old)];
@@ -215,9 +209,10 @@ Result<Outcome> LensRunner::Resolve(int script, const LensCall& call) {
     state = std::move(opened).value();
   }
   FillFrame(state->frame(), call);
-  if (Status status = state->Run(info, params, call.notes); !status.ok()) {
+  if (Status status = state->Run(info, params, call.notes, call.reading); !status.ok()) {
     impl_->failure = state->failure();
     state.reset();
+    TrimScratch();
     return status;
   }
   Outcome outcome = TakeOutcome(*state);

@@ -11,12 +11,6 @@
 namespace stemedb::script {
 namespace {
 
-Params Defaults(const ScriptInfo& script) {
-  Params params;
-  for (const auto& spec : script.params) params.values.push_back(spec.default_value);
-  return params;
-}
-
 Status Failed(const Status& cause, Failure failure) {
   const Code code = failure == Failure::kTime ? Code::kDeadlineExceeded : Code::kInternal;
   return Status(code, "policy_failed", std::string(cause.message()));
@@ -62,7 +56,7 @@ void PolicyRunner::Use(std::shared_ptr<const ScriptSet> scripts) {
   if (scripts == scripts_) return;
   std::vector<Impl::One> policies;
   for (const ScriptInfo& script : scripts->scripts()) {
-    Impl::One& one = policies.emplace_back(Impl::One{nullptr, Defaults(script)});
+    Impl::One& one = policies.emplace_back(Impl::One{nullptr, DefaultParams(script)});
     const int old = scripts_ == nullptr ? -1 : scripts_->Find(script.name);
     if (old < 0) continue;
     const ScriptInfo& before = scripts_->scripts()[static_cast<size_t>(old)];
@@ -80,7 +74,8 @@ int PolicyRunner::FindHook(std::string_view hook) const {
 }
 
 Result<std::optional<RateVerdict>> PolicyRunner::Limit(int script, const PolicyRequest& request,
-                                                       int64_t now_ms, const Params* params) {
+                                                       int64_t now_ms, const Params* params,
+                                                       Reading reading) {
   STEMEDB_CHECK(script >= 0 && static_cast<size_t>(script) < impl_->policies.size());
   const ScriptInfo& info = scripts_->scripts()[static_cast<size_t>(script)];
   STEMEDB_CHECK(info.hook == "rate_limit");
@@ -99,7 +94,7 @@ Result<std::optional<RateVerdict>> PolicyRunner::Limit(int script, const PolicyR
   }
   PolicyFrame& frame = policy.state->policy_frame();
   FillFrame(frame, request, now_ms);
-  if (Status status = policy.state->Run(info, params); !status.ok()) {
+  if (Status status = policy.state->Run(info, params, Notes::kNone, reading); !status.ok()) {
     const Failure failure = policy.state->failure();
     policy.state.reset();
     return Failed(status, failure);
@@ -133,7 +128,7 @@ Status SelfCheckPolicy(PolicyRunner& runner, int script) {
       {"a request to a long path", {.route = route, .method = "DELETE", .peer = "192.0.2.1"}},
   };
   for (const Awkward& one : list) {
-    const auto verdict = runner.Limit(script, one.request, kSomeTimeMs);
+    const auto verdict = runner.Limit(script, one.request, kSomeTimeMs, nullptr, Reading::kThorough);
     if (!verdict) return verdict.error().Annotate(std::string("asked about ") + one.what);
   }
   return Status::Ok();

@@ -65,10 +65,12 @@ class PolicyRunner {
 
   // What the rate limit says; nothing means that the request is not limited. `params` come from CheckParams;
   // null: the script's defaults. "policy_failed" with file and line, kDeadlineExceeded when the script ran
-  // out of time, else kInternal, when it throws, runs out of memory, or returns what is no verdict; its state
-  // is then discarded and made anew at the next call.
+  // out of time, else kInternal, when it throws, runs out of memory, or returns what is no verdict (or, when
+  // the reading is thorough, has fields that nobody reads); its state is then discarded and made anew at the
+  // next call.
   Result<std::optional<RateVerdict>> Limit(int script, const PolicyRequest& request, int64_t now_ms,
-                                           const Params* params = nullptr);
+                                           const Params* params = nullptr,
+                                           Reading reading = Reading::kDefault);
 
  private:
   struct Impl;

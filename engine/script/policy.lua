@@ -3,7 +3,8 @@
 --
 --   judge = policy(address of the PolicyFrame, ffi, the policy's table, its ctx, the table behind ctx, read_only)
 --
--- judge() runs the policy over the request in the frame and leaves the checked verdict there.
+-- judge(is_thorough) runs the policy over the request in the frame and leaves the checked verdict there. When the reading
+-- is to be thorough it gives the verdict as its fourth result, as verdict.lua does.
 local address, ffi, policy, ctx, context, read_only = ...
 local error, type, tostring = error, type, tostring
 local ffi_string, ffi_copy, string_find = ffi.string, ffi.copy, string.find
@@ -75,7 +76,7 @@ local function check_bucket(bucket)
 end
 
 local limit = policy.limit
-return function()
+return function(is_thorough)
   context.now = frame.now_ms
   local said = limit(ctx, request)
   if said == nil then
@@ -97,4 +98,5 @@ return function()
   frame.bucket_size = #bucket
   ffi_copy(frame.bucket, bucket, #bucket)
   frame.limited = 1
+  if is_thorough then return nil, nil, nil, said end
 end

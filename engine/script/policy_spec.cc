@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "script/policy_spec.h"
 
-#include <cmath>
 #include <lua.hpp>
 
+#include "base/time.h"
 #include "script/details.h"
 #include "script/spec_difference.h"
 
 namespace stemedb::script {
 namespace {
+
+constexpr double kCountMax = 1e12;
 
 std::string ReadRequest(lua_State* lua, GivenRequest& given) {
   const Fields fields = {
@@ -16,17 +18,13 @@ std::string ReadRequest(lua_State* lua, GivenRequest& given) {
       {"method", Text([&](std::string v) { given.method = std::move(v); })},
       {"agent", Text([&](std::string v) { given.agent = std::move(v); })},
       {"peer", Text([&](std::string v) { given.peer = std::move(v); })},
-      {"body_bytes", Number([&](double v) { given.body_bytes = v; })},
-      {"items", Number([&](double v) { given.items = v; })},
-      {"now", Number([&](double v) { given.now_ms = v; })},
+      {"body_bytes", Whole(0, kCountMax, [&](double v) { given.body_bytes = v; })},
+      {"items", Whole(0, kCountMax, [&](double v) { given.items = v; })},
+      {"now", Whole(kTimeMin, kTimeMax, [&](double v) { given.now_ms = v; })},
       {"loopback", Flag([&](bool v) { given.loopback = v; })},
       {"signed", Flag([&](bool v) { given.is_signed = v; })},
   };
-  if (std::string error = ReadFields(lua, fields); !error.empty()) return error;
-  const auto is_count = [](double v) { return v >= 0 && v <= 1e12 && v == std::floor(v); };
-  if (!is_count(given.body_bytes) || !is_count(given.items))
-    return "body_bytes and items must be whole and not negative";
-  return std::abs(given.now_ms) <= 1e15 ? "" : "now must be milliseconds since 1970";
+  return ReadFields(lua, fields);
 }
 
 // `one` outlives them.
@@ -88,7 +86,8 @@ std::string RunPolicyCase(PolicyRunner& runner, int script, const Params& params
   request.items = static_cast<uint64_t>(one.given.items);
   request.loopback = one.given.loopback;
   request.is_signed = one.given.is_signed;
-  const auto verdict = runner.Limit(script, request, static_cast<int64_t>(one.given.now_ms), &params);
+  const auto verdict =
+      runner.Limit(script, request, static_cast<int64_t>(one.given.now_ms), &params, Reading::kThorough);
   return verdict ? Compare(one, *verdict) : Unexpected(one, verdict.error());
 }
 

@@ -15,7 +15,7 @@
 #include "script/instrument.h"
 #include "script/lua_stack.h"
 #include "script/matcher.h"
-#include "script/prelude_text.h"
+#include "script/prelude.h"
 #include "script/reference.h"
 #include "script/utf8.h"
 
@@ -30,10 +30,6 @@ constexpr std::string_view kLuaOutOfMemory = "not enough memory";
 
 Status InputFailed(std::string_view message) {
   return Status(Code::kInvalidArgument, "input_failed", CleanUtf8(message, kMessageBytesMax));
-}
-
-void Load(lua_State* lua, std::string_view source, const char* name) {
-  if (luaL_loadbufferx(lua, source.data(), source.size(), name, "t") != 0) lua_error(lua);
 }
 
 std::string_view View(lua_State* lua, int index) {
@@ -151,7 +147,7 @@ int Prompt::Impl::Compile(lua_State* lua) {
     lua_pushlstring(lua, self->text.data(), self->text.size());
     return 2;
   }
-  Load(lua, self->text, "=input");
+  LoadChunk(lua, self->text, "=input");
   return 1;
 }
 
@@ -192,13 +188,10 @@ int Prompt::Impl::Build(lua_State* lua) {
   auto* self = static_cast<Impl*>(lua_touserdata(lua, 1));
   luaL_openlibs(lua);
   if (!self->stack.Learn(lua)) return luaL_error(lua, "%s", LuaStack::kUnknown);
-  Load(lua, kPromptLua, "=prompt");
+  LoadChunk(lua, kPromptLua, "=prompt");
   lua_call(lua, 0, 1);
   const int build = lua_gettop(lua);
-  Load(lua, PreludeText(), "=prelude");
-  lua_pushlightuserdata(lua, &self->frame);
-  Load(lua, kStemeLua, "=steme");
-  lua_call(lua, 2, 7);  // adopt, run, param_values, ffi, safe, fields, link
+  RunPrelude(lua, &self->frame, nullptr, 7);  // adopt, run, param_values, ffi, safe, fields, link
   lua_pushvalue(lua, -4);
   lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.ffi");  // see the end of prelude.lua
   const int safe = lua_gettop(lua) - 2;
@@ -213,9 +206,9 @@ int Prompt::Impl::Build(lua_State* lua) {
   lua_pushcclosure(lua, &Impl::Refuel, 1);
   lua_pushvalue(lua, safe + 2);
   lua_createtable(lua, 0, 2);
-  Load(lua, self->options.library, "=library");
+  LoadChunk(lua, self->options.library, "=library");
   lua_setfield(lua, -2, "library");
-  Load(lua, kApiLua, "=api");
+  LoadChunk(lua, kApiLua, "=api");
   lua_setfield(lua, -2, "api");
   lua_call(lua, 7, 3);
   lua_setfield(lua, LUA_REGISTRYINDEX, "stemedb.names");

@@ -9,8 +9,8 @@
 
 namespace stemedb::script {
 
-// Asks the lens with its default parameters, everything twice. kInternal "lens_failed" with the kind of
-// claims, file and line.
+// Asks the lens with its default parameters, everything twice, the second time with notes. kInternal
+// "lens_failed" with the kind of claims, file and line.
 Status SelfCheck(LensRunner& runner, int script);
 
 }  // namespace stemedb::script

@@ -8,8 +8,13 @@
 #include <lua.hpp>
 #include <utility>
 
+#include "base/bytes.h"
+#include "base/time.h"
+#include "script/call_frame.h"
+#include "script/details.h"
 #include "script/spec_fields.h"
 #include "script/spec_size.h"
+#include "script/utf8.h"
 #include "script/weights.h"
 
 namespace stemedb::script {
@@ -17,8 +22,25 @@ namespace {
 
 constexpr int kClaimsMax = kSpecClaimsMax;
 
+// What a claim of a question can have: confidence times a class multiplier, which a question may set to 1,000
+// (api room); a source's id of so many bytes (model room); a moment that can be written.
+constexpr double kWeightMax = 1000;
+constexpr size_t kSourceBytesMax = 512;
+constexpr double kAgeMin = static_cast<double>(kSpecNow - kTimeMax) / 1000;
+constexpr double kAgeMax = static_cast<double>(kSpecNow - kTimeMin) / 1000;
+
 void Name(std::array<uint8_t, 32>& id, std::string_view text) {
   std::memcpy(id.data(), text.data(), std::min(text.size(), id.size()));
+}
+
+// Of the claim's value: what ClaimParser (model room) takes.
+std::string ValueFault(const ParamValue& value) {
+  const auto* text = std::get_if<std::string>(&value);
+  if (text == nullptr) return "";
+  if (text->size() > kTextMax)
+    return "value must be a text of at most " + std::to_string(kTextMax) + " bytes, got " +
+           std::to_string(text->size());
+  return CleanUtf8(*text, SIZE_MAX) == *text ? "" : "value must be UTF-8, as a claim's texts are";
 }
 
 std::string ReadGiven(lua_State* lua, std::vector<GivenClaim>& given) {
@@ -28,17 +50,22 @@ std::string ReadGiven(lua_State* lua, std::vector<GivenClaim>& given) {
   std::string id;
   const Fields fields = {
       {"value", Scalar([&](ParamValue v) { claim.value = std::move(v), has_value = true; })},
-      {"confidence", Number([&](double v) { claim.confidence = v; })},
-      {"effective_confidence", Number([&](double v) { effective = v; })},
-      {"weight", Number([&](double v) { weight = v; })},
-      {"tier", Whole(0, 5, [&](int v) { claim.tier = v; })},
-      {"age_s", Number([&](double v) { claim.age_s = v; })},
-      {"agent", Text([&](std::string v) { claim.agent = std::move(v); })},
-      {"source", Text([&](std::string v) { claim.source = std::move(v); })},
-      {"id", Text([&](std::string v) { id = std::move(v); })},
+      {"confidence", NumberWithin(0, 1, [&](double v) { claim.confidence = v; })},
+      {"effective_confidence", NumberWithin(0, 1, [&](double v) { effective = v; })},
+      {"weight", NumberWithin(0, kWeightMax, [&](double v) { weight = v; })},
+      {"tier", Whole(0, 5, [&](double v) { claim.tier = static_cast<int>(v); })},
+      {"age_s", NumberWithin(kAgeMin, kAgeMax, [&](double v) { claim.age_s = v; })},
+      {"agent", ClaimText(1, sizeof(Hash256), [&](std::string v) { claim.agent = std::move(v); })},
+      {"source", ClaimText(1, kSourceBytesMax, [&](std::string v) { claim.source = std::move(v); })},
+      {"id", ClaimText(1, sizeof(Hash256), [&](std::string v) { id = std::move(v); })},
   };
   if (std::string error = ReadFields(lua, fields); !error.empty()) return error;
   if (!has_value) return "value is missing";
+  if (std::string fault = ValueFault(claim.value); !fault.empty()) return fault;
+  if (effective && *effective > claim.confidence) {
+    return "effective_confidence must be a number from 0 to the confidence, " + NumberText(claim.confidence) +
+           ", got " + NumberText(*effective);
+  }
   claim.effective_confidence = effective.value_or(claim.confidence);
   claim.weight =
       weight.value_or(claim.effective_confidence * kClassMultipliers[static_cast<size_t>(claim.tier)]);
@@ -51,13 +78,26 @@ std::string ReadGiven(lua_State* lua, std::vector<GivenClaim>& given) {
   return "";
 }
 
+// No two claims have one id.
+std::string TwiceGiven(const std::vector<GivenClaim>& given) {
+  std::map<std::array<uint8_t, 32>, size_t> numbers;
+  for (size_t i = 0; i < given.size(); ++i) {
+    const auto [first, is_new] = numbers.emplace(given[i].id, i + 1);
+    if (is_new) continue;
+    return "given[" + std::to_string(i + 1) + "].id must be another than that of given[" +
+           std::to_string(first->second) + "]: no two claims have one id";
+  }
+  return "";
+}
+
 FieldReader Winner(ExpectedJudgement& expected) {
   return [&expected](lua_State* lua) -> std::string {
     if (lua_type(lua, -1) == LUA_TBOOLEAN && lua_toboolean(lua, -1) == 0) {
       expected.winner = 0;
       return "";
     }
-    const std::string error = Whole(1, kClaimsMax, [&](int v) { expected.winner = v; })(lua);
+    const std::string error =
+        Whole(1, kClaimsMax, [&](double v) { expected.winner = static_cast<int>(v); })(lua);
     return error.empty() ? error : "must be the number of a given claim, or false for none";
   };
 }
@@ -87,7 +127,8 @@ Fields JudgementFields(ExpectedJudgement& expected) {
       {"confidence", Number([&](double v) { expected.confidence = v; })},
       {"conflict_score", Number([&](double v) { expected.conflict_score = v; })},
       {"status", Text([&](std::string v) { expected.status = std::move(v); })},
-      {"candidates_count", Whole(0, kClaimsMax, [&](int v) { expected.candidates_count = v; })},
+      {"candidates_count",
+       Whole(0, kClaimsMax, [&](double v) { expected.candidates_count = static_cast<int>(v); })},
       {"shares", Shares(expected)},
   };
 }
@@ -95,7 +136,7 @@ Fields JudgementFields(ExpectedJudgement& expected) {
 std::string ReadLayer(lua_State* lua, SpecCase& spec) {
   ExpectedJudgement expected;
   Fields fields = JudgementFields(expected);
-  fields["tier"] = Whole(0, 5, [&](int v) { expected.tier = v; });
+  fields["tier"] = Whole(0, 5, [&](double v) { expected.tier = static_cast<int>(v); });
   std::string error = ReadFields(lua, fields);
   if (error.empty() && expected.tier < 0) error = "tier is missing";
   spec.layers->push_back(std::move(expected));
@@ -144,6 +185,7 @@ void Read(lua_State* lua, size_t number, SpecCase& spec) {
             {"expect", [&](lua_State* state) { return ReadExpectation(state, expected); }}},
            {{"given", "a list of claims"}, {"expect", "a table with one or more of " + Names(expected)}},
            spec);
+  if (spec.error.empty()) spec.error = TwiceGiven(spec.given);
   // Of a claim that isn't there no lens has a note.
   const size_t noted = spec.notes.empty() ? 0 : static_cast<size_t>(spec.notes.rbegin()->first);
   if (spec.error.empty() && noted > spec.given.size()) {

@@ -17,6 +17,10 @@ namespace {
 // What is wrong with a number that is to be compared: nothing is equal to NaN, and claims have no infinity.
 std::string NotFinite(double number) { return "must be a finite number, got " + NumberText(number); }
 
+std::string Range(const char* what, double min, double max) {
+  return std::string("must be ") + what + " from " + NumberText(min) + " to " + NumberText(max);
+}
+
 // The key below the value on top of the stack, as it stands in a place: "name", "[2]".
 std::string KeyText(lua_State* lua) {
   const int type = lua_type(lua, -2);
@@ -68,6 +72,20 @@ FieldReader Text(std::function<void(std::string)> set) {
   };
 }
 
+FieldReader ClaimText(size_t bytes_min, size_t bytes_max, std::function<void(std::string)> set) {
+  return [bytes_min, bytes_max, set = std::move(set)](lua_State* lua) -> std::string {
+    const bool is_text = lua_type(lua, -1) == LUA_TSTRING;
+    const std::string_view text = is_text ? TopText(lua) : std::string_view();
+    if (!is_text || text.size() < bytes_min || text.size() > bytes_max) {
+      return "must be a text of " + std::to_string(bytes_min) + " to " + std::to_string(bytes_max) +
+             " bytes" + (is_text ? ", got " + std::to_string(text.size()) : "");
+    }
+    if (CleanUtf8(text, SIZE_MAX) != text) return "must be UTF-8, as a claim's texts are";
+    set(std::string(text));
+    return "";
+  };
+}
+
 FieldReader Part(std::function<void(std::string)> set) {
   return [set = std::move(set)](lua_State* lua) -> std::string {
     if (lua_type(lua, -1) != LUA_TSTRING || TopText(lua).empty())
@@ -87,16 +105,26 @@ FieldReader Number(std::function<void(double)> set) {
   };
 }
 
-FieldReader Whole(int min, int max, std::function<void(int)> set) {
+FieldReader NumberWithin(double min, double max, std::function<void(double)> set) {
+  return [min, max, set = std::move(set)](lua_State* lua) -> std::string {
+    if (lua_type(lua, -1) != LUA_TNUMBER) return Range("a number", min, max);
+    const double number = lua_tonumber(lua, -1);
+    if (!std::isfinite(number)) return NotFinite(number);
+    if (number < min || number > max) return Range("a number", min, max) + ", got " + NumberText(number);
+    set(number);
+    return "";
+  };
+}
+
+FieldReader Whole(double min, double max, std::function<void(double)> set) {
   return [min, max, set = std::move(set)](lua_State* lua) -> std::string {
     const bool is_number = lua_type(lua, -1) == LUA_TNUMBER;
     const double number = is_number ? lua_tonumber(lua, -1) : min;
     if (is_number && number >= min && number <= max && number == std::floor(number)) {
-      set(static_cast<int>(number));
+      set(number);
       return "";
     }
-    return "must be a whole number from " + std::to_string(min) + " to " + std::to_string(max) +
-           (is_number ? ", got " + NumberText(number) : "");
+    return Range("a whole number", min, max) + (is_number ? ", got " + NumberText(number) : "");
   };
 }
 

@@ -30,11 +30,15 @@ struct CaseBase {
 std::string_view TopText(lua_State* lua, int index = -1);
 
 FieldReader Text(std::function<void(std::string)> set);
+// UTF-8 of so many bytes, as a claim's.
+FieldReader ClaimText(size_t bytes_min, size_t bytes_max, std::function<void(std::string)> set);
 // Of a text that is looked for in another: the empty one would be found in all.
 FieldReader Part(std::function<void(std::string)> set);
 FieldReader Number(std::function<void(double)> set);
 // From `min` to `max`.
-FieldReader Whole(int min, int max, std::function<void(int)> set);
+FieldReader NumberWithin(double min, double max, std::function<void(double)> set);
+// The same, up to 2^53.
+FieldReader Whole(double min, double max, std::function<void(double)> set);
 FieldReader Flag(std::function<void(bool)> set);
 // A text, a number or a boolean.
 FieldReader Scalar(std::function<void(ParamValue)> set);

@@ -12,10 +12,10 @@
 #include <utility>
 
 #include "script/details.h"
-#include "script/embedded.h"
 #include "script/instrument.h"
-#include "script/prelude_text.h"
+#include "script/prelude.h"
 #include "script/utf8.h"
+#include "script/verdict_keys.h"
 #include "script/weights.h"
 
 namespace stemedb::script {
@@ -45,20 +45,6 @@ std::string Megabytes(size_t bytes) {
   return bytes >= (1u << 20) ? std::to_string(bytes >> 20) + " MiB" : std::to_string(bytes >> 10) + " KiB";
 }
 
-void LoadTrusted(lua_State* lua, std::string_view source, const char* name) {
-  if (luaL_loadbufferx(lua, source.data(), source.size(), name, "t") != 0) lua_error(lua);
-}
-
-// "prelude:12: text" without the place, which is of no use to who wrote the script.
-std::string_view WithoutOurPlace(std::string_view text) {
-  for (const std::string_view ours : {"prelude:", "steme:", "policy:"}) {
-    if (!text.starts_with(ours)) continue;
-    const size_t end = text.find(": ", ours.size());
-    if (end != std::string_view::npos) return text.substr(end + 2);
-  }
-  return text;
-}
-
 }  // namespace
 
 // Lua's allocator, with a ceiling. Shrinking and freeing always work.
@@ -81,7 +67,9 @@ void* State::Allocate(void* memory, void* block, size_t old_size, size_t new_siz
 
 // Texts have a length limit, for how long an operator may take. The allocator isn't told what a block is for,
 // but a fresh block is either a text or a part of a table, whose sizes are 24 × 2^k (hash), 8 × (2^k + 1)
-// (array) or 8 × 2^k (the table of all texts).
+// (array) or 8 × 2^k (the table of all texts). Lists that are made at once have other sizes: what gives
+// thousands of results (prelude.lua, making_results), and a file with thousands of constants, raise the limit
+// for texts, and so shrink the script's rations, beforehand.
 bool State::Refuses(Memory& account, const void* block, size_t old_size, size_t new_size) {
   if (account.used + (new_size - old_size) > account.max) {
     account.refused = true;
@@ -149,7 +137,8 @@ Result<std::unique_ptr<State>> State::Open(const std::string& file, std::string_
   frame.find = &Find;
   frame.decay = &Decay;
   frame.match = &State::Match;
-  if (std::count(source.begin(), source.end(), ',') > kConstantsLight) frame.text_bytes = kTextMax;
+  const auto separates = [](char c) { return c == ',' || c == ';'; };
+  if (std::count_if(source.begin(), source.end(), separates) > kConstantsLight) frame.text_bytes = kTextMax;
   state->memory_.frame = &frame;
   state->lua_ = lua_newstate(&State::Allocate, &state->memory_);
   if (state->lua_ == nullptr) {
@@ -182,12 +171,7 @@ int State::OpenProtected(lua_State* lua) {
   auto* state = static_cast<State*>(lua_touserdata(lua, 1));
   luaL_openlibs(lua);
   if (!state->memory_.stack.Learn(lua)) return luaL_error(lua, "%s", LuaStack::kUnknown);
-  LoadTrusted(lua, PreludeText(), "=prelude");
-  lua_pushlightuserdata(lua, &state->frame_);
-  LoadTrusted(lua, kStemeLua, "=steme");
-  lua_pushlightuserdata(lua, &state->policy_frame_);
-  LoadTrusted(lua, kPolicyLua, "=policy");
-  lua_call(lua, 4, 4);  // adopt, run, param_values, ffi
+  RunPrelude(lua, &state->frame_, &state->policy_frame_, 4);  // adopt, run, param_values, ffi
   lua_rawseti(lua, LUA_REGISTRYINDEX, kRegistry + kAnchor);
   const int adopt = lua_gettop(lua) - 2;
   state->memory_.max = state->options_.memory_bytes_max;
@@ -210,10 +194,10 @@ int State::OpenProtected(lua_State* lua) {
   const int64_t start_ns = ThreadCpuNs();
   // As it is written first: LuaJIT's complaints are to be about the author's text.
   const char* name = state->chunk_name_.c_str();
-  LoadTrusted(lua, state->source_, name);
+  LoadChunk(lua, state->source_, name);
   lua_pop(lua, 1);
   lua_pushvalue(lua, adopt);
-  LoadTrusted(lua, state->text_, name);
+  LoadChunk(lua, state->text_, name);
   state->memory_.running = true;
   if (lua_pcall(lua, 1, 1, describe) != 0) lua_error(lua);
   state->memory_.running = false;
@@ -318,17 +302,21 @@ int State::RunProtected(lua_State* lua) {
   state->SetParams(1);
   lua_pushvalue(lua, lua_upvalueindex(2));
   lua_pushboolean(lua, state->notes_wanted_ == Notes::kWanted ? 1 : 0);
-  lua_call(lua, 1, 3);
+  lua_pushboolean(lua, state->reading_ == Reading::kThorough ? 1 : 0);
+  lua_call(lua, 2, 4);  // explain, details, notes, the verdict when its keys are to be looked at
+  static_assert(kDetailsStack >= kVerdictKeysStack);
   luaL_checkstack(lua, kDetailsStack, "details");
-  state->TakeAnswer(lua_gettop(lua) - 2, lua_gettop(lua) - 1);
-  if (state->notes_wanted_ == Notes::kWanted) state->TakeNotes(lua_gettop(lua));
+  const int said = lua_gettop(lua);
+  state->TakeAnswer(said - 3, said - 2);
+  if (state->notes_wanted_ == Notes::kWanted) state->TakeNotes(said - 1);
+  if (lua_type(lua, said) == LUA_TTABLE) state->CheckKeys(said);
   return 0;
 }
 
 void State::TakeAnswer(int explain, int details) {
   explain_.clear();
   details_json_.clear();
-  details_error_.clear();
+  answer_error_.clear();
   notes_.clear();
   if (lua_type(lua_, explain) == LUA_TSTRING) {
     size_t size = 0;
@@ -336,7 +324,7 @@ void State::TakeAnswer(int explain, int details) {
     AppendCleanUtf8(explain_, {text, size}, kExplainBytesMax);
   }
   if (lua_type(lua_, details) == LUA_TTABLE) {
-    details_error_ = AppendDetails(lua_, details, kDetailsBytesMax, memory_.budget, details_json_);
+    answer_error_ = AppendDetails(lua_, details, kDetailsBytesMax, memory_.budget, details_json_);
   }
 }
 
@@ -351,15 +339,24 @@ void State::TakeNotes(int notes) {
       size_t size = 0;
       const char* text = lua_tolstring(lua_, -1, &size);
       notes_.push_back({i, CleanUtf8({text, size}, kNoteBytesMax)});
-    } else if (type != LUA_TNIL && details_error_.empty()) {
-      details_error_ = "a note on claim " + std::to_string(i + 1) + " that is not a string";
+    } else if (type != LUA_TNIL && answer_error_.empty()) {
+      answer_error_ = "a note on claim " + std::to_string(i + 1) + " that is not a string";
     }
     lua_pop(lua_, 1);
   }
 }
 
-Status State::Run(const ScriptInfo& script, const Params* params, Notes notes) {
+void State::CheckKeys(int said) {
+  if (!answer_error_.empty()) return;
+  answer_error_ =
+      script_->kind == "policy"
+          ? StrayKeyOfRateVerdict(lua_, said, memory_.budget)
+          : StrayKeyOfVerdict(lua_, said, {frame_.values_count, frame_.rows_count}, reading_, memory_.budget);
+}
+
+Status State::Run(const ScriptInfo& script, const Params* params, Notes notes, Reading reading) {
   notes_wanted_ = notes;
+  reading_ = reading;
   script_ = &script;
   params_ = params;
   failure_ = Failure::kNone;
@@ -372,9 +369,10 @@ Status State::Run(const ScriptInfo& script, const Params* params, Notes notes) {
   const int code = lua_pcall(lua_, 0, 0, kDescribe);
   memory_.running = false;
   if (code != 0 || memory_.budget.stopped()) return Status(Code::kInternal, "lens_failed", TakeError(code));
-  if (details_error_.empty()) return Status::Ok();
+  if (answer_error_.empty()) return Status::Ok();
   failure_ = Failure::kError;
-  return Status(Code::kInternal, "lens_failed", file_ + ": resolve returned " + details_error_);
+  const char* const returned = script.kind == "policy" ? ": limit returned " : ": resolve returned ";
+  return Status(Code::kInternal, "lens_failed", file_ + returned + answer_error_);
 }
 
 }  // namespace stemedb::script

@@ -46,7 +46,7 @@ class State {
   // Calls resolve, or a policy's function, which leaves its verdict in policy_frame(). Afterwards
   // frame().slots, explain() and details_json() hold what it said.
   // kInternal "lens_failed" with file and line; failure() then says of what kind.
-  Status Run(const ScriptInfo& script, const Params* params, Notes notes = Notes::kNone);
+  Status Run(const ScriptInfo& script, const Params* params, Notes notes, Reading reading);
   Failure failure() const { return failure_; }
   // The processor time that the script's own text took to compile and run in Open.
   int64_t load_ns() const { return load_ns_; }
@@ -86,6 +86,7 @@ class State {
   void SetParams(int table);
   void TakeAnswer(int explain, int details);
   void TakeNotes(int notes);
+  void CheckKeys(int said);
   std::string TakeError(int code);
   std::string StoppedError() const;
   static bool Refuses(Memory& account, const void* block, size_t old_size, size_t new_size);
@@ -108,8 +109,9 @@ class State {
   std::vector<ParamValue> params_set_;  // what the script's params table holds
   std::string explain_;
   std::string details_json_;
-  std::string details_error_;  // or what is wrong with the notes
+  std::string answer_error_;  // what is wrong with details, notes or keys
   Notes notes_wanted_ = Notes::kNone;
+  Reading reading_ = Reading::kDefault;
   std::vector<Note> notes_;
 };
 

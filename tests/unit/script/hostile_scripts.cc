@@ -2,7 +2,43 @@
 // By kind of attack. Loops that do nothing, so that the trace compiler makes of them what it can.
 #include "hostile_scripts.h"
 
+#include <deque>
+#include <string>
+
 namespace stemedb::script::testing {
+namespace {
+
+// The piece so many times, between two others; kept for ever.
+const char* Repeated(const std::string& before, const std::string& piece, int times,
+                     const std::string& after) {
+  static std::deque<std::string> kept;
+  std::string& text = kept.emplace_back(before);
+  for (int i = 0; i < times; ++i) text += piece;
+  text += after;
+  return text.c_str();
+}
+
+// Functions one inside the other, each with as many local variables as it may have, and in the innermost one
+// names that are compared with all of them.
+const char* NamesAmongLocals() {
+  constexpr int kFunctions = 40;
+  std::string open, close;
+  for (int i = 0; i < kFunctions; ++i) {
+    open += "local function f() local a";
+    for (int k = 1; k < 190; ++k) open += ",a";
+    open += " ";
+    close += "end ";
+  }
+  return Repeated(open, "b=b ", 40000, close);
+}
+
+const char* ManyLabels() {
+  std::string labels;
+  for (int i = 0; i < 20000; ++i) labels += "::l" + std::to_string(i) + ":: ";
+  return Repeated(labels, "", 0, "");
+}
+
+}  // namespace
 
 const std::vector<HostileScript>& HostileScripts() {
   static const std::vector<HostileScript> scripts = {
@@ -187,6 +223,19 @@ const std::vector<HostileScript>& HostileScripts() {
        "d[i] = t end return { details = { d = d } }"},
       {"unpack of everything", End::kCapped, "return unpack({}, 1, 1e8)"},
       {"unpack backwards", End::kHarmless, "return unpack({}, 2^31, -2^31)"},
+      // What LuaJIT's parser would take long for: 256 KiB at most.
+      {"breaks by the thousand", End::kRefused, "return {}",
+       Repeated("repeat ", "do break end ", 18000, "until true ")},
+      {"gotos by the thousand", End::kRefused, "return {}", Repeated("", "do goto a end ", 17000, "::a:: ")},
+      {"labels by the thousand", End::kRefused, "return {}", ManyLabels()},
+      {"a chain of and", End::kRefused, "return {}", Repeated("local x = x", " and x", 40000, " ")},
+      {"a chain of or", End::kRefused, "return {}", Repeated("local x = x", " or x", 45000, " ")},
+      {"a chain of elseif", End::kRefused, "return {}",
+       Repeated("if x then ", "elseif x then ", 17000, "end ")},
+      {"blocks one inside the other", End::kRefused, "return {}", Repeated("", "do ", 60000, "")},
+      {"breaks out of blocks one inside the other", End::kRefused, "return {}",
+       Repeated(Repeated("", "do ", 30000, ""), "break;", 25000, "")},
+      {"names among local variables", End::kRefused, "return {}", NamesAmongLocals()},
       // Ways out.
       {"bytecode", End::kRefused, "", "\x1bLJ\x02"},
       {"a hidden name", End::kRefused,

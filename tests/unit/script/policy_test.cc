@@ -169,6 +169,19 @@ TEST(PolicySelfCheck, FindsAPolicyThatCantDoWithoutAnAgent) {
               HasSubstr("asked about a request of which nothing is known: rate_limit.lua:1: "));
   EXPECT_THAT(check("return { bucket = 'b', cost = 10 / request.items, limit = 1, window_s = 1 }"),
               HasSubstr("a batch without claims: rate_limit.lua: limit returned a cost"));
+  EXPECT_THAT(check("return { bucket = 'b', cost = 1, limit = 1, window_s = 1, peer_limt = 5 }"),
+              HasSubstr("rate_limit.lua: limit returned an unknown field 'peer_limt': did you mean "
+                        "'peer_limit'?"));
+}
+
+TEST_F(PolicyTest, LooksAtEveryKeyOnlyWhenTheReadingIsThorough) {
+  PolicyRunner runner(
+      SetOf(Policy("return { bucket = 'b', cost = 1, limit = 1, window_s = 1, per_limit = 5 }")), {});
+  EXPECT_EQ(Ask(runner), "b 1 1 1 10");
+  const auto said = runner.Limit(0, request_, kNow, nullptr, Reading::kThorough);
+  ASSERT_FALSE(said);
+  EXPECT_EQ(said.error().message(),
+            "rate_limit.lua: limit returned an unknown field 'per_limit': did you mean 'peer_limit'?");
 }
 
 TEST(PolicyDescription, SaysWhatIsWrong) {
@@ -184,6 +197,8 @@ TEST(PolicyDescription, SaysWhatIsWrong) {
   EXPECT_THAT(refusal("limit = function", "limits = function"),
               HasSubstr("limit must be a function (ctx, request)"));
   EXPECT_THAT(refusal("kind = 'policy'", "kind = 'police'"), HasSubstr("this server knows: lens, policy"));
+  EXPECT_EQ(refusal("api = 1,", "api = 1, parms = {},"),
+            "rate_limit.lua: parms is no field of a policy: did you mean 'params'?");
 }
 
 // The shipped policies without a lens.
@@ -250,6 +265,14 @@ TEST(PolicySpec, FailsWhatIsWrong) {
             wrong + "expect.fails must stand alone: where there is an error there is nothing else");
   EXPECT_THAT(failure("request = { rout = 'x' }, expect = false"),
               HasSubstr(wrong + "request.rout is no known field: there are agent, body_bytes, items, "));
+  EXPECT_EQ(failure("request = { body_bytes = -1 }, expect = false"),
+            wrong + "request.body_bytes must be a whole number from 0 to 1000000000000, got -1");
+  EXPECT_EQ(failure("request = { items = 1.5 }, expect = false"),
+            wrong + "request.items must be a whole number from 0 to 1000000000000, got 1.5");
+  EXPECT_EQ(failure("request = { now = 1e18 }, expect = false"),
+            wrong +
+                "request.now must be a whole number from -62167219200000 to 253402300799999, got "
+                "1000000000000000000");
   EXPECT_EQ(failure("request = {}"),
             wrong + "expect is missing: false for not limited, or a table with one or more of " + known);
   EXPECT_THAT(failure("params = { limit = 0 }, expect = { cost = 6 }"),

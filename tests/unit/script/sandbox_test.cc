@@ -312,6 +312,21 @@ TEST(Sandbox, ChecksWhatAScriptReturns) {
       {"return { layers = { {}, {}, {}, {}, {}, {}, {} } }", "more than 6 layers"},
       {"return { explain = 5 }", "an explain that is not a string"},
       {"return { details = 5 }", "details that are not a table"},
+      {"return { winer = 1 }",
+       "probe.lua: resolve returned an unknown field 'winer': did you mean 'winner'?"},
+      {"return { weights = { 1, 1 }, explane = 'x' }", "an unknown field 'explane': did you mean 'explain'?"},
+      {"return { zeta = 1, alpha = 2 }",
+       "an unknown field 'alpha': there are confidence, conflict_score, details, explain, layers, notes, "
+       "status, weights, winner"},
+      {"return { 1 }", "the key [1]: there are confidence, "},
+      {"return { [true] = 1 }", "the key [a boolean]: there are confidence, "},
+      {"return { ['x\\255'] = 1 }", "an unknown field 'x\xEF\xBF\xBD'"},
+      {"return { layers = { { tier = 5, winer = 1 } } }",
+       "layer 1 with an unknown field 'winer': did you mean 'winner'?"},
+      {"return { winner = 1, layers = { { tier = 1, notes = {} }, { tier = 5, winner = 1 } } }",
+       "layer 1 with an unknown field 'notes': there are confidence, conflict_score, status, tier, weights, "
+       "winner"},
+      {"return { layers = { x = {} } }", "layers with the key 'x': they are a list, 1, 2, … without a gap"},
       {"return { details = { 0/0 } }",
        "details with the key [1]: keys are strings here, so a list needs a name: { list = { … } }"},
       {"return { details = { [true] = 1 } }", "details with the key [a boolean]: keys are strings here"},
@@ -335,6 +350,73 @@ TEST(Sandbox, ChecksWhatAScriptReturns) {
   for (const auto& [body, message] : cases) {
     EXPECT_THAT(Failure(body), HasSubstr(message)) << body;
     EXPECT_THAT(Failure(body), HasSubstr("probe.lua")) << body;
+  }
+}
+
+// Looking at every key costs as much as a short lens, so where a winner is named it is done only when asked.
+TEST(Sandbox, AThoroughReadingFindsEveryKeyThatNobodyReads) {
+  const auto said = [](const std::string& body, Reading reading) {
+    const auto set = ScriptSet::Build({Lens(body)}, 1);
+    EXPECT_TRUE(set) << set.error().message();
+    LensCall call = TwoClaims().Call();
+    call.reading = reading;
+    const auto outcome = LensRunner(*set, {}).Resolve(0, call);
+    return outcome ? "answered" : std::string(outcome.error().message());
+  };
+  const std::pair<const char*, const char*> cases[] = {
+      {"return { winner = 1, confidense = 0.5 }",
+       "an unknown field 'confidense': did you mean 'confidence'?"},
+      {"return { winner = 1, weights = { a = 1, b = 2 } }",
+       "weights with the key 'a': they go by value_index, 1 to 2"},
+      {"return { winner = 1, weights = { [0] = 1 } }", "weights with the key [0]: "},
+      {"return { winner = 1, weights = { [1.5] = 1 } }", "weights with the key [1.5]: "},
+      {"return { winner = 1, notes = { [3] = 'x' } }",
+       "notes with the key [3]: they go by the number of a candidate, 1 to 2"},
+      {"return { winner = 1, layers = { { tier = 5, winner = 1, weights = { x = 1 } } } }",
+       "layer 1 with weights with the key 'x': "},
+      {"return { winner = 1, layers = { { tier = 5, winner = 1, explain = 'x' } } }",
+       "layer 1 with an unknown field 'explain': "},
+  };
+  for (const auto& [body, message] : cases) {
+    EXPECT_EQ(said(body, Reading::kDefault), "answered") << body;
+    EXPECT_THAT(said(body, Reading::kThorough),
+                HasSubstr("probe.lua: resolve returned " + std::string(message)))
+        << body;
+  }
+  EXPECT_EQ(said("return { winner = 1, confidence = 1, conflict_score = 0, status = 'agreed', explain = 'x', "
+                 "weights = { [2] = 1 }, notes = { [2] = 'n' }, details = { any = { thing = 1 } }, "
+                 "layers = { { tier = 5, winner = 1, confidence = 1, conflict_score = 0, status = 'agreed', "
+                 "weights = {} } } }",
+                 Reading::kThorough),
+            "answered");
+  EXPECT_EQ(said("return nil, 'no reason'", Reading::kThorough), "answered");
+}
+
+// A large list that is made at once has a size that the allocator takes for a text's, unless it is told.
+// LuaJIT itself refuses more than some 7,990 results.
+TEST(Sandbox, TakesAListMadeOfResultsForAList) {
+  for (const char* count : {"2000", "2047", "2048", "2049", "2177", "3000", "4096", "5000", "7900"}) {
+    const std::string list = "local t, s = {}, ('x'):rep(" + std::string(count) + ") for i = 1, " + count +
+                             " do t[i] = i end local function pack(...) return { ... } end ";
+    for (const char* made : {"{ unpack(t) }", "{ 'first', unpack(t, 2) }", "pack(unpack(t))",
+                             "{ s:byte(1, -1) }", "{ s:byte(-#s, #s + 9) }", "pack(pcall(unpack, t, 2))"}) {
+      EXPECT_EQ(Failure(list + "return { explain = tostring(#" + made + ") }"),
+                "answered: " + std::string(count))
+          << made;
+    }
+    EXPECT_EQ(Failure(list + "return { explain = tostring(math.max(unpack(t))) }"),
+              "answered: " + std::string(count));
+  }
+  EXPECT_THAT(Failure("return { explain = tostring(#{ unpack({}, 1, 8000) }) }"),
+              HasSubstr("probe.lua:1: too many results"));
+  EXPECT_EQ(Explain("string.byte('abc') .. ' ' .. string.byte('abc', -1) .. ' ' .. #{ ('abc'):byte(2, 9) }"),
+            "97 99 2");
+  EXPECT_THAT(Failure("unpack(5)"), HasSubstr("probe.lua:1: unpack wants a table, got number"));
+  EXPECT_THAT(Failure("unpack({}, '1')"), HasSubstr("unpack wants a table and two numbers"));
+  for (const char* separator : {",", ";"}) {
+    std::string constants = "local t = { 1";
+    for (int i = 0; i < 4999; ++i) constants += std::string(separator) + "1";
+    EXPECT_EQ(Failure("return { explain = tostring(#t) }", constants + " }"), "answered: 5000") << separator;
   }
 }
 

@@ -92,6 +92,28 @@ TEST(ScriptSet, SaysWhatADescriptionLacks) {
               HasSubstr("params.x.default must be within"));
 }
 
+TEST(ScriptSet, RefusesFieldsThatNobodyReads) {
+  EXPECT_EQ(With("api = 1", "api = 1, parms = {}"),
+            "probe.lua: parms is no field of a lens: did you mean 'params'?");
+  EXPECT_EQ(
+      With("api = 1", "api = 1, zeta = 1, author = 'me'"),
+      "probe.lua: author is no field of a lens: there are api, description, kind, name, params, resolve, "
+      "version");
+  EXPECT_THAT(With("api = 1", "api = 1, 5"), HasSubstr("a key that is no name is no field of a lens: "));
+  const auto param = [](const std::string& fields) {
+    return With("api = 1", "api = 1, params = { x = { description = 'd', " + fields + " } }");
+  };
+  EXPECT_EQ(param("type = 'number', default = 1, min = 0, max = 1"), "");
+  EXPECT_EQ(param("type = 'number', default = 1, mim = 0"),
+            "probe.lua: params.x.mim is no field of a parameter of this type: did you mean 'min'?");
+  EXPECT_EQ(
+      param("type = 'boolean', default = true, min = 0"),
+      "probe.lua: params.x.min is no field of a parameter of this type: there are default, description, "
+      "type");
+  EXPECT_EQ(param("type = 'string', default = 'a', choices = { 'a' }"), "");
+  EXPECT_THAT(param("type = 'integer', default = 1, choices = { 1 }"), HasSubstr("params.x.choices"));
+}
+
 TEST(ScriptSet, RefusesWhatTakesHalfACallsTimeToLoad) {
   EXPECT_THAT(Refusal("local n = 0 for i = 1, 1e9 do n = n + i % 7 end " + Lens("return {}").text),
               ContainsRegex("^probe.lua:1: stopped after 25 ms|^probe.lua: takes [0-9]+ µs to load"));
@@ -124,6 +146,24 @@ TEST(SelfCheck, FindsALensThatKeepsSomethingBetweenCalls) {
   EXPECT_EQ(
       check("calls = calls + 1 return { winner = 1, explain = 'of ' .. #candidates }", "local calls = 0"),
       "");
+}
+
+TEST(SelfCheck, LooksAtEveryKeyAndAsksForNotes) {
+  const auto check = [](const std::string& body) {
+    auto set = ScriptSet::Build({Lens(body)}, 1);
+    EXPECT_TRUE(set) << set.error().message();
+    LensRunner runner(*set, {});
+    return std::string(script::SelfCheck(runner, 0).message());
+  };
+  EXPECT_EQ(check("return { winner = 1, confidense = 1 }"),
+            "self-check, one claim: probe.lua: resolve returned an unknown field 'confidense': did you mean "
+            "'confidence'?");
+  EXPECT_THAT(check("return { winner = 1, weights = { [candidates[1].value] = 1 } }"),
+              HasSubstr("weights with the key 'a': they go by value_index"));
+  EXPECT_THAT(check("if ctx.wants_notes then error('in its notes') end return { winner = 1 }"),
+              HasSubstr("probe.lua:1: in its notes"));
+  EXPECT_THAT(check("return { winner = 1, confidence = ctx.wants_notes and 1 or 0.5 }"),
+              HasSubstr("use ctx.wants_notes for notes alone"));
 }
 
 TEST(ScriptSet, SurvivesAScriptThatFillsItsMemoryWhileLoading) {

@@ -194,5 +194,58 @@ TEST(Spec, SaysWhatIsWrongWithAList) {
       "a_spec.lua: the case 'c': given[1].age_s must be a finite number, got inf");
 }
 
+// A case that gives what no claim can be would hold of nothing that is ever asked.
+TEST(Spec, RefusesClaimsThatCannotBe) {
+  const auto fault = [](const std::string& claims) {
+    const std::string text =
+        "return { { claim = 'c', given = { " + claims + " }, expect = { winner = 1 } } }";
+    const std::string place = "a_spec.lua: the case 'c': ";
+    const auto checked = CheckSpec({"a_spec.lua", text});
+    if (checked) return std::string("good");
+    const std::string message(checked.error().message());
+    EXPECT_EQ(message.substr(0, place.size()), place);
+    return message.substr(std::min(message.size(), place.size()));
+  };
+  const auto field = [&](const std::string& one) { return fault("{ value = 1, " + one + " }"); };
+  EXPECT_EQ(field("confidence = 5"), "given[1].confidence must be a number from 0 to 1, got 5");
+  EXPECT_EQ(field("confidence = -0.1"), "given[1].confidence must be a number from 0 to 1, got -0.1");
+  EXPECT_EQ(field("confidence = '1'"), "given[1].confidence must be a number from 0 to 1");
+  EXPECT_EQ(field("confidence = 0/0"), "given[1].confidence must be a finite number, got nan");
+  EXPECT_EQ(field("confidence = 0.5, effective_confidence = 0.6"),
+            "given[1].effective_confidence must be a number from 0 to the confidence, 0.5, got 0.6");
+  EXPECT_EQ(field("effective_confidence = -1"),
+            "given[1].effective_confidence must be a number from 0 to 1, got -1");
+  EXPECT_EQ(field("weight = -1"), "given[1].weight must be a number from 0 to 1000, got -1");
+  EXPECT_EQ(field("tier = 9"), "given[1].tier must be a whole number from 0 to 5, got 9");
+  EXPECT_EQ(field("tier = -1"), "given[1].tier must be a whole number from 0 to 5, got -1");
+  EXPECT_THAT(field("age_s = 1e12"), HasSubstr("given[1].age_s must be a number from -"));
+  EXPECT_THAT(field("age_s = -1e300"), HasSubstr("given[1].age_s must be a number from -"));
+  EXPECT_EQ(field("agent = ''"), "given[1].agent must be a text of 1 to 32 bytes, got 0");
+  EXPECT_EQ(field("agent = ('a'):rep(33)"), "given[1].agent must be a text of 1 to 32 bytes, got 33");
+  EXPECT_EQ(field("id = ('a'):rep(33)"), "given[1].id must be a text of 1 to 32 bytes, got 33");
+  EXPECT_EQ(field("id = 7"), "given[1].id must be a text of 1 to 32 bytes");
+  EXPECT_EQ(field("source = ''"), "given[1].source must be a text of 1 to 512 bytes, got 0");
+  EXPECT_EQ(field("source = '\\255'"), "given[1].source must be UTF-8, as a claim's texts are");
+  EXPECT_THAT(field("votes = -1"), HasSubstr("given[1].votes is no known field: there are age_s, agent, "));
+  EXPECT_EQ(fault("{ value = '\\255' }"), "given[1].value must be UTF-8, as a claim's texts are");
+  EXPECT_EQ(fault("{ value = table.concat({ ('x'):rep(65536) }) }"), "good");
+  EXPECT_EQ(fault("{ value = 1 }, { value = 2, id = 'x' }, { value = 3, id = 'x' }"),
+            "given[3].id must be another than that of given[2]: no two claims have one id");
+  EXPECT_EQ(
+      fault("{ value = 1, confidence = 0, tier = 0, weight = 1000, age_s = 6e10, agent = ('a'):rep(32), "
+            "source = ('s'):rep(512), id = ('i'):rep(32) }, { value = 1, confidence = 1, "
+            "effective_confidence = 1, tier = 5, weight = 0, age_s = -2e11 }"),
+      "good");
+}
+
+TEST(Spec, LooksAtEveryKeyOfTheVerdict) {
+  const auto set = ScriptSet::Build({Lens("return { winner = 1, confidense = 1 }")}, 1);
+  ASSERT_TRUE(set) << set.error().message();
+  LensRunner runner(*set, {});
+  EXPECT_EQ(FirstFailure(runner, "probe_spec.lua",
+                         "return { { claim = 'c', given = { { value = 1 } }, expect = { winner = 1 } } }"),
+            "probe.lua: resolve returned an unknown field 'confidense': did you mean 'confidence'?");
+}
+
 }  // namespace
 }  // namespace stemedb::script::testing
