@@ -14,7 +14,7 @@ struct Entry {
   std::string action;   // "scripts.rollback"
   std::string subject;  // "recency"
   std::string result;   // "ok", or a reason slug
-  std::string detail;   // for people; valid UTF-8, cut at 2 KiB
+  std::string detail;   // for people; valid UTF-8. Journal keeps its first 512 bytes
 };
 
 }  // namespace stemedb::audit

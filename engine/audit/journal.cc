@@ -6,6 +6,8 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <vector>
 
 #include "base/bytes.h"
@@ -15,14 +17,41 @@
 namespace stemedb::audit {
 namespace {
 
-constexpr size_t kDetailBytesMax = 2048;
+constexpr size_t kDetailBytesMax = 512;    // as it stands in the file
 constexpr size_t kWindowBytes = 64 << 10;  // more than the longest line
 
-// Cut between two characters.
-std::string_view Cut(std::string_view text, size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  while (bytes_max > 0 && (static_cast<uint8_t>(text[bytes_max]) & 0xC0) == 0x80) --bytes_max;
-  return text.substr(0, bytes_max);
+// What a byte takes in a JSON string, at the most.
+size_t WidthOf(char c) {
+  if (static_cast<uint8_t>(c) < 0x20) return 6;
+  return c == '"' || c == '\\' ? 2 : 1;
+}
+
+// Whoever may fill the detail must not fill the file with it: an error may have the caller's own words in it.
+// Cut between two characters; what is cut off is said, with the length of the whole.
+std::string Bounded(std::string_view text) {
+  size_t end = 0;
+  for (size_t width = 0; end < text.size(); ++end) {
+    width += WidthOf(text[end]);
+    if (width > kDetailBytesMax) break;
+  }
+  if (end == text.size()) return std::string(text);
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
+  return std::string(text.substr(0, end)) + "… (cut; " + std::to_string(text.size()) + " bytes)";
+}
+
+// A FIFO in a file's place would be waited for, and a device keeps nothing. Ok when there is nothing.
+Status MustBeFile(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) return Status::Ok();
+  if (status.type() == std::filesystem::file_type::unknown) return Status::Ok();  // opening it tells more
+  return Status(Code::kIoError, "io_error", path + ": is no regular file: move it away");
+}
+
+Result<std::unique_ptr<env::File>> OpenToRead(env::Env& env, const std::string& path) {
+  const Status is_file = MustBeFile(path);
+  if (!is_file.ok()) return is_file;
+  return env.OpenRead(path);
 }
 
 std::string LineOf(const Entry& entry, uint64_t id) {
@@ -38,7 +67,7 @@ std::string LineOf(const Entry& entry, uint64_t id) {
   json.Field("action", entry.action);
   json.Field("subject", entry.subject);
   json.Field("result", entry.result);
-  if (!entry.detail.empty()) json.Field("detail", Cut(entry.detail, kDetailBytesMax));
+  if (!entry.detail.empty()) json.Field("detail", Bounded(entry.detail));
   json.EndObject();
   line += '\n';
   return line;
@@ -110,7 +139,7 @@ Result<std::unique_ptr<Journal>> Journal::Open(env::Env& env, const std::string&
   auto newest = journal->NewestId(*journal->file_);
   if (!newest) return newest.error();
   if (*newest == 0) {
-    auto old = env.OpenRead(journal->old_path_);
+    auto old = OpenToRead(env, journal->old_path_);
     if (!old && old.error().code() != Code::kNotFound) return old.error();
     if (old) newest = journal->NewestId(**old);
     if (!newest) return newest.error();
@@ -120,6 +149,7 @@ Result<std::unique_ptr<Journal>> Journal::Open(env::Env& env, const std::string&
 }
 
 Status Journal::OpenFile() {
+  STEMEDB_RETURN_IF_ERROR(MustBeFile(path_));
   auto file = env_.OpenAppend(path_);
   if (!file) return file.error();
   file_ = std::move(*file);
@@ -155,11 +185,8 @@ Status Journal::Append(const Entry& entry) {
   if (file_->size() > 0 && file_->size() + line.size() > bytes_max_) STEMEDB_RETURN_IF_ERROR(Rotate());
   Status status = file_->Append(line);
   if (status.ok()) status = file_->Sync();
-  if (status.ok()) {
-    ++next_id_;
-  } else {
-    file_.reset();  // what is in it now is known when it is opened again
-  }
+  ++next_id_;                       // also of a line that perhaps is there: no two have one id
+  if (!status.ok()) file_.reset();  // what is in it now is known when it is opened again
   return status;
 }
 
@@ -179,7 +206,7 @@ Status Journal::List(size_t limit, std::optional<uint64_t> before, std::string& 
   };
   for (const std::string& path : {path_, old_path_}) {
     if (lines.size() > limit) break;
-    auto file = env_.OpenRead(path);
+    auto file = OpenToRead(env_, path);
     if (!file && file.error().code() == Code::kNotFound) continue;
     if (!file) return file.error();
     std::vector<std::string> more;

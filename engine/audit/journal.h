@@ -22,11 +22,13 @@ namespace stemedb::audit {
 // Any thread but the loops, as it waits for the disk; but for the tally.
 class Journal {
  public:
-  // Makes the file when it isn't there; cuts off a torn last line. `env` outlives the journal.
+  // Makes the file when it isn't there; cuts off a torn last line. kIoError "io_error" when something else
+  // than a file is in its place, or in FILE.1's. `env` outlives the journal.
   static Result<std::unique_ptr<Journal>> Open(env::Env& env, const std::string& path,
                                                uint64_t bytes_max = 16u << 20);
 
-  // On disk when it returns ok. After a failure the next call tries with the file opened anew.
+  // On disk when it returns ok. After a failure the next call tries with the file opened anew. Of a detail's
+  // JSON the first 512 bytes are kept, and how long the whole was.
   Status Append(const Entry& entry);
 
   // Appends {"entries":[…],"next_cursor":"…"?}, newest first, those with ids below `before`. Lines that make

@@ -5,11 +5,26 @@
 #include <utility>
 
 namespace stemedb::audit {
+namespace {
+
+std::string_view CountedOf(Tally::Kind kind) {
+  switch (kind) {
+    case Tally::Kind::kRefused:
+      return " refused";
+    case Tally::Kind::kBadRequest:
+      return " bad requests";
+    case Tally::Kind::kUnknownName:
+      return " of unknown names";
+  }
+  return "";
+}
+
+}  // namespace
 
 Entry Tally::Line::ToEntry() const {
   Entry entry = last;
-  entry.detail = std::to_string(count) + (kind == Kind::kRefused ? " refused" : " bad requests") +
-                 " since the last such line; this one: " + last.detail;
+  entry.detail = std::to_string(count);
+  entry.detail.append(CountedOf(kind)).append(" since the last such line; this one: ").append(last.detail);
   return entry;
 }
 
@@ -31,9 +46,20 @@ std::optional<Tally::Line> Tally::Add(Kind kind, Entry entry, int64_t now_ns) {
 std::vector<Tally::Line> Tally::TakeDue(int64_t now_ns) {
   const std::lock_guard lock(mutex_);
   std::vector<Line> lines;
-  for (const Kind kind : {Kind::kRefused, Kind::kBadRequest}) {
-    auto line = TakeIfDue(kind, counts_[static_cast<size_t>(kind)], now_ns);
+  for (size_t kind = 0; kind < counts_.size(); ++kind) {
+    auto line = TakeIfDue(static_cast<Kind>(kind), counts_[kind], now_ns);
     if (line) lines.push_back(std::move(*line));
+  }
+  return lines;
+}
+
+std::vector<Tally::Line> Tally::TakeAll() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Line> lines;
+  for (size_t kind = 0; kind < counts_.size(); ++kind) {
+    Count& count = counts_[kind];
+    if (count.count > 0)
+      lines.push_back({static_cast<Kind>(kind), std::exchange(count.count, 0), std::move(count.last)});
   }
   return lines;
 }

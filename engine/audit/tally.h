@@ -18,7 +18,11 @@ namespace stemedb::audit {
 // Any thread, loops too: a lock for some copies, never for a wait.
 class Tally {
  public:
-  enum class Kind : uint8_t { kRefused, kBadRequest };
+  enum class Kind : uint8_t {
+    kRefused,
+    kBadRequest,
+    kUnknownName,  // of what there isn't
+  };
   struct Line {
     Kind kind = Kind::kRefused;
     uint64_t count = 0;
@@ -32,6 +36,8 @@ class Tally {
   std::optional<Line> Add(Kind kind, Entry entry, int64_t now_ns);
   // Lines for what was counted and has waited for a second: a burst's end, which nothing follows.
   std::vector<Line> TakeDue(int64_t now_ns);
+  // Lines for all that was counted: nothing follows any more.
+  std::vector<Line> TakeAll();
   // It couldn't be written: counts for the next line.
   void Return(const Line& line);
 
@@ -44,7 +50,7 @@ class Tally {
   static std::optional<Line> TakeIfDue(Kind kind, Count& count, int64_t now_ns);
 
   std::mutex mutex_;  // guards counts_
-  std::array<Count, 2> counts_;
+  std::array<Count, static_cast<size_t>(Kind::kUnknownName) + 1> counts_;
 };
 
 }  // namespace stemedb::audit

@@ -44,7 +44,7 @@ struct Version {
 struct Held {
   SharedInfo info;
   int64_t since_ms = 0;
-  ShadowReport shadow;  // not run: it waits since before the start
+  ShadowReport shadow;  // not run: it waits since the start, or since before it
 };
 
 // A new version is watched for a while: `before` comes back when it fails too often. `before` itself has been

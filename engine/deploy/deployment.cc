@@ -103,7 +103,8 @@ void Deployment::Step() {
   }
   CheckProbations();
   if (options_.room.clock->MonotonicNs() >= keep_again_ns_) static_cast<void>(Keep());
-  AuditDue();
+  if (options_.journal != nullptr)
+    AuditLines(options_.journal->tally().TakeDue(options_.room.clock->MonotonicNs()));
 }
 
 void Deployment::Show() {
@@ -198,14 +199,19 @@ Result<Report> Deployment::Reload(const std::string& name, Accept accept, const 
     return refusal;
   }
   const std::vector<Report> reports = Transact({name}, *look, trigger);
+  if (reports.empty() && stopping_.load(std::memory_order_relaxed))
+    return Status(Code::kUnavailable, "shutting_down", "the server is shutting down");
   const auto own =
       std::find_if(reports.begin(), reports.end(), [&](const Report& report) { return report.name == name; });
   return own != reports.end() ? *own : Report{name, Outcome::kUnchanged, {}, live_.generation(), {}, {}, {}};
 }
 
-void Deployment::AuditDue() const {
-  if (options_.journal == nullptr) return;
-  for (const auto& line : options_.journal->tally().TakeDue(options_.room.clock->MonotonicNs())) {
+void Deployment::Finish() {
+  if (options_.journal != nullptr) AuditLines(options_.journal->tally().TakeAll());
+}
+
+void Deployment::AuditLines(const std::vector<audit::Tally::Line>& lines) const {
+  for (const audit::Tally::Line& line : lines) {
     const Status written = options_.journal->WriteLine(line);
     if (written.ok()) continue;
     telemetry::LogError("deploy",
@@ -217,13 +223,20 @@ void Deployment::AuditDue() const {
 void Deployment::Audit(const Trigger& trigger, std::string_view action, const std::string& subject,
                        std::string_view result, std::string_view detail) const {
   if (options_.journal == nullptr) return;
-  const Status written = options_.journal->Append({.time_ms = NowMs(),
-                                                   .peer = trigger.actor.peer,
-                                                   .actor = trigger.actor.name,
-                                                   .action = std::string(action),
-                                                   .subject = subject,
-                                                   .result = std::string(result),
-                                                   .detail = std::string(detail)});
+  audit::Entry entry{.time_ms = NowMs(),
+                     .peer = trigger.actor.peer,
+                     .actor = trigger.actor.name,
+                     .action = std::string(action),
+                     .subject = subject,
+                     .result = std::string(result),
+                     .detail = std::string(detail)};
+  if (result == "unknown_script") {
+    const auto line = options_.journal->tally().Add(audit::Tally::Kind::kUnknownName, std::move(entry),
+                                                    options_.room.clock->MonotonicNs());
+    if (line) AuditLines({*line});
+    return;
+  }
+  const Status written = options_.journal->Append(entry);
   if (written.ok()) return;
   telemetry::LogError("deploy", "an action is missing from the audit file",
                       {{"action", action}, {"subject", subject}, {"cause", written.message()}});

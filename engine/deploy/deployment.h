@@ -34,8 +34,8 @@ namespace stemedb::deploy {
 
 // Whether scripts that changed together go in one by one, or all or none.
 enum class Together : uint8_t { kEachByItself, kAllOrNone };
-// Whether a version that would change answers, or may, since a question couldn't be compared, waits for an
-// operator's yes.
+// Whether a version that would change answers, or may, since a question couldn't be compared or there was
+// none, waits for an operator's yes. A script that has no live version has none to change.
 enum class OnChanges : uint8_t { kGoIn, kHold };
 
 struct DeploymentOptions {
@@ -71,7 +71,8 @@ class Deployment {
  public:
   // Loads `directories`: a script that is wrong, or whose spec fails, fails the whole. A file that was rolled
   // back from, or that waits for a yes, as the last process left it, is passed over for the version that was
-  // live. The generation is the one that was live when everything is as it was, else the next; 1 at first.
+  // live; so is any other text than the live one's where changes are held. The generation is the one that was
+  // live when everything is as it was, else the next; 1 at first.
   //
   // Stricter than script::ScriptSet::Load, which runs neither specs nor self-checks: that one is for who
   // wants to ask lenses on data at rest (the console, tests, benchmarks), and a lens whose spec fails may be
@@ -101,7 +102,10 @@ class Deployment {
   // What has changed since the last time is on disk for the next start when it returns ok. What goes wrong is
   // logged; Step tries again. Everything below that changes something does it by itself.
   Status Keep();
-  // Takes the script's file as it is now, whatever was rolled back. kNotFound "unknown_script".
+  // The last call: writes what the audit's tally still has.
+  void Finish();
+  // Takes the script's file as it is now, whatever was rolled back. kNotFound "unknown_script"; kUnavailable
+  // "shutting_down" when Stop came before it was through: nothing has changed then.
   Result<Report> Reload(const std::string& name, Accept accept, const Actor& actor);
   // Puts an older version back: `to`, or the one before the live one. kNotFound "unknown_script",
   // "unknown_version"; kConflict "no_previous_version", "already_live"; kInvalidArgument "script_invalid" for
@@ -137,7 +141,10 @@ class Deployment {
                   std::vector<script::ScriptInfo>& scripts);
   void LoadWithoutFile(const std::string& name, const SavedScript& saved,
                        std::vector<script::ScriptInfo>& scripts);
-  bool Stays(const std::string& name, const SavedScript& saved, std::vector<script::ScriptInfo>& scripts);
+  bool Waits(const SavedScript& saved, const script::ScriptInfo& info,
+             std::vector<script::ScriptInfo>& scripts);
+  bool Stays(const std::string& name, const SavedScript& saved, std::string_view why,
+             std::vector<script::ScriptInfo>& scripts);
   void Begin(const SavedState& saved, std::shared_ptr<const script::ScriptSet> set,
              const std::set<std::string>& unchanged);
   // Puts what hasn't come through a probation on one, if there is something to go back to.
@@ -171,7 +178,8 @@ class Deployment {
   std::vector<RecordedRequest> RecentRequestsOfAll() const;
   ShadowReport RunShadowOf(const script::ScriptInfo& candidate, double seconds_max) const;
   Result<DiskLook> Look() const;
-  void AuditDue() const;
+  void AuditLines(const std::vector<audit::Tally::Line>& lines) const;
+  // Refusals that name no script there is come from anybody's guesses: they are tallied.
   void Audit(const Trigger& trigger, std::string_view action, const std::string& subject,
              std::string_view result, std::string_view detail) const;
 

@@ -48,7 +48,7 @@ Result<Report> Deployment::RollBack(const std::string& name, const std::optional
   const script::ScriptInfo* live = set->Get(name);
   Status refusal;
   const Version* target = nullptr;
-  if (record == book_.scripts.end() || record->second.versions.empty()) {
+  if (record == book_.scripts.end()) {
     refusal = UnknownScript(name);
   } else if (to) {
     target = record->second.Find(*to);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The start: every file must pass what a reload demands of it, but for the shadow, as nobody has asked
 // anything yet. What the last process left decides one thing: a file that somebody's will kept out then, and
-// that hasn't changed, stays out.
+// that hasn't changed, stays out. Where changes are held, so does every file that changed meanwhile: nothing
+// tells that it answers as the version did that was live.
 #include <algorithm>
 
 #include "crypto/sha256.h"
@@ -57,16 +58,12 @@ Status Deployment::LoadFile(const std::string& name, const DiskScript& disk, con
   ScriptRecord& record = book_.scripts[name];
   record.acted = disk;
   record.disk_sha256 = sha256;
-  if (record.pinned_against == sha256 && Stays(name, saved, scripts)) return Status::Ok();
-  record.pinned_against.reset();
+  const bool is_pinned = record.pinned_against == sha256;
+  if (is_pinned && Stays(name, saved, "it was rolled back from", scripts)) return Status::Ok();
   Rehearsal rehearsal = Rehearse(disk.kind, text->script, text->spec);
   if (rehearsal.outcome != Outcome::kOk) return rehearsal.why.Annotate(disk.directory);
-  const bool waits = saved.held == sha256 && options_.on_changes == OnChanges::kHold;
-  if (waits && Stays(name, saved, scripts)) {
-    record.held = Held{std::make_shared<const script::ScriptInfo>(rehearsal.info), saved.held_since_ms, {}};
-    record.is_refused = true;
-    return Status::Ok();
-  }
+  if (!is_pinned && Waits(saved, rehearsal.info, scripts)) return Status::Ok();
+  record.pinned_against.reset();
   const Version* known = record.Find(sha256);
   if (saved.live == sha256 && known != nullptr) {
     rehearsal.info.generation = known->info->generation;
@@ -77,6 +74,25 @@ Status Deployment::LoadFile(const std::string& name, const DiskScript& disk, con
   return Status::Ok();
 }
 
+// Whether the file's text, which is `info`, waits for a yes: as it did, or since it has changed.
+bool Deployment::Waits(const SavedScript& saved, const script::ScriptInfo& info,
+                       std::vector<script::ScriptInfo>& scripts) {
+  if (options_.on_changes != OnChanges::kHold || !saved.live || saved.live == info.sha256) return false;
+  const bool waited = saved.held == info.sha256;
+  const char* why = waited
+                        ? "it waits for a yes"
+                        : "it has changed while no server ran, and nothing was compared: it waits for a yes";
+  if (!Stays(info.name, saved, why, scripts)) return false;
+  ScriptRecord& record = book_.scripts[info.name];
+  record.held =
+      Held{std::make_shared<const script::ScriptInfo>(info), waited ? saved.held_since_ms : NowMs(), {}};
+  record.is_refused = true;
+  if (waited) return true;
+  record.last_outcome = Outcome::kHeld;
+  record.last_outcome_ms = NowMs();
+  return true;
+}
+
 // What lived without a file lives on without one: the last lens, and what was rolled back in.
 void Deployment::LoadWithoutFile(const std::string& name, const SavedScript& saved,
                                  std::vector<script::ScriptInfo>& scripts) {
@@ -85,21 +101,23 @@ void Deployment::LoadWithoutFile(const std::string& name, const SavedScript& sav
   ScriptRecord& record = book_.scripts[name];
   record.disk_sha256.reset();
   record.pinned_against.reset();
-  if (!had_file && Stays(name, saved, scripts)) return;
+  if (!had_file && Stays(name, saved, "there is no file", scripts)) return;
   record.last_outcome = Outcome::kRemoved;
   record.last_outcome_ms = NowMs();
 }
 
 // Takes the version that was live in the file's place; or, when its text is lost or can't be run any more,
 // the newest other one that can.
-bool Deployment::Stays(const std::string& name, const SavedScript& saved,
+bool Deployment::Stays(const std::string& name, const SavedScript& saved, std::string_view why,
                        std::vector<script::ScriptInfo>& scripts) {
   ScriptRecord& record = book_.scripts[name];
+  const std::string yes = options_.on_changes == OnChanges::kHold ? " {\"accept\": true}" : "";
   std::vector<const Version*> choice;
   for (auto version = record.versions.rbegin(); version != record.versions.rend(); ++version) {
     const Hash256& sha256 = version->info->sha256;
     if (sha256 == saved.live) choice.insert(choice.begin(), &*version);
-    if (sha256 != saved.live && sha256 != record.disk_sha256) choice.push_back(&*version);
+    if (sha256 != saved.live && sha256 != record.disk_sha256 && sha256 != record.pinned_against)
+      choice.push_back(&*version);
   }
   for (const Version* version : choice) {
     auto info = script::CheckScript({version->info->file, version->info->source});
@@ -113,20 +131,22 @@ bool Deployment::Stays(const std::string& name, const SavedScript& saved,
     }
     if (info->sha256 == saved.live) info->generation = version->info->generation;
     record.is_restored = true;
-    telemetry::LogWarn(
-        "deploy", "a script's file is passed over for a kept version, as before the start",
-        {{"script", name},
-         {"version", info->version},
-         {"sha256", ToHex(info->sha256)},
-         {"file_sha256", record.disk_sha256 ? ToHex(*record.disk_sha256) : "there is no file"},
-         {"remedy", "mend the file, or POST /v1/admin/scripts/" + name + "/reload to take it as it is"}});
+    telemetry::LogWarn("deploy", "a script's file is passed over for a kept version, as before the start",
+                       {{"script", name},
+                        {"version", info->version},
+                        {"sha256", ToHex(info->sha256)},
+                        {"file_sha256", record.disk_sha256 ? ToHex(*record.disk_sha256) : "there is no file"},
+                        {"cause", why},
+                        {"remedy", "mend the file, or POST /v1/admin/scripts/" + name + "/reload" + yes +
+                                       " to take it as it is"}});
     scripts.push_back(std::move(*info));
     return true;
   }
   telemetry::LogError("deploy", "no kept version can stand in for a script's file: it comes as the file is",
                       {{"script", name},
                        {"directory", options_.state_directory},
-                       {"remedy", "mend the file: it was rolled back from, or waited for a yes"}});
+                       {"cause", why},
+                       {"remedy", "mend the file"}});
   return false;
 }
 

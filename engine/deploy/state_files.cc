@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/state_files.h"
 
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
 #include "base/bytes.h"
 #include "crypto/sha256.h"
+#include "deploy/kept_file.h"
 #include "deploy/state_json.h"
 #include "script/script_files.h"
 #include "telemetry/log.h"
@@ -28,32 +33,15 @@ std::string StateFiles::TextPath(const Hash256& sha256) const {
   return versions_directory_ + "/" + ToHex(sha256) + std::string(kTextEnding);
 }
 
-Result<std::string> StateFiles::ReadText(const std::string& path, size_t bytes_max) const {
-  auto file = env_.OpenRead(path);
-  if (!file) return file.error();
-  if ((*file)->size() > bytes_max) return Status(Code::kCorruption, "state_damaged", path + ": is too large");
-  std::string text((*file)->size(), '\0');
-  auto got = (*file)->ReadAt(0, {reinterpret_cast<uint8_t*>(text.data()), text.size()});
-  if (!got) return got.error();
-  text.resize(*got);
-  return text;
-}
-
 SavedState StateFiles::Read() {
-  auto text = ReadText(state_path_, kStateBytesMax);
-  if (!text && text.error().code() == Code::kNotFound) return {};
+  auto text = ReadKeptFile(state_path_, kStateBytesMax);
+  if (!text && text.error().code() == Code::kNotFound) {
+    TellThatStateIsMissing();
+    return {};
+  }
   auto saved = text ? ParseState(*text) : Result<SavedState>(text.error());
   if (!saved) {
-    is_damaged_ = true;
-    telemetry::LogError(
-        "deploy",
-        "what was kept of earlier versions can't be used: every script comes as its file is, and none is "
-        "pinned",
-        {{"file", state_path_},
-         {"cause", saved.error().message()},
-         {"remedy",
-          "roll back again, or mend the files of, what must not be live; the damaged file is set aside as " +
-              state_path_ + std::string(kDamagedEnding)}});
+    TellThatStateIsUnusable(saved.error());
     return {};
   }
   written_ = std::move(*text);
@@ -63,11 +51,63 @@ SavedState StateFiles::Read() {
   return std::move(*saved);
 }
 
+// Texts come first and go last, so without state.json there are none, but for what a first start that was
+// killed may have left.
+void StateFiles::TellThatStateIsMissing() const {
+  const auto names = env_.List(versions_directory_);
+  if (!names) return;
+  const auto texts = std::count_if(names->begin(), names->end(), [](const std::string& name) {
+    return name.ends_with(kTextEnding) && ShaOf(name).has_value();
+  });
+  if (texts == 0) return;
+  telemetry::LogError(
+      "deploy",
+      "what was kept of earlier versions is gone, but for their texts: every script comes as its file is, "
+      "none "
+      "is pinned, there is nothing to go back to, and generations begin at 1",
+      {{"file", state_path_},
+       {"cause", "there is no such file, but a directory of texts beside it"},
+       {"texts", texts},
+       {"remedy",
+        "stop the server, put the file back from a copy and start it again; else mend the files of what must "
+        "not be live, and take what you need from " +
+            versions_directory_ +
+            " before the next start. Nothing is lost if it was only the first start that was interrupted"}});
+}
+
+void StateFiles::TellThatStateIsUnusable(const Status& why) {
+  std::error_code error;
+  const bool is_directory = std::filesystem::is_directory(directory_, error);
+  if (!error && !is_directory) {
+    telemetry::LogError(
+        "deploy",
+        "what is kept of scripts has no directory: every script comes as its file is, none is pinned, and "
+        "nothing is kept for the next start",
+        {{"directory", directory_},
+         {"cause", directory_ + ": is there, but is no directory"},
+         {"remedy",
+          "move it away: the directory is made within 5 s then, without a restart. Roll back again, or mend "
+          "the files of, what must not be live"}});
+    return;
+  }
+  is_damaged_ = true;
+  telemetry::LogError(
+      "deploy",
+      "what was kept of earlier versions can't be used: every script comes as its file is, and none is "
+      "pinned",
+      {{"file", state_path_},
+       {"cause", why.message()},
+       {"remedy",
+        "roll back again, or mend the files of, what must not be live; the damaged file is to be set aside "
+        "as " +
+            state_path_ + std::string(kDamagedEnding)}});
+}
+
 void StateFiles::ReadVersions(const std::string& name, ScriptRecord& record, std::set<Hash256>& lost) {
   std::deque<Version> whole;
   for (Version& version : record.versions) {
     const Hash256 sha256 = version.info->sha256;
-    auto text = ReadText(TextPath(sha256), script::kScriptBytesMax);
+    auto text = ReadKeptFile(TextPath(sha256), script::kScriptBytesMax);
     const bool is_whole = text && crypto::Sha256::Of(*text) == sha256;
     if (is_whole) {
       auto info = std::make_shared<script::ScriptInfo>(*version.info);
@@ -84,7 +124,7 @@ void StateFiles::ReadVersions(const std::string& name, ScriptRecord& record, std
          {"version", version.info->version},
          {"file", TextPath(sha256)},
          {"cause", text ? "its SHA-256 is another one than its name" : text.error().message()},
-         {"remedy", "none is needed; the script's other versions are there"}});
+         {"remedy", "none is needed; those of the script's versions whose files are whole are there"}});
   }
   record.versions = std::move(whole);
 }
@@ -103,12 +143,27 @@ void StateFiles::ListLeftovers(const std::set<Hash256>& lost) {
 
 Status StateFiles::Replace(const std::string& path, const std::string& text) {
   const std::string temporary = path + std::string(kNewEnding);
+  static_cast<void>(env_.Remove(temporary));  // what a crash left, or what is no file and can't be written to
   auto file = env_.OpenAppend(temporary);
   if (!file) return file.error();
   STEMEDB_RETURN_IF_ERROR((*file)->Truncate(0));
   STEMEDB_RETURN_IF_ERROR((*file)->Append(text));
   STEMEDB_RETURN_IF_ERROR((*file)->Sync());
   return env_.Rename(temporary, path);
+}
+
+// Somebody may have removed texts, or their whole directory, under the running server. All are in memory.
+Result<std::set<Hash256>> StateFiles::ForgetMissingTexts() {
+  const auto names = env_.List(versions_directory_);
+  if (!names) return names.error();
+  std::set<Hash256> missing;
+  std::erase_if(texts_, [&](const Hash256& sha256) {
+    const std::string name = ToHex(sha256) + std::string(kTextEnding);
+    const bool is_there = std::binary_search(names->begin(), names->end(), name);
+    if (!is_there) missing.insert(sha256);
+    return !is_there;
+  });
+  return missing;
 }
 
 Status StateFiles::WriteVersions(const Book& book, std::set<Hash256>& wanted) {
@@ -138,16 +193,31 @@ void StateFiles::RemoveUnwanted(const std::set<Hash256>& wanted) {
   });
 }
 
+Status StateFiles::SetAside() {
+  const std::string aside = state_path_ + std::string(kDamagedEnding);
+  const Status moved = env_.Rename(state_path_, aside);
+  if (!moved.ok() && moved.code() != Code::kNotFound) return moved;
+  is_damaged_ = false;
+  // Not when somebody else has moved it away.
+  if (moved.ok()) telemetry::LogWarn("deploy", "the damaged file was set aside", {{"file", aside}});
+  return Status::Ok();
+}
+
 Status StateFiles::Write(const Book& book, const script::ScriptSet& live) {
   const std::string text = StateText(book, live);
   if (text == written_) return Status::Ok();
   STEMEDB_RETURN_IF_ERROR(env_.MakeDirs(versions_directory_));
+  const auto missing = ForgetMissingTexts();
+  if (!missing) return missing.error();
   std::set<Hash256> wanted;
   STEMEDB_RETURN_IF_ERROR(WriteVersions(book, wanted));
-  if (is_damaged_) {
-    STEMEDB_RETURN_IF_ERROR(env_.Rename(state_path_, state_path_ + std::string(kDamagedEnding)));
-    is_damaged_ = false;
+  const auto again = std::count_if(missing->begin(), missing->end(),
+                                   [&](const Hash256& sha256) { return wanted.contains(sha256); });
+  if (again > 0) {
+    telemetry::LogWarn("deploy", "texts of kept versions were gone from the disk and were written again",
+                       {{"directory", versions_directory_}, {"texts", again}});
   }
+  if (is_damaged_) STEMEDB_RETURN_IF_ERROR(SetAside());
   STEMEDB_RETURN_IF_ERROR(Replace(state_path_, text));
   STEMEDB_RETURN_IF_ERROR(env_.SyncDir(directory_));
   written_ = text;

@@ -6,8 +6,8 @@
 //   versions/SHA.lua    the text of each of these versions, by its SHA-256
 //
 // Texts are on disk before state.json names them, and go after it has ceased to; state.json is replaced in
-// one step. Whatever of it is damaged or gone is said in the log and left out: it never keeps a server from
-// starting.
+// one step. Whatever of it is damaged, gone or no file is said in the log and left out: it never keeps a
+// server from starting.
 #pragma once
 
 #include <cstdint>
@@ -53,16 +53,19 @@ class StateFiles {
 
   // What the last process left; writes nothing.
   SavedState Read();
-  // On disk when it returns ok. After a failure what was there before is there still, and the next call tries
-  // again.
+  // On disk when it returns ok, with texts that somebody has removed meanwhile. After a failure what was
+  // there before is there still, and the next call tries again.
   Status Write(const Book& book, const script::ScriptSet& live);
 
  private:
-  Result<std::string> ReadText(const std::string& path, size_t bytes_max) const;
+  void TellThatStateIsMissing() const;
+  void TellThatStateIsUnusable(const Status& why);
   std::string TextPath(const Hash256& sha256) const;
   void ReadVersions(const std::string& name, ScriptRecord& record, std::set<Hash256>& lost);
   void ListLeftovers(const std::set<Hash256>& lost);
+  Result<std::set<Hash256>> ForgetMissingTexts();
   Status WriteVersions(const Book& book, std::set<Hash256>& wanted);
+  Status SetAside();
   void RemoveUnwanted(const std::set<Hash256>& wanted);
   Status Replace(const std::string& path, const std::string& text);
 
@@ -70,7 +73,7 @@ class StateFiles {
   const std::string directory_;
   const std::string state_path_;
   const std::string versions_directory_;
-  std::set<Hash256> texts_;          // whose files are whole and durable
+  std::set<Hash256> texts_;          // whose files were whole and durable when they were last seen
   std::set<std::string> leftovers_;  // names of files that nobody needs
   std::string written_;              // what state.json says
   bool is_damaged_ = false;          // state.json is to be set aside

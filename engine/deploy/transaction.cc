@@ -25,6 +25,24 @@ struct Deployment::Candidate {
 
 namespace {
 
+// Why a version waits for a yes, in words.
+std::string WhyHeld(const ShadowReport& shadow, bool is_lens) {
+  const std::string asked = is_lens ? " recent question" : " recent request";
+  const std::string in_time = shadow.is_cut ? " in time" : "";
+  if (shadow.compared > 0) {
+    std::string text = std::to_string(shadow.changed) + " of " + std::to_string(shadow.compared) + asked +
+                       "s would be " + (is_lens ? "answered" : "judged") + " otherwise";
+    if (shadow.not_compared > 0)
+      text += ", and " + std::to_string(shadow.not_compared) + " more couldn't be compared" + in_time;
+    return text;
+  }
+  std::string text = "nothing was compared, so that nobody knows what would change: ";
+  if (!shadow.was_run) return text + "the two versions can't be put to the same" + asked + "s";
+  if (shadow.questions == 0) return text + "no" + asked + " is known";
+  if (shadow.not_compared == 0) return text + "neither version has an answer to any" + asked;
+  return text + std::to_string(shadow.not_compared) + asked + "s couldn't be compared" + in_time;
+}
+
 bool GoesIn(Outcome outcome) { return outcome == Outcome::kOk || outcome == Outcome::kRemoved; }
 
 }  // namespace
@@ -74,35 +92,31 @@ void Deployment::JudgeShadow(Candidate& candidate, const Trigger& trigger) {
   candidate.shadow = RunShadowOf(*candidate.info, candidate.shadow_seconds_max);
   const ShadowReport& shadow = candidate.shadow;
   const bool is_lens = candidate.info->kind == "lens";
-  const std::string of_compared =
-      " of " + std::to_string(shadow.compared) + " recent " + (is_lens ? "questions" : "requests");
   if (shadow.failed > 0) {
     candidate.outcome = Outcome::kFailedShadow;
-    candidate.why =
-        Status(Code::kInvalidArgument, "script_failed",
-               "fails on " + std::to_string(shadow.failed) + of_compared + " that the live version " +
-                   (is_lens ? "answers: " : "judges: ") + shadow.first_failure);
+    candidate.why = Status(Code::kInvalidArgument, "script_failed",
+                           "fails on " + std::to_string(shadow.failed) + " of " +
+                               std::to_string(shadow.compared) + " recent " +
+                               (is_lens ? "questions that the live version answers: "
+                                        : "requests that the live version judges: ") +
+                               shadow.first_failure);
     return;
   }
-  // What wasn't compared may be changed as well; and what waits goes on waiting, even when the questions that
-  // it would have answered otherwise are no longer the recent ones.
+  // What wasn't compared may be changed as well, the more so when nothing was: soon after a start no question
+  // is known yet. And what waits goes on waiting, even when the questions that it would have answered
+  // otherwise are no longer the recent ones.
   const ScriptRecord& record = RecordOf(candidate.name);
   const bool waits = record.held && record.held->info->sha256 == *candidate.sha256;
-  const bool may_change = shadow.changed > 0 || shadow.not_compared > 0 || waits;
+  const bool is_blind = shadow.compared == 0 && live_.Current()->Find(candidate.name) >= 0;
+  const bool may_change = shadow.changed > 0 || shadow.not_compared > 0 || is_blind || waits;
   if (options_.on_changes != OnChanges::kHold || !may_change) return;
   // A yes is for what was looked at: with something else waiting, it is none for this.
   const bool other_waits = record.held && !waits;
   if (trigger.accept == Accept::kYes && !other_waits) return;
   candidate.outcome = Outcome::kHeld;
-  const std::string not_compared = shadow.not_compared == 0
-                                       ? ""
-                                       : ", and " + std::to_string(shadow.not_compared) +
-                                             " more couldn't be compared" + (shadow.is_cut ? " in time" : "");
-  candidate.why =
-      Status(Code::kConflict, "script_held",
-             std::to_string(shadow.changed) + of_compared + " would be " + (is_lens ? "answered" : "judged") +
-                 " otherwise" + not_compared + "; POST /v1/admin/scripts/" + candidate.name +
-                 "/reload {\"accept\": true} takes it in");
+  candidate.why = Status(Code::kConflict, "script_held",
+                         WhyHeld(shadow, is_lens) + "; POST /v1/admin/scripts/" + candidate.name +
+                             "/reload {\"accept\": true} takes it in");
 }
 
 // There is always a lens. Of several that vanish at once all stay: which one should go can't be told.
@@ -164,6 +178,8 @@ std::vector<Report> Deployment::Transact(const std::vector<std::string>& names, 
     Judge(candidate, trigger);
     seconds_left = std::max(0.0, seconds_left - candidate.shadow.seconds);
   }
+  // The last one's shadow was cut short by it: nothing is known of what would change.
+  if (stopping_.load(std::memory_order_relaxed)) return {};
   const bool any_postponed =
       std::any_of(candidates.begin(), candidates.end(), [](const Candidate& c) { return c.is_postponed; });
   if (any_postponed && options_.together == Together::kAllOrNone) return {};

@@ -132,6 +132,43 @@ class Restart(unittest.TestCase):
         self.call("GET", "/v1/admin/audit")  # behind what the scripts thread writes first
         self.assertTrue(os.path.exists(path + ".damaged"))
 
+    def test_where_changes_are_held_nothing_goes_in_because_nothing_is_known(self):
+        self.server.environment["STEMEDB_SCRIPTS_HOLD_CHANGES"] = "true"
+        self.server.start()
+        self.claim()
+        self.write(2)
+        status, report = self.call("POST", SCRIPTS + "/target/reload", {})
+        self.assertEqual((status, report["result"], report["version"]), (202, "held", "2"))
+        self.assertIn("nothing was compared", report["detail"])
+        self.accept()
+        self.assertEqual(self.explain(), "number 2")
+        self.server.stop()
+        self.write(3)
+        self.server.start()
+        shown = self.shown()
+        self.assertEqual((shown["version"], shown["restored"], shown["held"]["version"]), ("2", True, "3"))
+        self.assertIn("it has changed while no server ran, and nothing was compared", self.server.log())
+        self.accept()
+        self.assertEqual(self.explain(), "number 3")
+
+    def accept(self):
+        status, report = self.call("POST", SCRIPTS + "/target/reload", {"accept": True})
+        self.assertEqual((status, report["result"]), (200, "ok"), report)
+
+    def test_no_fifo_hangs_a_start(self):
+        self.server.start()
+        self.claim()
+        self.reload(2)
+        self.server.stop()
+        text = os.path.join(self.state, "versions", sha256(lens(1)) + ".lua")
+        for path in (text, os.path.join(self.state, "state.json")):
+            os.remove(path)
+            os.mkfifo(path)
+            self.server.start()
+            self.assertIn(os.path.basename(path) + ": is a FIFO, not a file", self.server.log())
+            self.assertEqual(self.explain(), "number 2")
+            self.server.stop()
+
 
 if __name__ == "__main__":
     unittest.main()

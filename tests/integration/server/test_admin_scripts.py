@@ -221,6 +221,12 @@ class AdminScripts(unittest.TestCase):
         self.check_tally("no JSON", {"X-Actor": "eve"}, 400, "admin.bad_request", "invalid_json", "the body is not JSON")
         self.check_tally({"no_such": 1}, {"X-Actor": "eve"}, 400, "admin.bad_request", "invalid_request", "/no_such")
 
+    def test_what_the_http_server_itself_refuses_is_audited_likewise(self):
+        large = "x" * 5000  # a rollback's body ends at 4 KiB
+        self.check_tally(large, {"X-Actor": "eve"}, 413, "admin.bad_request", "http_413", "status 413")
+        foreign = {"Origin": "http://evil.example", "X-Actor": "eve"}
+        self.check_tally(large, foreign, 413, "admin.refused", "forbidden", "web pages of this origin")
+
     def check_tally(self, body, headers, status, action, result, detail):
         server = self.start()
         seen = len(server.get("/v1/admin/audit").json["entries"])

@@ -33,6 +33,24 @@ TEST(Tally, KindsAreCountedApart) {
   const auto bad = tally.Add(Kind::kBadRequest, Refused("b"), 0);
   ASSERT_TRUE(bad);
   EXPECT_EQ(bad->ToEntry().detail, "1 bad requests since the last such line; this one: b");
+  const auto unknown = tally.Add(Kind::kUnknownName, Refused("c"), 0);
+  ASSERT_TRUE(unknown);
+  EXPECT_EQ(unknown->ToEntry().detail, "1 of unknown names since the last such line; this one: c");
+}
+
+TEST(Tally, AtTheEndAllOfItIsTaken) {
+  Tally tally;
+  for (const Kind kind : {Kind::kRefused, Kind::kUnknownName}) {
+    ASSERT_TRUE(tally.Add(kind, Refused("a"), 0));
+    ASSERT_FALSE(tally.Add(kind, Refused("b"), kMs));
+  }
+  const auto rest = tally.TakeAll();
+  ASSERT_EQ(rest.size(), 2u);
+  for (const Tally::Line& line : rest) {
+    EXPECT_EQ(line.count, 1u);
+    EXPECT_EQ(line.last.detail, "b");
+  }
+  EXPECT_TRUE(tally.TakeAll().empty());
 }
 
 TEST(Tally, ABurstsEndIsDueAfterASecondThoughNothingFollows) {

@@ -692,16 +692,99 @@ TEST_F(DeploymentTest, WhatCouldNotBeComparedWaitsForAYesWhenChangesDo) {
   deploy_options_.on_changes = deploy::OnChanges::kHold;
   deploy_options_.shadow_seconds_max = 0;
   Deploy();
-  WriteLens("b", "2");
-  TwoSteps();
-  EXPECT_EQ(LiveVersion("b"), "2");  // nobody has asked it anything
   SayTwo();
   AskText("a");
   WriteLens("a", "2");
   TwoSteps();
   EXPECT_EQ(LiveVersion("a"), "1");
   EXPECT_EQ(Counted("held"), 1);
+  EXPECT_THAT(TakeLog(), HasSubstr("1 recent questions couldn't be compared in time"));
   EXPECT_EQ(deployment_->Reload("a", Accept::kYes, {})->outcome, Outcome::kOk);
+}
+
+TEST_F(DeploymentTest, WhereThereIsNothingToCompareByAChangeWaitsForAYesAndANewScriptDoesNot) {
+  deploy_options_.on_changes = deploy::OnChanges::kHold;
+  Deploy();
+  EXPECT_EQ(LiveVersion("a"), "1");  // nothing was live before it
+  WriteLens("a", "2");
+  WriteLens("new", "1");
+  TwoSteps();
+  EXPECT_EQ(LiveVersion("a"), "1") << "nobody has asked it anything";
+  EXPECT_EQ(LiveVersion("new"), "1");
+  EXPECT_EQ(Counted("held"), 1);
+  EXPECT_THAT(TakeLog(), AllOf(HasSubstr("nothing was compared"), HasSubstr("no recent question is known"),
+                               HasSubstr("scripts/a/reload")));
+  EXPECT_THAT(Shown("a"), AllOf(HasSubstr(R"("held":{"version":"2")"), HasSubstr(R"("compared":0)")));
+  SayTwo();
+  AskText("a");
+  const auto again = deployment_->Reload("a", Accept::kNo, {});
+  EXPECT_EQ(again->outcome, Outcome::kHeld) << "it waits still, and now there is something to go by";
+  EXPECT_THAT(std::string(again->why.message()), HasSubstr("0 of 1 recent questions"));
+  EXPECT_EQ(deployment_->Reload("a", Accept::kYes, {})->outcome, Outcome::kOk);
+  EXPECT_EQ(LiveVersion("a"), "2");
+  WriteLens("a", "3");
+  TwoSteps();
+  EXPECT_EQ(LiveVersion("a"), "3");  // compared, and the answer is the same
+  // Of a question that neither version answers nothing is learnt.
+  WriteLens("b", "2", kFailsOnTwo);
+  EXPECT_EQ(deployment_->Reload("b", Accept::kYes, {})->outcome, Outcome::kOk);
+  EXPECT_THAT(AskText("b"), HasSubstr("late"));
+  WriteLens("b", "3", kFailsOnTwo);
+  const auto blind = deployment_->Reload("b", Accept::kNo, {});
+  EXPECT_EQ(blind->outcome, Outcome::kHeld);
+  EXPECT_THAT(std::string(blind->why.message()), HasSubstr("neither version has an answer"));
+}
+
+TEST_F(DeploymentTest, CallsForScriptsThatAreNotThereAreCountedInTheAuditAndHaveALineASecond) {
+  Deploy();
+  const deploy::Actor eve{"127.0.0.1", "eve"};
+  const auto audit = [&] {
+    std::string list;
+    EXPECT_TRUE(journal_->List(1000, {}, list).ok());
+    return list;
+  };
+  const auto lines = [&] { return Parsed(audit())["entries"].get_array().value().size(); };
+  const auto ask = [&](const std::string& name) {
+    EXPECT_EQ(deployment_->Reload(name, Accept::kNo, eve).error().reason(), "unknown_script");
+    EXPECT_EQ(deployment_->RollBack(name, std::nullopt, eve).error().reason(), "unknown_script");
+    EXPECT_EQ(deployment_->Shadow(name, std::nullopt, eve).error().reason(), "unknown_script");
+  };
+  for (int i = 0; i < 50; ++i) ask("nobody" + std::to_string(i));
+  EXPECT_EQ(lines(), 1u);
+  EXPECT_EQ(deployment_->RollBack("a", std::nullopt, eve).error().reason(), "no_previous_version");
+  EXPECT_EQ(lines(), 2u) << "of a script that is there each has its line";
+  deployment_->Step();
+  EXPECT_EQ(lines(), 2u);
+  clock_.AdvanceMs(1000);
+  deployment_->Step();
+  EXPECT_EQ(lines(), 3u);
+  EXPECT_THAT(audit(), AllOf(HasSubstr("149 of unknown names since the last such line; this one: there is no "
+                                       "script 'nobody49'"),
+                             HasSubstr(R"("actor":"eve","action":"scripts.shadow","subject":"nobody49",)"
+                                       R"("result":"unknown_script")")));
+  ask("last");
+  deployment_->Finish();
+  EXPECT_EQ(lines(), 4u) << "what is counted when the server ends isn't lost";
+}
+
+TEST_F(DeploymentTest, ATrysComplaintDoesNotFillTheAudit) {
+  Deploy();
+  SayTwo();
+  std::string out;
+  query::Question question = Ask("c");
+  question.predicate = "p";
+  const std::string draft = Lens("draft", "0", "error(string.rep('\\1', 6000))");
+  for (int i = 0; i < 10; ++i)
+    EXPECT_EQ(deployment_->Try(draft, "mine.lua", question, out, {}).reason(), "lens_failed");
+  EXPECT_LT(std::filesystem::file_size(directory_.path() + "/audit.jsonl"), 10u * 800);
+}
+
+TEST_F(DeploymentTest, AScriptThatWasRefusedFromTheStartHasNoVersionToGoBackToButIsThere) {
+  Deploy();
+  Write("bad.lua", "return {");
+  TwoSteps();
+  EXPECT_EQ(deployment_->RollBack("bad", std::nullopt, {}).error().reason(), "no_previous_version");
+  EXPECT_EQ(deployment_->RollBack("bad", Hash256{}, {}).error().reason(), "unknown_version");
 }
 
 }  // namespace

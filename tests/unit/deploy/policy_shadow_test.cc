@@ -120,7 +120,10 @@ TEST_F(PolicyShadow, ChangedVerdictsWaitForAYesWhenSetSo) {
   Deploy();
   WritePolicy("2", std::string(kTen) + " -- the same");
   TwoSteps();
-  EXPECT_EQ(LiveVersion("rate_limit"), "2");  // nobody has asked anything
+  EXPECT_EQ(LiveVersion("rate_limit"), "1") << "nobody has asked anything";
+  EXPECT_THAT(TakeLog(), HasSubstr("nothing was compared"));
+  EXPECT_EQ(deployment_->Reload("rate_limit", Accept::kYes, {})->outcome, Outcome::kOk);
+  EXPECT_EQ(LiveVersion("rate_limit"), "2");
   Judged("/v1/query");
   WritePolicy("3", std::string(kTen) + " -- the same again");
   TwoSteps();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a restart finds: what was rolled back stays out, and what there was to go back to is there.
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include "deployment_fixture.h"
 
@@ -193,6 +194,57 @@ TEST_F(RestartTest, WhatWaitsForAYesStillWaits) {
   EXPECT_EQ(LiveVersion("a"), "2");
 }
 
+TEST_F(RestartTest, WhatChangedMeanwhileWaitsForAYesWhereChangesDo) {
+  deploy_options_.on_changes = deploy::OnChanges::kHold;
+  Start();
+  EXPECT_EQ(LiveVersion("a") + LiveVersion("b"), "11") << "nothing was live before";
+  WriteLens("a", "2");
+  WriteLens("c", "1");
+  EXPECT_THAT(StartAndTell(),
+              AllOf(HasSubstr("a script's file is passed over"), HasSubstr("script=a"),
+                    HasSubstr("it has changed while no server ran, and nothing was compared"),
+                    HasSubstr("a/reload {"), Not(HasSubstr("script=b")), Not(HasSubstr("script=c"))));
+  EXPECT_EQ(LiveVersion("a") + LiveVersion("b") + LiveVersion("c"), "111");
+  EXPECT_THAT(Shown("a"), AllOf(HasSubstr(R"("restored":true,"last_result":{"result":"held")"),
+                                HasSubstr(R"("held":{"version":"2")"), HasSubstr(R"("compared":0)")));
+  EXPECT_EQ(generation(), 2u) << "of c alone";
+  TwoSteps();
+  EXPECT_EQ(LiveVersion("a"), "1");
+  const std::string since = Shown("a").substr(Shown("a").find("since"), 40);
+  clock_.AdvanceMs(60'000);
+  EXPECT_THAT(StartAndTell(), HasSubstr("it waits for a yes"));
+  EXPECT_THAT(Shown("a"), HasSubstr(since));
+  EXPECT_EQ(generation(), 2u);
+  const auto asked = deployment_->Reload("a", Accept::kNo, {});
+  EXPECT_EQ(asked->outcome, Outcome::kHeld);
+  EXPECT_THAT(std::string(asked->why.message()), HasSubstr("nothing was compared"));
+  EXPECT_EQ(deployment_->Reload("a", Accept::kYes, {})->outcome, Outcome::kOk);
+  EXPECT_THAT(StartAndTell(), Not(HasSubstr("passed over")));
+  EXPECT_EQ(LiveVersion("a"), "2");
+}
+
+TEST_F(RestartTest, WhatWaitsInARolledBackTextsPlaceLeavesThatTextOut) {
+  deploy_options_.on_changes = deploy::OnChanges::kHold;
+  Start();
+  WriteLens("a", "2");
+  ASSERT_EQ(deployment_->Reload("a", Accept::kYes, {})->outcome, Outcome::kOk);
+  RollBack();
+  ASSERT_EQ(LiveVersion("a"), "1");
+  const Hash256 first = ShaOf("a");
+  WriteLens("a", "3");
+  Start();
+  EXPECT_EQ(LiveVersion("a"), "1");
+  EXPECT_THAT(Shown("a"), HasSubstr(R"("held":{"version":"3")"));
+  WriteLens("a", "2");
+  TwoSteps();
+  EXPECT_EQ(LiveVersion("a"), "1");
+  EXPECT_THAT(Shown("a"), AllOf(HasSubstr(R"("pinned":true)"), Not(HasSubstr("held\":{"))));
+  WriteLens("a", "3");
+  std::filesystem::remove(TextFile(first));
+  EXPECT_THAT(StartAndTell(), HasSubstr("no kept version can stand in"));
+  EXPECT_EQ(LiveVersion("a"), "3") << "and not the one that was rolled back from";
+}
+
 TEST_F(RestartTest, WhatLivesWithoutAFileGoesOnLiving) {
   Start();
   std::filesystem::remove(lenses_ + "/a.lua");
@@ -218,11 +270,77 @@ TEST_F(RestartTest, ADamagedStateIsSaidAndSetAsideAndKeepsNobodyFromStarting) {
   text[text.size() / 2] ^= 1;
   std::ofstream(path, std::ios::binary) << text;
   EXPECT_THAT(StartAndTell(), AllOf(HasSubstr("can't be used"), HasSubstr(path), HasSubstr("its SHA-256"),
-                                    HasSubstr("set aside as")));
+                                    HasSubstr("set aside as"), HasSubstr("the damaged file was set aside")));
   EXPECT_EQ(LiveVersion("a"), "2") << "the file, as nothing else is known";
   EXPECT_EQ(generation(), 1u);
   EXPECT_TRUE(std::filesystem::exists(path + ".damaged"));
   EXPECT_THAT(StartAndTell(), Not(HasSubstr("can't be used")));
+}
+
+TEST_F(RestartTest, TextsWithoutTheirStateAreSaidAndWhatIsLostWithIt) {
+  EXPECT_THAT(StartAndTell(), Not(HasSubstr("what was kept"))) << "a first start";
+  GoIn("2");
+  RollBack();
+  const std::string path = state_ + "/state.json";
+  std::filesystem::remove(path);
+  EXPECT_THAT(StartAndTell(),
+              AllOf(HasSubstr("what was kept of earlier versions is gone, but for their texts"),
+                    HasSubstr("none is pinned"), HasSubstr("nothing to go back to"),
+                    HasSubstr("generations begin at 1"), HasSubstr(path), HasSubstr("texts=3"),
+                    HasSubstr("put the file back from a copy")));
+  EXPECT_EQ(LiveVersion("a"), "2");
+  EXPECT_EQ(generation(), 1u);
+  EXPECT_THAT(StartAndTell(), Not(HasSubstr("what was kept")));
+}
+
+TEST_F(RestartTest, AFileInTheDirectorysPlaceIsSaidAsItIsAndNothingIsSetAside) {
+  std::ofstream(state_) << "a file";
+  TakeLog();
+  Deploy();
+  EXPECT_FALSE(deployment_->Keep().ok());
+  EXPECT_THAT(TakeLog(),
+              AllOf(HasSubstr("what is kept of scripts has no directory"), HasSubstr("is no directory"),
+                    HasSubstr("move it away"), HasSubstr("can't be noted"), Not(HasSubstr("set aside"))));
+  EXPECT_EQ(LiveVersion("a"), "1");
+  std::filesystem::remove(state_);
+  clock_.AdvanceMs(5'000);
+  deployment_->Step();
+  EXPECT_THAT(TakeLog(), AllOf(HasSubstr("is noted again"), Not(HasSubstr("set aside"))));
+  GoIn("2");
+  RollBack();
+  Start();
+  EXPECT_EQ(LiveVersion("a"), "1");
+}
+
+TEST_F(RestartTest, AFifoAmongWhatIsKeptHangsNoStartAndIsSaid) {
+  Start();
+  const Hash256 first = ShaOf("a");
+  GoIn("2");
+  std::filesystem::remove(TextFile(first));
+  ASSERT_EQ(mkfifo(TextFile(first).c_str(), 0600), 0);
+  EXPECT_THAT(StartAndTell(), AllOf(HasSubstr("a kept version is lost"), HasSubstr("is a FIFO, not a file")));
+  EXPECT_EQ(deployment_->RollBack("a", std::nullopt, {}).error().reason(), "no_previous_version");
+  const std::string path = state_ + "/state.json";
+  std::filesystem::remove(path);
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_THAT(StartAndTell(),
+              AllOf(HasSubstr("can't be used"), HasSubstr("state.json: is a FIFO, not a file"),
+                    HasSubstr("the damaged file was set aside"), HasSubstr("state.json.damaged")));
+  EXPECT_TRUE(std::filesystem::is_fifo(path + ".damaged"));
+  EXPECT_THAT(StartAndTell(), Not(HasSubstr("can't be used")));
+}
+
+TEST_F(RestartTest, ARollbackOutlivesTextsThatWereRemovedUnderTheServer) {
+  Start();
+  GoIn("2");
+  std::filesystem::remove_all(state_ + "/versions");
+  TakeLog();
+  RollBack();
+  EXPECT_THAT(TakeLog(),
+              AllOf(HasSubstr("were gone from the disk and were written again"), HasSubstr("texts=3")));
+  EXPECT_THAT(StartAndTell(), Not(HasSubstr("is lost")));
+  EXPECT_EQ(LiveVersion("a"), "1");
+  EXPECT_EQ(Parsed(Shown("a"))["versions"].get_array().value().size(), 2u);
 }
 
 TEST_F(RestartTest, WhenTheTextThatWasLiveIsLostTheNewestOtherOneStandsIn) {

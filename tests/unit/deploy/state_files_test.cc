@@ -3,6 +3,7 @@
 #include "deploy/state_files.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -159,6 +160,90 @@ TEST_F(StateFilesTest, ALostTextTakesItsVersionWithItAndComesBackWhenItIsLiveAga
   EXPECT_EQ(Texts(), (std::vector<std::string>{"two"}));
   ASSERT_TRUE(Write({"one", "two", "three"}).ok());
   EXPECT_EQ(Texts(), (std::vector<std::string>{"one", "two", "three"}));
+}
+
+// Puts what is no file in a file's place: one of each kind.
+using Place = void (*)(const std::string& path);
+constexpr Place kNoFiles[] = {
+    [](const std::string& path) { ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0); },
+    [](const std::string& path) { std::filesystem::create_symlink("/dev/zero", path); },
+    [](const std::string& path) { std::filesystem::create_directory(path); },
+};
+
+TEST_F(StateFilesTest, AStateThatIsNoFileIsNeverWaitedForAndIsSetAside) {
+  for (const Place place : kNoFiles) {
+    Clear();
+    ASSERT_TRUE(Write({"one"}).ok());
+    const std::string path = directory_ + "/state.json";
+    std::filesystem::remove(path);
+    place(path);
+    StateFiles files(env_, directory_);
+    EXPECT_EQ(files.Read().generation, 0u);
+    ASSERT_TRUE(files.Write(BookOf({"two"}), *LiveOf("two")).ok());
+    EXPECT_EQ(Texts(), (std::vector<std::string>{"two"}));
+    EXPECT_TRUE(std::filesystem::exists(path + ".damaged"));
+  }
+}
+
+TEST_F(StateFilesTest, ATextThatIsNoFileIsNeverWaitedForAndIsLost) {
+  for (const Place place : kNoFiles) {
+    Clear();
+    ASSERT_TRUE(Write({"one", "two"}).ok());
+    const std::string path = directory_ + "/versions/" + ToHex(Info("one").sha256) + ".lua";
+    std::filesystem::remove(path);
+    place(path);
+    EXPECT_EQ(Texts(), (std::vector<std::string>{"two"}));
+    if (std::filesystem::is_directory(path)) continue;  // no file can take its place
+    ASSERT_TRUE(Write({"one", "two", "three"}).ok());
+    EXPECT_EQ(Texts(), (std::vector<std::string>{"one", "two", "three"}));
+  }
+}
+
+TEST_F(StateFilesTest, WhatIsNoFileWhereOneIsToBeWrittenGivesWay) {
+  for (const Place place : kNoFiles) {
+    Clear();
+    ASSERT_TRUE(Write({"one"}).ok());
+    place(directory_ + "/state.json.new");
+    const bool can_go = !std::filesystem::is_directory(directory_ + "/state.json.new");
+    EXPECT_EQ(Write({"two"}).ok(), can_go);
+    EXPECT_EQ(Texts(), (std::vector<std::string>{can_go ? "two" : "one"}));
+  }
+}
+
+TEST_F(StateFilesTest, TextsThatWereRemovedMeanwhileAreWrittenAgain) {
+  const std::string versions = directory_ + "/versions";
+  for (const std::string& removed :
+       {versions + "/" + ToHex(Info("one").sha256) + ".lua", versions, directory_}) {
+    Clear();
+    StateFiles files(env_, directory_);
+    files.Read();
+    ASSERT_TRUE(files.Write(BookOf({"one", "two"}), *LiveOf("two")).ok());
+    ASSERT_GT(std::filesystem::remove_all(removed), 0u);
+    ASSERT_TRUE(files.Write(BookOf({"one", "two", "three"}), *LiveOf("three")).ok());
+    EXPECT_EQ(Texts(), (std::vector<std::string>{"one", "two", "three"})) << removed;
+  }
+}
+
+TEST_F(StateFilesTest, AFileInThePlaceOfTheDirectoryIsNoDamageToAState) {
+  std::ofstream(directory_) << "a file";
+  StateFiles files(env_, directory_);
+  EXPECT_EQ(files.Read().generation, 0u);
+  EXPECT_FALSE(files.Write(BookOf({"one"}), *LiveOf("one")).ok());
+  std::filesystem::remove(directory_);
+  ASSERT_TRUE(files.Write(BookOf({"one"}), *LiveOf("one")).ok());
+  EXPECT_EQ(Texts(), (std::vector<std::string>{"one"}));
+  EXPECT_FALSE(std::filesystem::exists(directory_ + "/state.json.damaged"));
+}
+
+TEST_F(StateFilesTest, ADamagedStateThatSomebodyHasTakenAwayIsInNobodysWay) {
+  ASSERT_TRUE(Write({"one"}).ok());
+  const std::string path = directory_ + "/state.json";
+  std::ofstream(path) << "no state";
+  StateFiles files(env_, directory_);
+  EXPECT_EQ(files.Read().generation, 0u);
+  std::filesystem::remove(path);
+  ASSERT_TRUE(files.Write(BookOf({"two"}), *LiveOf("two")).ok());
+  EXPECT_EQ(Texts(), (std::vector<std::string>{"two"}));
 }
 
 TEST_F(StateFilesTest, AStateThatIsNotAsItWasWrittenIsRefusedWithItsFault) {
