@@ -93,6 +93,20 @@ void AuditBadRequest(LoopContext& context, const http::Request& request, const S
   AddToTally(context.backend(), audit::Tally::Kind::kBadRequest, "admin.bad_request", request, fault);
 }
 
+bool IsAdminPost(const http::Request& request) {
+  return request.method == http::Method::kPost && request.route != nullptr &&
+         request.route->path.starts_with("/v1/admin/");
+}
+
+void AuditRefusedByServer(Backend& backend, const http::Request& request, int status) {
+  const Status fault = AdminFault(backend, request);
+  if (!fault.ok()) return AddToTally(backend, audit::Tally::Kind::kRefused, "admin.refused", request, fault);
+  const std::string code = std::to_string(status);
+  AddToTally(backend, audit::Tally::Kind::kBadRequest, "admin.bad_request", request,
+             Status(Code::kInvalidArgument, "http_" + code,
+                    "the HTTP server refused it with status " + code + " before it was read"));
+}
+
 deploy::Actor ActorOf(const http::Request& request) {
   std::string name = telemetry::ToValidUtf8(request.header("x-actor").substr(0, kActorBytesMax));
   return {std::string(request.peer_address), std::move(name)};

@@ -26,6 +26,12 @@ http::Handler AdminOnly(LoopContext& context, std::function<void(http::ExchangeP
 // thread: audited likewise. Not for calls that only read.
 void AuditBadRequest(LoopContext& context, const http::Request& request, const Status& fault);
 
+// Whether the request would change something for an operator, whatever was wrong with it.
+bool IsAdminPost(const http::Request& request);
+// For such a one that the HTTP server itself has refused with this status (a body that is too large, a length
+// that makes no sense): audited like one that AdminOnly refuses or lets through.
+void AuditRefusedByServer(Backend& backend, const http::Request& request, int status);
+
 // The peer's address, and X-Actor if it is there.
 deploy::Actor ActorOf(const http::Request& request);
 

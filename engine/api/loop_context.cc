@@ -27,6 +27,11 @@ LoopContext::LoopContext(Backend& backend, Role role) : backend_(&backend) {
       RateGate::Options{.recent = deployment.NewRecentRequests()});
 }
 
+void LoopContext::TakeUpLive() {
+  engine_->TakeUpLive();
+  rates_->TakeUpLive();
+}
+
 telemetry::QuerySeries& LoopContext::Queries(std::string_view endpoint) {
   auto found = queries_.find(endpoint);
   if (found == queries_.end()) {

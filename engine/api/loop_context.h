@@ -42,6 +42,8 @@ class LoopContext {
   // Where whatever runs a script takes its turn.
   TurnQueue& turns() { return *turns_; }  // kClients only
   RateGate& rates() { return *rates_; }   // kClients only
+  // Lets go of a generation of scripts that is no more live, states and all, if there is one. kClients only.
+  void TakeUpLive();
   // How many batches this loop is working on: they are bounded, as each holds its body.
   size_t batches_in_flight = 0;
   // Whether claims of this turn wait in the store for others: it is told to begin at the turn's end.

@@ -52,7 +52,7 @@ RateGate::RateGate(const script::LiveScripts& live, defense::Limiter& limiter,
       on_failure_(std::move(on_failure)),
       options_(options) {}
 
-void RateGate::TakeUp() {
+void RateGate::TakeUpLive() {
   if (live_.generation() == runner_.scripts().generation()) return;
   if (policy_ >= 0) OnTurnEnd();
   runner_.Use(live_.Current());
@@ -113,7 +113,7 @@ std::optional<script::RateVerdict> RateGate::Ask(const http::Request& request, c
 }
 
 Status RateGate::Judge(http::Request& request) {
-  TakeUp();
+  TakeUpLive();
   if (policy_ < 0) return Status::Ok();
   const auto payment = payments_.find(request.route);
   if (payment == payments_.end() || payment->second == Payment::kFree) return Status::Ok();

@@ -73,6 +73,9 @@ class RateGate {
   static void Finish(const http::Request& request, http::Response& response);
 
   void OnTurnEnd();
+  // Takes up the live generation when it is another one, as Judge does: for a loop that gets no requests, so
+  // that it doesn't keep what is no more live.
+  void TakeUpLive();
 
  private:
   enum class Payment : uint8_t {
@@ -85,9 +88,6 @@ class RateGate {
   static Payment PaymentOf(const http::Route& route);
   std::optional<script::RateVerdict> Ask(const http::Request& request, const Sender& sender,
                                          uint64_t body_bytes, uint64_t items);
-
-  // Takes up the live generation when it is another one.
-  void TakeUp();
 
   const script::LiveScripts& live_;
   script::PolicyRunner runner_;

@@ -3,6 +3,7 @@
 // counted here.
 #include "api/request_observer.h"
 
+#include "api/admin.h"
 #include "telemetry/log.h"
 
 namespace stemedb::api {
@@ -17,6 +18,9 @@ void RequestObserver::OnRequestDone(const http::RequestRecord& record) {
   found->second.duration_seconds.Observe(record.duration_seconds);
   if (record.refused_by_server && record.status >= 400) {
     metrics_.Error("http_" + std::to_string(record.status), "http").Increment();
+    // What the server is short of is nobody's bad request.
+    if (record.status < 500 && IsAdminPost(*record.request))
+      AuditRefusedByServer(backend_, *record.request, record.status);
   }
   if (!telemetry::LogEnabled(telemetry::Level::kDebug)) return;
   telemetry::LogDebug("api", "request",

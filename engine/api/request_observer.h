@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RequestObserver: counts and times every request by method, route and status, and writes the access log
-// (level debug). One for each loop.
+// (level debug). Operators' calls that the HTTP server itself refused come into the audit from here, since no
+// handler sees them. One for each loop.
 #pragma once
 
 #include <map>
@@ -8,6 +9,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "api/backend.h"
 #include "http/service.h"
 #include "telemetry/metrics.h"
 
@@ -15,7 +17,8 @@ namespace stemedb::api {
 
 class RequestObserver final : public http::Observer {
  public:
-  explicit RequestObserver(telemetry::Metrics& metrics) : metrics_(metrics) {}
+  // `backend` outlives it.
+  explicit RequestObserver(Backend& backend) : backend_(backend), metrics_(*backend.metrics) {}
   void OnRequestDone(const http::RequestRecord& record) override;
 
  private:
@@ -29,6 +32,7 @@ class RequestObserver final : public http::Observer {
     }
   };
 
+  Backend& backend_;
   telemetry::Metrics& metrics_;
   std::map<Key, telemetry::HttpSeries, Less> series_;  // a few for each route
 };

@@ -33,7 +33,7 @@ void AddClientRoutes(http::Router& router, LoopContext& context) {
 class LoopService final : public http::Service {
  public:
   LoopService(Backend& backend, LoopContext::Role role)
-      : role_(role), context_(backend, role), observer_(*backend.metrics) {
+      : role_(role), context_(backend, role), observer_(backend) {
     if (role == LoopContext::Role::kClients) {
       AddClientRoutes(router_, context_);
       context_.rates().Learn(router_);
@@ -57,6 +57,8 @@ class LoopService final : public http::Service {
     if (role_ != LoopContext::Role::kClients) return;
     context_.turns().OnTurnEnd();
     context_.rates().OnTurnEnd();
+    // Idle loops have turns as well, two a second, by their connections' time-outs.
+    context_.TakeUpLive();
   }
   http::Observer* observer() override { return &observer_; }
 

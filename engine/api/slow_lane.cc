@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <optional>
 #include <utility>
+
+#include "api/peer.h"
 
 namespace stemedb::api {
 namespace {
@@ -38,40 +41,35 @@ SlowLane::SlowLane(const env::Clock& clock, Options options,
 }
 
 Status SlowLane::Post(const std::string& lens, http::ExchangePtr exchange, Work work) {
+  const Client client = ClientOf(exchange->request());
+  std::optional<Waiting> excess;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return Status(Code::kUnavailable, "shutting_down", "the server is stopping");
-    std::deque<Waiting>& waiting = by_lens_[lens];
-    if (waiting_ >= options_.waiting_max || waiting.size() >= options_.waiting_of_lens_max) {
-      if (waiting.empty()) by_lens_.erase(lens);
-      return Overloaded("too many questions that take long wait to be answered");
+    waiting_.Push({std::move(exchange), std::move(work), clock_.MonotonicNs()}, lens, client.address,
+                  client.connection);
+    if (waiting_.SizeOf(lens) > options_.waiting_of_lens_max) {
+      excess = waiting_.TakeExcess(lens);
+    } else if (waiting_.size() > options_.waiting_max) {
+      excess = waiting_.TakeExcess();
     }
-    if (waiting.empty()) turns_.push_back(lens);
-    waiting.push_back({std::move(exchange), std::move(work), clock_.MonotonicNs()});
-    ++waiting_;
   }
   changed_.notify_one();
+  if (excess && excess->exchange->peer_waits())
+    excess->work(nullptr, Overloaded("too many questions that take long wait to be answered"));
   return Status::Ok();
 }
 
 SlowLane::Waiting SlowLane::TakeNext() {
-  const auto found = by_lens_.find(turns_.front());
-  Waiting next = std::move(found->second.front());
-  found->second.pop_front();
-  --waiting_;
-  if (found->second.empty()) {
-    by_lens_.erase(found);
-  } else {
-    turns_.push_back(turns_.front());
-  }
-  turns_.pop_front();
+  Waiting next = waiting_.TakeNext();
+  waiting_.Charge(1, 1);
   return next;
 }
 
 void SlowLane::Run(query::Engine& engine) {
   std::unique_lock lock(mutex_);
   for (;;) {
-    while (!changed_.wait_for(lock, kIdleLook, [this] { return stopping_ || waiting_ > 0; })) {
+    while (!changed_.wait_for(lock, kIdleLook, [this] { return stopping_ || !waiting_.empty(); })) {
       lock.unlock();
       engine.TakeUpLive();
       lock.lock();
@@ -92,21 +90,18 @@ void SlowLane::Run(query::Engine& engine) {
 }
 
 void SlowLane::Stop() {
-  std::map<std::string, std::deque<Waiting>> refused;
+  std::vector<Waiting> refused;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    refused.swap(by_lens_);
-    turns_.clear();
-    waiting_ = 0;
+    while (!waiting_.empty()) refused.push_back(TakeNext());
   }
   changed_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   engines_.clear();
   const Status stopped(Code::kUnavailable, "shutting_down", "the server is stopping");
-  for (const auto& [lens, waiting] : refused)
-    for (const Waiting& one : waiting) one.work(nullptr, stopped);
+  for (const Waiting& one : refused) one.work(nullptr, stopped);
 }
 
 }  // namespace stemedb::api

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // SlowLane: where questions are answered that took too long on their loop. Some threads with an engine each;
 // no loop ever waits for them. Lenses take turns, so that one whose questions never end doesn't keep
-// another's long ones waiting.
+// another's long ones waiting; and in a lens's turns the clients that ask it (ClientOf, peer.h), so that
+// nobody's flood keeps others' long ones waiting. A turn is one question.
 #pragma once
 
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "api/fair_queue.h"
 #include "base/status.h"
 #include "env/clock.h"
 #include "http/exchange.h"
@@ -34,7 +34,7 @@ class SlowLane {
     int64_t waited_ns_max = 5'000'000'000;
   };
   // Called on a lane's thread, once; with a status that isn't ok when the question isn't to be answered any
-  // more: then `engine` is null. Whoever stops the lane may be the one who calls.
+  // more: then `engine` is null, and it may be called by who stops the lane, or by who posts.
   using Work = std::function<void(query::Engine* engine, const Status& ready)>;
 
   // `new_engine` is called on the thread that makes the lane, once for each of its own; `clock` outlives it.
@@ -44,8 +44,9 @@ class SlowLane {
   SlowLane(const SlowLane&) = delete;
   SlowLane& operator=(const SlowLane&) = delete;
 
-  // Any thread. Work whose peer has gone when its turn comes is dropped uncalled. kResourceExhausted
-  // "overloaded" when too much waits, kUnavailable "shutting_down" after Stop: then it is destroyed uncalled.
+  // Any thread. Work whose peer has gone when its turn comes is dropped uncalled. When too much waits, the
+  // newest of the client that has the most there, `work` or another, is called with kResourceExhausted
+  // "overloaded". kUnavailable "shutting_down" after Stop: then `work` is destroyed uncalled.
   Status Post(const std::string& lens, http::ExchangePtr exchange, Work work);
   // Ends the threads after what they are at; what waits is refused. Repeats do nothing.
   void Stop();
@@ -63,11 +64,10 @@ class SlowLane {
 
   const env::Clock& clock_;
   const Options options_;
-  std::mutex mutex_;  // guards the next five
+  std::mutex mutex_;  // guards the next three
   std::condition_variable changed_;
-  std::map<std::string, std::deque<Waiting>> by_lens_;  // without empty ones
-  std::deque<std::string> turns_;                       // the lenses in by_lens_, the next one first
-  size_t waiting_ = 0;
+  // By lens, address and connection.
+  FairQueue<std::string, FairQueue<std::string, FairQueue<uint64_t, Line<Waiting>>>> waiting_;
   bool stopping_ = false;
   std::vector<std::unique_ptr<query::Engine>> engines_;
   std::vector<std::thread> threads_;

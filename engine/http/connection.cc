@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 
 namespace stemedb::http {
@@ -19,6 +20,8 @@ namespace {
 constexpr size_t kLingerBytesMax = 64 * 1024 * 1024;
 constexpr size_t kKeptOutputBytes = 256 * 1024;
 constexpr size_t kKeptWhenIdleBytes = 4 * 1024;  // of one buffer, by a connection that rests
+
+std::atomic<uint64_t> connections_made{0};  // by all loops
 
 template <typename Handle>
 Connection& ConnectionOf(Handle* handle) {
@@ -31,7 +34,10 @@ bool IsLoopback(std::string_view address) {
 
 }  // namespace
 
-Connection::Connection(LoopThread& loop) : loop_(loop), scanner_(loop.options().limits) {
+Connection::Connection(LoopThread& loop)
+    : loop_(loop),
+      number_(connections_made.fetch_add(1, std::memory_order_relaxed) + 1),
+      scanner_(loop.options().limits) {
   uv_tcp_init(loop.uv(), &tcp_);
   tcp_.data = write_request_.data = shutdown_request_.data = this;
   idle_since_ms_ = loop.now_ms();

@@ -110,6 +110,7 @@ class Connection {
   uv_tcp_t tcp_{};
   uv_write_t write_request_{};
   uv_shutdown_t shutdown_request_{};
+  const uint64_t number_;
   std::string peer_address_;
   bool peer_is_loopback_ = false;
 

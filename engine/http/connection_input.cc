@@ -123,6 +123,7 @@ void Connection::IdentifyRequest() {
   size_t size = peer_address_.copy(current_->peer_.data(), current_->peer_.size());
   request.peer_address = {current_->peer_.data(), size};
   request.peer_is_loopback = peer_is_loopback_;
+  request.connection = number_;
   if (!request.request_id.empty()) return;
   loop_.MakeRequestId(current_->made_id_);
   request.request_id = {current_->made_id_.data(), current_->made_id_.size()};

@@ -359,6 +359,7 @@ void LoopThread::Record(const Exchange& exchange, int status, size_t response_by
   record.request_id = request.request_id;
   record.traceparent = request.traceparent;
   record.peer_address = request.peer_address;
+  record.request = &request;
   observer_->OnRequestDone(record);
 }
 

@@ -53,6 +53,7 @@ struct Request {
   std::string_view traceparent;
   std::string_view peer_address;  // numeric, without the port
   bool peer_is_loopback = false;
+  uint64_t connection = 0;  // a number that no other connection of this process has
   const Route* route =
       nullptr;  // set before OnHeaders and the handler see the request; null for no such path
   // The service's own: what OnHeaders wants the handler and OnAnswer to find. Goes with the request.

@@ -31,6 +31,7 @@ struct RequestRecord {
   std::string_view request_id;
   std::string_view traceparent;
   std::string_view peer_address;
+  const Request* request = nullptr;  // what of it could be read; never null
 };
 
 class Observer {

@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "raw_client.h"
@@ -114,6 +116,22 @@ TEST(Exchange, KeepsItsRequestAliveAfterThePeerIsGone) {
   EXPECT_EQ("127.0.0.1", waiting[0]->request().peer_address);
   AnswerFromOutside(std::move(waiting[0]), "to nobody");
   EXPECT_EQ(0u, server.WaitForRecords(1)[0].response_bytes);
+}
+
+TEST(Exchange, KnowsItsConnectionByANumberThatNoOtherHas) {
+  TestServer server;
+  RawClient client(server.port()), other(server.port());
+  client.Send(Get("/later?a") + Get("/later?a"));
+  other.Send(Get("/later?b"));
+  std::map<std::string, std::set<uint64_t>> numbers;
+  for (ExchangePtr& exchange : server.TakeLater(3)) {
+    std::string query(exchange->request().query);
+    numbers[query].insert(exchange->request().connection);
+    AnswerFromOutside(std::move(exchange), query);
+  }
+  ASSERT_EQ(1u, numbers["a"].size());
+  ASSERT_EQ(1u, numbers["b"].size());
+  EXPECT_NE(*numbers["a"].begin(), *numbers["b"].begin());
 }
 
 TEST(Exchange, BodyIsFollowedByReadableZeroes) {

@@ -114,6 +114,43 @@ TEST_F(SlowLaneOf, LensesTakeTurns) {
   EXPECT_LE(kills() - before, 3) << "the one that is running, the next one, and the one behind it";
 }
 
+TEST_F(SlowLaneOf, ClientsTakeTurnsInThoseOfALens) {
+  constexpr int kEndlessOnes = 6;
+  Serve({kEndless});
+  Peer flood(port()), other(port());
+  flood.Send(Question("trap", "endless", kEndlessOnes));
+  ASSERT_NO_FATAL_FAILURE(WaitForLane(kEndlessOnes));
+  const double before = kills();
+  EXPECT_EQ(other.Ask(Question("trap", "endless")).status, 500);
+  EXPECT_LE(kills() - before, 4) << "the one that is running, the next one, its own, and the one behind it";
+}
+
+TEST_F(SlowLaneOf, WhoFillsALensesPlacesIsRefusedAndNotWhoComes) {
+  constexpr int kEndlessOnes = 8;
+  lane_options_->waiting_of_lens_max = 4;
+  Serve({kEndless});
+  Peer flood(port()), other(port());
+  flood.Send(Question("trap", "endless", kEndlessOnes));
+  ASSERT_NO_FATAL_FAILURE(WaitForLane(kEndlessOnes));
+  EXPECT_EQ(other.Ask(Question("trap", "endless")).status, 500) << "asked, and stopped by its time";
+  std::map<int, int> statuses = flood.ReadStatuses(kEndlessOnes);
+  EXPECT_GE(statuses[503], 3);
+  EXPECT_EQ(statuses[500] + statuses[503], kEndlessOnes);
+}
+
+TEST_F(SlowLaneOf, WhoFillsTheLaneIsRefusedAndNotWhoComes) {
+  constexpr int kEndlessOnes = 8;
+  lane_options_->waiting_max = 4;
+  Serve({kEndless, kLong});
+  Peer flood(port()), other(port());
+  flood.Send(Question("trap", "endless", kEndlessOnes));
+  ASSERT_NO_FATAL_FAILURE(WaitForLane(kEndlessOnes));
+  EXPECT_EQ(other.Ask(Question("trap", "long")).status, 200);
+  std::map<int, int> statuses = flood.ReadStatuses(kEndlessOnes);
+  EXPECT_GE(statuses[503], 3);
+  EXPECT_EQ(statuses[500] + statuses[503], kEndlessOnes);
+}
+
 TEST_F(SlowLaneOf, WhatFindsNoRoomOrWaitsTooLongIsRefusedWithRetryAfter) {
   lane_options_->waiting_of_lens_max = 2;
   Serve({kEndless});

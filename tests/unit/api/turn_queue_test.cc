@@ -4,6 +4,7 @@
 #include "api/turn_queue.h"
 
 #include <atomic>
+#include <list>
 #include <thread>
 
 #include "api_fixture.h"
@@ -29,11 +30,13 @@ class Turns : public ApiTest {
     ASSERT_TRUE(Say(Claim("a", "p", Number(1))).status.ok());
     backend_.turns.turn_ns_max = 1'000'000;
   }
-  static std::string Slow(int count = 1) {
+  static std::string Slow(int count = 1, const std::string& fields = "") {
     std::string all;
-    for (int i = 0; i < count; ++i) all += Get("/v1/query?concept_path=a&lens=slow");
+    for (int i = 0; i < count; ++i) all += Get("/v1/query?concept_path=a&lens=slow", fields);
     return all;
   }
+  // As a proxy on this machine says for whom it asks.
+  static std::string For(const std::string& address) { return "X-Forwarded-For: " + address + "\r\n"; }
   uint64_t lens_runs() {
     for (const auto& family : metrics_.Collect()) {
       if (family.name != "stemedb_lens_duration_seconds") continue;
@@ -99,6 +102,48 @@ TEST_F(Turns, AFullQueueRefusesWithRetryAfter) {
   }
   EXPECT_EQ(statuses[200], 5);  // one at once, four that waited
   EXPECT_EQ(statuses[503], 15);
+}
+
+TEST_F(Turns, AFloodKeepsAnotherClientWaitingForATurnAndNotForTheFlood) {
+  Serve({kSlow});
+  Peer flood(port()), other(port());
+  flood.Send(Slow(60));
+  ASSERT_EQ(flood.Read().status, 200);
+  EXPECT_EQ(other.Ask(Slow()).status, 200);
+  EXPECT_LT(lens_runs(), 30u);
+}
+
+TEST_F(Turns, AllConnectionsOfAnAddressAreOneClient) {
+  Serve({kSlow});
+  std::list<Peer> flood;
+  for (int i = 0; i < 30; ++i) flood.emplace_back(port());
+  Peer other(port());
+  for (Peer& one : flood) one.Send(Slow(2, For("192.0.2.1")));
+  ASSERT_EQ(flood.front().Read().status, 200);
+  EXPECT_EQ(other.Ask(Slow(1, For("192.0.2.2"))).status, 200);
+  EXPECT_LT(lens_runs(), 30u);
+}
+
+TEST_F(Turns, WhoSharesTheFloodsAddressDoesntWaitForItEither) {
+  Serve({kSlow});
+  Peer flood(port()), neighbour(port());
+  flood.Send(Slow(60, For("192.0.2.1")));
+  ASSERT_EQ(flood.Read().status, 200);
+  EXPECT_EQ(neighbour.Ask(Slow(1, For("192.0.2.1"))).status, 200);
+  EXPECT_LT(lens_runs(), 30u);
+}
+
+TEST_F(Turns, AFullQueueRefusesWhoFillsItAndNotWhoComes) {
+  backend_.turns.waiting_max = 16;
+  Serve({kSlow});
+  Peer flood(port()), other(port());
+  flood.Send(Slow(60));
+  ASSERT_EQ(flood.Read().status, 200);
+  other.Send(Slow(6));
+  EXPECT_EQ(other.ReadStatuses(6)[200], 6);
+  std::map<int, int> statuses = flood.ReadStatuses(59);
+  EXPECT_GE(statuses[503], 59 - 16);
+  EXPECT_EQ(statuses[200] + statuses[503], 59);
 }
 
 TEST_F(Turns, WhoWaitedTooLongIsRefusedUnrun) {
