@@ -19,14 +19,15 @@
 namespace stemedb::api {
 
 // A handler of operators' calls: refuses what AdminFault refuses, and calls `handle` with the rest. What was
-// refused is audited: a line a second at most, which counts the refusals since the line before.
+// refused is audited, in lines that count the refusals since the line before (audit::Tally).
 http::Handler AdminOnly(LoopContext& context, std::function<void(http::ExchangePtr)> handle);
 
 // For a call that AdminOnly let through and whose own words are refused before it comes to the scripts
-// thread: audited likewise. Not for calls that only read.
+// thread: audited likewise. For POST alone, also where it changes nothing (try, shadow); not for GET.
 void AuditBadRequest(LoopContext& context, const http::Request& request, const Status& fault);
 
-// Whether the request would change something for an operator, whatever was wrong with it.
+// Whether it is a POST to a path of operators' calls, whatever was wrong with it: it would change something,
+// or make the server work (try, shadow).
 bool IsAdminPost(const http::Request& request);
 // For such a one that the HTTP server itself has refused with this status (a body that is too large, a length
 // that makes no sense): audited like one that AdminOnly refuses or lets through.

@@ -91,9 +91,13 @@ class FairQueue {
 
   // Who has to go when there is no room: the newest of the member for whom most waits. Of several such, the
   // one for whom something came, or was taken, last: so it is the newcomer, if nobody has more than it.
-  Item TakeExcess() { return TakeExcessOf(*std::prev(by_size_.end())->second); }
-  // The same among what waits for this member.
-  Item TakeExcess(const Key& key) { return TakeExcessOf(members_.find(key)->second); }
+  // Something must wait.
+  Item TakeExcess() {
+    Member& member = *std::prev(by_size_.end())->second;
+    Item item = member.waiting.TakeExcess();
+    Shrunk(member);
+    return item;
+  }
 
  private:
   struct Member {
@@ -113,11 +117,6 @@ class FairQueue {
       member.place = by_size_.emplace(size_t{0}, &member);
     }
     return member;
-  }
-  Item TakeExcessOf(Member& member) {
-    Item item = member.waiting.TakeExcess();
-    Shrunk(member);
-    return item;
   }
   void Shrunk(Member& member) {
     --size_;

@@ -71,13 +71,6 @@ bool IsHostOfOurs(const Backend& backend, const http::Request& request) {
          (authority.empty() || IsOurs(backend, HostOf(authority)));
 }
 
-Client ClientOf(const http::Request& request) {
-  const Sender sender = SenderOf(request);
-  // No address has a blank in it.
-  if (sender.is_loopback) return {"connection " + std::to_string(request.connection), request.connection};
-  return {AddressKey(sender.address), request.connection};
-}
-
 Status AdminFault(const Backend& backend, const http::Request& request) {
   if (!request.peer_is_loopback || CameThroughProxy(request)) {
     return Status(Code::kPermissionDenied, "forbidden",

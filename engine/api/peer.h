@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a request came from, as far as its sender can't choose: what unsigned claims and operators' calls are
-// judged by, and who waits for whom.
+// judged by.
 #pragma once
-
-#include <cstdint>
-#include <string>
 
 #include "api/backend.h"
 #include "base/status.h"
@@ -30,15 +27,6 @@ bool CameFromAnotherSite(const Backend& backend, const http::Request& request);
 // resolve to this machine (DNS rebinding) reads from here as from its own origin and sends no Origin; but
 // Host is the page's name.
 bool IsHostOfOurs(const Backend& backend, const http::Request& request);
-
-// Who asks, where those who ask take turns. Questions prove nothing, so it is the address that would pay for
-// them (sender.h), and then one of its connections. All programs on this machine have one address: there each
-// connection stands for itself (docs/decisions/0019).
-struct Client {
-  std::string address;
-  uint64_t connection = 0;
-};
-Client ClientOf(const http::Request& request);
 
 // Why an operator's call (/v1/admin/*) must be refused; ok when it may be made. kPermissionDenied
 // "forbidden".

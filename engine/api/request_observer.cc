@@ -19,20 +19,20 @@ void RequestObserver::OnRequestDone(const http::RequestRecord& record) {
   if (record.refused_by_server && record.status >= 400) {
     metrics_.Error("http_" + std::to_string(record.status), "http").Increment();
     // What the server is short of is nobody's bad request.
-    if (record.status < 500 && IsAdminPost(*record.request))
-      AuditRefusedByServer(backend_, *record.request, record.status);
+    if (record.status < 500 && IsAdminPost(record.request))
+      AuditRefusedByServer(backend_, record.request, record.status);
   }
   if (!telemetry::LogEnabled(telemetry::Level::kDebug)) return;
   telemetry::LogDebug("api", "request",
                       {{"method", record.method},
                        {"route", record.route},
-                       {"target", record.target},
+                       {"target", record.request.target},
                        {"status", record.status},
                        {"ms", record.duration_seconds * 1000},
                        {"bytes", record.response_bytes},
-                       {"peer", record.peer_address},
-                       {"request_id", record.request_id},
-                       {"traceparent", record.traceparent}});
+                       {"peer", record.request.peer_address},
+                       {"request_id", record.request.request_id},
+                       {"traceparent", record.request.traceparent}});
 }
 
 }  // namespace stemedb::api

@@ -139,4 +139,11 @@ std::string AddressKey(std::string_view address) {
   return {bytes.begin(), bytes.begin() + 8};
 }
 
+// What stands for a connection is no address's key: those are 4 or 8 bytes, or a text without a blank.
+Client ClientOf(const http::Request& request) {
+  const Sender sender = SenderOf(request);
+  if (sender.is_loopback) return {"connection " + std::to_string(request.connection), request.connection};
+  return {AddressKey(sender.address), request.connection};
+}
+
 }  // namespace stemedb::api

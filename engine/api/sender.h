@@ -3,7 +3,7 @@
 // peer's; but when this machine passes a request on (a reverse proxy on loopback), it is the last hop that
 // the proxy names in Forwarded or X-Forwarded-For; a proxy that shows itself by other fields alone names
 // nobody. What a peer that is not loopback says of others is not believed, and neither are the earlier hops,
-// which anybody may have written.
+// which anybody may have written. And Client: whom it waits for where those who ask take turns.
 #pragma once
 
 #include <array>
@@ -36,5 +36,14 @@ Sender SenderOf(const http::Request& request);
 // What stands for an address: the 4 bytes of an IPv4 address (mapped ones too), the first 8 of an IPv6
 // address, since a network of 64 bits belongs to one customer; else the text itself.
 std::string AddressKey(std::string_view address);
+
+// Who asks, where those who ask take turns. Questions prove nothing, so it is the address that would pay for
+// them, and then one of its connections. All programs on this machine have one address: there each connection
+// stands for itself (docs/decisions/0019).
+struct Client {
+  std::string address;  // AddressKey, or a text for one connection
+  uint64_t connection = 0;
+};
+Client ClientOf(const http::Request& request);
 
 }  // namespace stemedb::api

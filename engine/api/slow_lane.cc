@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-#include "api/peer.h"
+#include "api/sender.h"
 
 namespace stemedb::api {
 namespace {
@@ -48,11 +48,10 @@ Status SlowLane::Post(const std::string& lens, http::ExchangePtr exchange, Work 
     if (stopping_) return Status(Code::kUnavailable, "shutting_down", "the server is stopping");
     waiting_.Push({std::move(exchange), std::move(work), clock_.MonotonicNs()}, lens, client.address,
                   client.connection);
-    if (waiting_.SizeOf(lens) > options_.waiting_of_lens_max) {
-      excess = waiting_.TakeExcess(lens);
-    } else if (waiting_.size() > options_.waiting_max) {
-      excess = waiting_.TakeExcess();
-    }
+    // A lens that has too many has the most: no other had more than it may.
+    const bool is_too_much =
+        waiting_.SizeOf(lens) > options_.waiting_of_lens_max || waiting_.size() > options_.waiting_max;
+    if (is_too_much) excess = waiting_.TakeExcess();
   }
   changed_.notify_one();
   if (excess && excess->exchange->peer_waits())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SlowLane: where questions are answered that took too long on their loop. Some threads with an engine each;
 // no loop ever waits for them. Lenses take turns, so that one whose questions never end doesn't keep
-// another's long ones waiting; and in a lens's turns the clients that ask it (ClientOf, peer.h), so that
+// another's long ones waiting; and in a lens's turns the clients that ask it (ClientOf, sender.h), so that
 // nobody's flood keeps others' long ones waiting. A turn is one question.
 #pragma once
 
@@ -44,9 +44,10 @@ class SlowLane {
   SlowLane(const SlowLane&) = delete;
   SlowLane& operator=(const SlowLane&) = delete;
 
-  // Any thread. Work whose peer has gone when its turn comes is dropped uncalled. When too much waits, the
-  // newest of the client that has the most there, `work` or another, is called with kResourceExhausted
-  // "overloaded". kUnavailable "shutting_down" after Stop: then `work` is destroyed uncalled.
+  // Any thread. Work whose peer has gone when its turn comes is dropped uncalled. When too much waits, for
+  // the lens or in all, one is called with kResourceExhausted "overloaded", `work` or another: the newest of
+  // the client that has the most, among those for the lens that has the most. kUnavailable "shutting_down"
+  // after Stop: then `work` is destroyed uncalled.
   Status Post(const std::string& lens, http::ExchangePtr exchange, Work work);
   // Ends the threads after what they are at; what waits is refused. Repeats do nothing.
   void Stop();

@@ -4,7 +4,7 @@
 // against it: it is less than a turn's budget.
 #include "api/turn_queue.h"
 
-#include "api/peer.h"
+#include "api/sender.h"
 
 namespace stemedb::api {
 

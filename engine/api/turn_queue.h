@@ -4,8 +4,8 @@
 // further ones wait and run in later turns, some in each by the same budget. So a request that runs no script
 // waits for one turn's budget and one request's length at most, however many wait here.
 //
-// Those that wait take turns by client (ClientOf, peer.h): one more client makes the others wait for a little
-// time and one request's length, whatever it sends (docs/decisions/0019).
+// Those that wait take turns by client (ClientOf, sender.h): one more client makes the others wait for a
+// little time and one request's length, whatever it sends (docs/decisions/0019).
 //
 // One for each loop, used on its thread alone.
 #pragma once

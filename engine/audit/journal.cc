@@ -6,8 +6,6 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <system_error>
 #include <vector>
 
 #include "base/bytes.h"
@@ -37,21 +35,6 @@ std::string Bounded(std::string_view text) {
   if (end == text.size()) return std::string(text);
   while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
   return std::string(text.substr(0, end)) + "… (cut; " + std::to_string(text.size()) + " bytes)";
-}
-
-// A FIFO in a file's place would be waited for, and a device keeps nothing. Ok when there is nothing.
-Status MustBeFile(const std::string& path) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) return Status::Ok();
-  if (status.type() == std::filesystem::file_type::unknown) return Status::Ok();  // opening it tells more
-  return Status(Code::kIoError, "io_error", path + ": is no regular file: move it away");
-}
-
-Result<std::unique_ptr<env::File>> OpenToRead(env::Env& env, const std::string& path) {
-  const Status is_file = MustBeFile(path);
-  if (!is_file.ok()) return is_file;
-  return env.OpenRead(path);
 }
 
 std::string LineOf(const Entry& entry, uint64_t id) {
@@ -136,20 +119,17 @@ uint64_t IdOf(simdjson::dom::parser& parser, std::string_view line) {
 Result<std::unique_ptr<Journal>> Journal::Open(env::Env& env, const std::string& path, uint64_t bytes_max) {
   std::unique_ptr<Journal> journal(new Journal(env, path, bytes_max));
   STEMEDB_RETURN_IF_ERROR(journal->OpenFile());
+  // Opened even when its ids aren't needed: what can't be read is to be known now, not at the next page.
+  const auto old = env.OpenRead(journal->old_path_);
+  if (!old && old.error().code() != Code::kNotFound) return old.error();
   auto newest = journal->NewestId(*journal->file_);
+  if (newest && *newest == 0 && old) newest = journal->NewestId(**old);
   if (!newest) return newest.error();
-  if (*newest == 0) {
-    auto old = OpenToRead(env, journal->old_path_);
-    if (!old && old.error().code() != Code::kNotFound) return old.error();
-    if (old) newest = journal->NewestId(**old);
-    if (!newest) return newest.error();
-  }
   journal->next_id_ = *newest + 1;
   return journal;
 }
 
 Status Journal::OpenFile() {
-  STEMEDB_RETURN_IF_ERROR(MustBeFile(path_));
   auto file = env_.OpenAppend(path_);
   if (!file) return file.error();
   file_ = std::move(*file);
@@ -196,6 +176,15 @@ Status Journal::WriteLine(const Tally::Line& line) {
   return written;
 }
 
+Status Journal::WriteRest() {
+  Status first;
+  for (const Tally::Line& line : tally_.TakeAll()) {
+    Status written = WriteLine(line);
+    if (first.ok()) first = std::move(written);
+  }
+  return first;
+}
+
 Status Journal::List(size_t limit, std::optional<uint64_t> before, std::string& out) {
   const std::lock_guard lock(mutex_);
   simdjson::dom::parser parser;
@@ -206,7 +195,7 @@ Status Journal::List(size_t limit, std::optional<uint64_t> before, std::string& 
   };
   for (const std::string& path : {path_, old_path_}) {
     if (lines.size() > limit) break;
-    auto file = OpenToRead(env_, path);
+    auto file = env_.OpenRead(path);
     if (!file && file.error().code() == Code::kNotFound) continue;
     if (!file) return file.error();
     std::vector<std::string> more;

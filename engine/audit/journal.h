@@ -36,9 +36,10 @@ class Journal {
   Status List(size_t limit, std::optional<uint64_t> before, std::string& out);
 
   // Of what isn't written one by one. WriteLine writes what comes from it; what it can't write counts for the
-  // next line.
+  // next line. WriteRest writes all that is left, when nothing follows any more; returns the first failure.
   Tally& tally() { return tally_; }
   Status WriteLine(const Tally::Line& line);
+  Status WriteRest();
 
  private:
   Journal(env::Env& env, std::string path, uint64_t bytes_max)

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "audit/tally.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 namespace stemedb::audit {
 namespace {
+
+constexpr int64_t kSecondNs = 1'000'000'000;
+constexpr int64_t kIntervalMaxNs = 60 * kSecondNs;
+constexpr int64_t kQuietNs = 60 * kSecondNs;
 
 std::string_view CountedOf(Tally::Kind kind) {
   switch (kind) {
@@ -29,15 +34,17 @@ Entry Tally::Line::ToEntry() const {
 }
 
 std::optional<Tally::Line> Tally::TakeIfDue(Kind kind, Count& count, int64_t now_ns) {
-  constexpr int64_t kSecondNs = 1'000'000'000;
-  if (count.count == 0 || count.line_ns > now_ns - kSecondNs) return std::nullopt;
+  if (count.count == 0 || count.line_ns > now_ns - count.interval_ns) return std::nullopt;
   count.line_ns = now_ns;
+  count.interval_ns = std::clamp(2 * count.interval_ns, kSecondNs, kIntervalMaxNs);
   return Line{kind, std::exchange(count.count, 0), std::move(count.last)};
 }
 
 std::optional<Tally::Line> Tally::Add(Kind kind, Entry entry, int64_t now_ns) {
   const std::lock_guard lock(mutex_);
   Count& count = counts_[static_cast<size_t>(kind)];
+  if (count.added_ns <= now_ns - kQuietNs) count.interval_ns = 0;
+  count.added_ns = now_ns;
   ++count.count;
   count.last = std::move(entry);
   return TakeIfDue(kind, count, now_ns);

@@ -58,7 +58,7 @@ struct Probation {
 
 struct ScriptRecord {
   DiskScript acted;                    // what was last acted upon; no files: nothing yet, or they are gone
-  std::optional<Hash256> disk_sha256;  // of the text that was last read
+  std::optional<Hash256> disk_sha256;  // of the text that was last read; none: there is no file
   std::deque<Version> versions;        // oldest first, each text once
   // Rolled back: this text, which is on disk, doesn't come back by itself.
   std::optional<Hash256> pinned_against;
@@ -72,6 +72,8 @@ struct ScriptRecord {
   // What is live was taken from what the last process left, not from the file.
   bool is_restored = false;
 
+  // The file is gone, and the script stays live until an operator says yes to its removal.
+  bool removal_waits() const { return last_outcome == Outcome::kHeld && !disk_sha256; }
   const Version* Find(const Hash256& sha256) const;
   Version* Find(const Hash256& sha256) { return const_cast<Version*>(std::as_const(*this).Find(sha256)); }
   // The newest text that isn't `live`, going back from it; null when there is none.

@@ -23,7 +23,7 @@ void Deployer::Run() {
     {
       std::unique_lock lock(mutex_);
       changed_.wait_until(lock, next_look, [this] { return stopping_ || AnyWaits(); });
-      if (stopping_) break;
+      if (stopping_) return;
       // A look that is due comes first: requests in a row must not blind the watch.
       if (Clock::now() < next_look && AnyWaits()) {
         std::deque<Task>& tasks = changes_.empty() ? inquiries_ : changes_;
@@ -38,7 +38,6 @@ void Deployer::Run() {
     deployment_->Step();
     next_look = Clock::now() + std::chrono::milliseconds(poll_ms_);
   }
-  deployment_->Finish();
 }
 
 void Deployer::Stop() {

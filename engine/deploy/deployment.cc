@@ -206,10 +206,6 @@ Result<Report> Deployment::Reload(const std::string& name, Accept accept, const 
   return own != reports.end() ? *own : Report{name, Outcome::kUnchanged, {}, live_.generation(), {}, {}, {}};
 }
 
-void Deployment::Finish() {
-  if (options_.journal != nullptr) AuditLines(options_.journal->tally().TakeAll());
-}
-
 void Deployment::AuditLines(const std::vector<audit::Tally::Line>& lines) const {
   for (const audit::Tally::Line& line : lines) {
     const Status written = options_.journal->WriteLine(line);

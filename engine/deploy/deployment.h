@@ -35,7 +35,8 @@ namespace stemedb::deploy {
 // Whether scripts that changed together go in one by one, or all or none.
 enum class Together : uint8_t { kEachByItself, kAllOrNone };
 // Whether a version that would change answers, or may, since a question couldn't be compared or there was
-// none, waits for an operator's yes. A script that has no live version has none to change.
+// none, waits for an operator's yes; and so the removal of a live script, which else the next file would be
+// compared with no more. A script that has no live version has none to change.
 enum class OnChanges : uint8_t { kGoIn, kHold };
 
 struct DeploymentOptions {
@@ -71,8 +72,9 @@ class Deployment {
  public:
   // Loads `directories`: a script that is wrong, or whose spec fails, fails the whole. A file that was rolled
   // back from, or that waits for a yes, as the last process left it, is passed over for the version that was
-  // live; so is any other text than the live one's where changes are held. The generation is the one that was
-  // live when everything is as it was, else the next; 1 at first.
+  // live; so is any other text than the live one's where changes are held, and there what has lost its file
+  // stays live. The generation is the one that was live when everything is as it was, else the next; 1 at
+  // first.
   //
   // Stricter than script::ScriptSet::Load, which runs neither specs nor self-checks: that one is for who
   // wants to ask lenses on data at rest (the console, tests, benchmarks), and a lens whose spec fails may be
@@ -97,15 +99,14 @@ class Deployment {
 
   // --- The scripts thread ---
   // One look at the directories: acts on what has changed and is the same as at the last look; takes versions
-  // back that fail too often. Writes what the audit's tally has had for a second.
+  // back that fail too often. Writes what the audit's tally has due.
   void Step();
   // What has changed since the last time is on disk for the next start when it returns ok. What goes wrong is
   // logged; Step tries again. Everything below that changes something does it by itself.
   Status Keep();
-  // The last call: writes what the audit's tally still has.
-  void Finish();
-  // Takes the script's file as it is now, whatever was rolled back. kNotFound "unknown_script"; kUnavailable
-  // "shutting_down" when Stop came before it was through: nothing has changed then.
+  // Takes the script's file as it is now, whatever was rolled back; when it is gone, the script goes.
+  // kNotFound "unknown_script"; kUnavailable "shutting_down" when Stop came before it was through: nothing
+  // has changed then.
   Result<Report> Reload(const std::string& name, Accept accept, const Actor& actor);
   // Puts an older version back: `to`, or the one before the live one. kNotFound "unknown_script",
   // "unknown_version"; kConflict "no_previous_version", "already_live"; kInvalidArgument "script_invalid" for
@@ -147,6 +148,8 @@ class Deployment {
              std::vector<script::ScriptInfo>& scripts);
   void Begin(const SavedState& saved, std::shared_ptr<const script::ScriptSet> set,
              const std::set<std::string>& unchanged);
+  // To the metrics and the audit, what waits for a yes since this start.
+  void TellWhatIsHeld(const SavedState& saved) const;
   // Puts what hasn't come through a probation on one, if there is something to go back to.
   void WatchFromStart(ScriptRecord& record, const script::ScriptInfo& now) const;
 
@@ -154,7 +157,7 @@ class Deployment {
   std::vector<Report> Transact(const std::vector<std::string>& names, const DiskLook& look,
                                const Trigger& trigger);
   void Judge(Candidate& candidate, const Trigger& trigger);
-  void JudgeVanished(Candidate& candidate) const;
+  void JudgeVanished(Candidate& candidate, const Trigger& trigger) const;
   void JudgeText(Candidate& candidate, const DiskText& text, const Trigger& trigger);
   void JudgeShadow(Candidate& candidate, const Trigger& trigger);
   void KeepLastLens(std::vector<Candidate>& candidates) const;

@@ -17,7 +17,7 @@ namespace stemedb::deploy {
 enum class Outcome : uint8_t {
   kOk,              // the new version is live
   kUnchanged,       // the file says what is live already, or what was rolled back from
-  kHeld,            // waits for an operator's yes, since answers would change
+  kHeld,            // waits for an operator's yes, since answers would change; also a removal
   kRemoved,         // its file is gone, and so is it
   kRolledBack,      // an operator put an older version back
   kAutoRolledBack,  // the new version failed too often

@@ -2,7 +2,7 @@
 // The start: every file must pass what a reload demands of it, but for the shadow, as nobody has asked
 // anything yet. What the last process left decides one thing: a file that somebody's will kept out then, and
 // that hasn't changed, stays out. Where changes are held, so does every file that changed meanwhile: nothing
-// tells that it answers as the version did that was live.
+// tells that it answers as the version did that was live. And what has lost its file stays there.
 #include <algorithm>
 
 #include "crypto/sha256.h"
@@ -10,6 +10,12 @@
 #include "telemetry/log.h"
 
 namespace stemedb::deploy {
+namespace {
+
+constexpr std::string_view kChanged = "it has changed while no server ran, and nothing was compared";
+constexpr std::string_view kVanished = "its file has gone while no server ran";
+
+}  // namespace
 
 Status Deployment::Load() {
   auto look = LookAt(options_.directories, false);
@@ -59,7 +65,8 @@ Status Deployment::LoadFile(const std::string& name, const DiskScript& disk, con
   record.acted = disk;
   record.disk_sha256 = sha256;
   const bool is_pinned = record.pinned_against == sha256;
-  if (is_pinned && Stays(name, saved, "it was rolled back from", scripts)) return Status::Ok();
+  if (is_pinned && Stays(name, saved, "it was rolled back from before the start", scripts))
+    return Status::Ok();
   Rehearsal rehearsal = Rehearse(disk.kind, text->script, text->spec);
   if (rehearsal.outcome != Outcome::kOk) return rehearsal.why.Annotate(disk.directory);
   if (!is_pinned && Waits(saved, rehearsal.info, scripts)) return Status::Ok();
@@ -67,6 +74,7 @@ Status Deployment::LoadFile(const std::string& name, const DiskScript& disk, con
   const Version* known = record.Find(sha256);
   if (saved.live == sha256 && known != nullptr) {
     rehearsal.info.generation = known->info->generation;
+    if (record.last_outcome == Outcome::kHeld) record.last_outcome.reset();  // what waited is gone
   } else {
     record.last_outcome.reset();
   }
@@ -79,9 +87,8 @@ bool Deployment::Waits(const SavedScript& saved, const script::ScriptInfo& info,
                        std::vector<script::ScriptInfo>& scripts) {
   if (options_.on_changes != OnChanges::kHold || !saved.live || saved.live == info.sha256) return false;
   const bool waited = saved.held == info.sha256;
-  const char* why = waited
-                        ? "it waits for a yes"
-                        : "it has changed while no server ran, and nothing was compared: it waits for a yes";
+  const std::string why =
+      waited ? "it waits for a yes, as before the start" : std::string(kChanged) + ": it waits for a yes";
   if (!Stays(info.name, saved, why, scripts)) return false;
   ScriptRecord& record = book_.scripts[info.name];
   record.held =
@@ -93,15 +100,28 @@ bool Deployment::Waits(const SavedScript& saved, const script::ScriptInfo& info,
   return true;
 }
 
-// What lived without a file lives on without one: the last lens, and what was rolled back in.
+// What lived without a file lives on without one: the last lens, and what was rolled back in. What has lost
+// its file goes, or waits for a yes to that.
 void Deployment::LoadWithoutFile(const std::string& name, const SavedScript& saved,
                                  std::vector<script::ScriptInfo>& scripts) {
   if (!saved.live) return;
-  const bool had_file = saved.record.disk_sha256.has_value();
+  const bool had_file = saved.record.disk_sha256.has_value(), waited = saved.record.removal_waits();
+  const bool is_to_go = had_file || waited;
   ScriptRecord& record = book_.scripts[name];
   record.disk_sha256.reset();
+  if (!is_to_go || options_.on_changes == OnChanges::kHold) {
+    const std::string why = had_file ? std::string(kVanished) + ": its removal waits for a yes"
+                            : waited ? "its removal waits for a yes, as before the start"
+                                     : "it had none before the start";
+    if (Stays(name, saved, why, scripts)) {
+      record.is_refused = is_to_go;
+      if (!had_file) return;
+      record.last_outcome = Outcome::kHeld;
+      record.last_outcome_ms = NowMs();
+      return;
+    }
+  }
   record.pinned_against.reset();
-  if (!had_file && Stays(name, saved, "there is no file", scripts)) return;
   record.last_outcome = Outcome::kRemoved;
   record.last_outcome_ms = NowMs();
 }
@@ -111,7 +131,9 @@ void Deployment::LoadWithoutFile(const std::string& name, const SavedScript& sav
 bool Deployment::Stays(const std::string& name, const SavedScript& saved, std::string_view why,
                        std::vector<script::ScriptInfo>& scripts) {
   ScriptRecord& record = book_.scripts[name];
-  const std::string yes = options_.on_changes == OnChanges::kHold ? " {\"accept\": true}" : "";
+  const bool has_file = record.disk_sha256.has_value();
+  const std::string reload = "POST /v1/admin/scripts/" + name + "/reload" +
+                             (options_.on_changes == OnChanges::kHold ? " {\"accept\": true}" : "");
   std::vector<const Version*> choice;
   for (auto version = record.versions.rbegin(); version != record.versions.rend(); ++version) {
     const Hash256& sha256 = version->info->sha256;
@@ -131,22 +153,27 @@ bool Deployment::Stays(const std::string& name, const SavedScript& saved, std::s
     }
     if (info->sha256 == saved.live) info->generation = version->info->generation;
     record.is_restored = true;
-    telemetry::LogWarn("deploy", "a script's file is passed over for a kept version, as before the start",
-                       {{"script", name},
-                        {"version", info->version},
-                        {"sha256", ToHex(info->sha256)},
-                        {"file_sha256", record.disk_sha256 ? ToHex(*record.disk_sha256) : "there is no file"},
-                        {"cause", why},
-                        {"remedy", "mend the file, or POST /v1/admin/scripts/" + name + "/reload" + yes +
-                                       " to take it as it is"}});
+    telemetry::LogWarn(
+        "deploy",
+        has_file ? "a script's file is passed over for a kept version" : "a script stays live without a file",
+        {{"script", name},
+         {"version", info->version},
+         {"sha256", ToHex(info->sha256)},
+         {"file_sha256", has_file ? ToHex(*record.disk_sha256) : "there is no file"},
+         {"cause", why},
+         {"remedy", has_file ? "mend the file, or " + reload + " to take it as it is"
+                             : "put a file there, or " + reload + " to let it go"}});
     scripts.push_back(std::move(*info));
     return true;
   }
-  telemetry::LogError("deploy", "no kept version can stand in for a script's file: it comes as the file is",
+  telemetry::LogError("deploy",
+                      has_file
+                          ? "no kept version can stand in for a script's file: it comes as the file is"
+                          : "no kept version can stand in for a script's file, which is gone: it goes too",
                       {{"script", name},
                        {"directory", options_.state_directory},
                        {"cause", why},
-                       {"remedy", "mend the file"}});
+                       {"remedy", has_file ? "mend the file" : "put a file there"}});
   return false;
 }
 
@@ -185,6 +212,21 @@ void Deployment::Begin(const SavedState& saved, std::shared_ptr<const script::Sc
   options_.room.metrics->domain().script_generation.Set(static_cast<double>(set->generation()));
   live_.Publish(std::move(set));
   Show();
+  TellWhatIsHeld(saved);
+}
+
+void Deployment::TellWhatIsHeld(const SavedState& saved) const {
+  for (const auto& [name, record] : book_.scripts) {
+    const auto found = saved.scripts.find(name);
+    if (found == saved.scripts.end()) continue;
+    const SavedScript& before = found->second;
+    const bool is_new = record.held ? before.held != record.held->info->sha256
+                                    : record.removal_waits() && !before.record.removal_waits();
+    if (!is_new) continue;
+    options_.room.metrics->ScriptReload(NameOf(Outcome::kHeld)).Increment();
+    Audit({Cause::kStart, {}, Accept::kNo}, "scripts.reload", name, NameOf(Outcome::kHeld),
+          record.held ? kChanged : kVanished);
+  }
 }
 
 void Deployment::WatchFromStart(ScriptRecord& record, const script::ScriptInfo& now) const {

@@ -7,7 +7,6 @@
 
 #include "base/bytes.h"
 #include "crypto/sha256.h"
-#include "deploy/kept_file.h"
 #include "deploy/state_json.h"
 #include "script/script_files.h"
 #include "telemetry/log.h"
@@ -17,6 +16,7 @@ namespace {
 
 constexpr size_t kStateBytesMax = 64u << 20;
 constexpr std::string_view kTextEnding = ".lua", kNewEnding = ".new", kDamagedEnding = ".damaged";
+constexpr int kAsideMax = 100;
 
 // Of the names that we give: SHA.lua, and SHA.lua.new while it is written.
 std::optional<Hash256> ShaOf(std::string_view name) {
@@ -27,6 +27,43 @@ std::optional<Hash256> ShaOf(std::string_view name) {
   return FromHex(name, sha256) ? std::optional<Hash256>(sha256) : std::nullopt;
 }
 
+// The failures of OpenRead; kCorruption "state_damaged" beyond `bytes_max`.
+Result<std::string> ReadWhole(env::Env& env, const std::string& path, size_t bytes_max) {
+  const auto file = env.OpenRead(path);
+  if (!file) return file.error();
+  if ((*file)->size() > bytes_max) return Status(Code::kCorruption, "state_damaged", path + ": is too large");
+  std::string text((*file)->size(), '\0');
+  const auto got = (*file)->ReadAt(0, {reinterpret_cast<uint8_t*>(text.data()), text.size()});
+  if (!got) return got.error();
+  text.resize(*got);
+  return text;
+}
+
+std::filesystem::file_type TypeOf(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::symlink_status(path, error).type();
+}
+
+bool IsDirectory(const std::string& path) { return TypeOf(path) == std::filesystem::file_type::directory; }
+
+// Renames it to PATH.damaged, over an older one; or to PATH.damaged.2 and so on, where a directory is in the
+// way, or it is one itself. A rename puts nothing else in a directory's place.
+Status SetAside(env::Env& env, const std::string& path, std::string_view what) {
+  const bool is_directory = IsDirectory(path);
+  for (int number = 1; number <= kAsideMax; ++number) {
+    std::string aside = path + std::string(kDamagedEnding);
+    if (number > 1) aside.append(".").append(std::to_string(number));
+    const bool is_free = TypeOf(aside) == std::filesystem::file_type::not_found;
+    if (!is_free && (is_directory || IsDirectory(aside))) continue;
+    STEMEDB_RETURN_IF_ERROR(env.Rename(path, aside));
+    telemetry::LogWarn("deploy", std::string(what) + " was set aside", {{"file", aside}});
+    return Status::Ok();
+  }
+  return Status(Code::kIoError, "io_error",
+                path + ": can't be set aside, as there are " + std::to_string(kAsideMax) +
+                    " such already: remove those that end in " + std::string(kDamagedEnding));
+}
+
 }  // namespace
 
 std::string StateFiles::TextPath(const Hash256& sha256) const {
@@ -34,7 +71,7 @@ std::string StateFiles::TextPath(const Hash256& sha256) const {
 }
 
 SavedState StateFiles::Read() {
-  auto text = ReadKeptFile(state_path_, kStateBytesMax);
+  auto text = ReadWhole(env_, state_path_, kStateBytesMax);
   if (!text && text.error().code() == Code::kNotFound) {
     TellThatStateIsMissing();
     return {};
@@ -63,8 +100,7 @@ void StateFiles::TellThatStateIsMissing() const {
   telemetry::LogError(
       "deploy",
       "what was kept of earlier versions is gone, but for their texts: every script comes as its file is, "
-      "none "
-      "is pinned, there is nothing to go back to, and generations begin at 1",
+      "none is pinned, there is nothing to go back to, and generations begin at 1",
       {{"file", state_path_},
        {"cause", "there is no such file, but a directory of texts beside it"},
        {"texts", texts},
@@ -107,7 +143,7 @@ void StateFiles::ReadVersions(const std::string& name, ScriptRecord& record, std
   std::deque<Version> whole;
   for (Version& version : record.versions) {
     const Hash256 sha256 = version.info->sha256;
-    auto text = ReadKeptFile(TextPath(sha256), script::kScriptBytesMax);
+    auto text = ReadWhole(env_, TextPath(sha256), script::kScriptBytesMax);
     const bool is_whole = text && crypto::Sha256::Of(*text) == sha256;
     if (is_whole) {
       auto info = std::make_shared<script::ScriptInfo>(*version.info);
@@ -143,6 +179,10 @@ void StateFiles::ListLeftovers(const std::set<Hash256>& lost) {
 
 Status StateFiles::Replace(const std::string& path, const std::string& text) {
   const std::string temporary = path + std::string(kNewEnding);
+  for (const std::string& place : {temporary, path}) {
+    if (IsDirectory(place))
+      STEMEDB_RETURN_IF_ERROR(SetAside(env_, place, "a directory where a file of kept scripts belongs"));
+  }
   static_cast<void>(env_.Remove(temporary));  // what a crash left, or what is no file and can't be written to
   auto file = env_.OpenAppend(temporary);
   if (!file) return file.error();
@@ -193,19 +233,13 @@ void StateFiles::RemoveUnwanted(const std::set<Hash256>& wanted) {
   });
 }
 
-Status StateFiles::SetAside() {
-  const std::string aside = state_path_ + std::string(kDamagedEnding);
-  const Status moved = env_.Rename(state_path_, aside);
-  if (!moved.ok() && moved.code() != Code::kNotFound) return moved;
-  is_damaged_ = false;
-  // Not when somebody else has moved it away.
-  if (moved.ok()) telemetry::LogWarn("deploy", "the damaged file was set aside", {{"file", aside}});
-  return Status::Ok();
+bool StateFiles::IsOnDisk(const std::string& state) const {
+  if (state != written_) return false;
+  const auto there = ReadWhole(env_, state_path_, kStateBytesMax);
+  return there && *there == state;
 }
 
 Status StateFiles::Write(const Book& book, const script::ScriptSet& live) {
-  const std::string text = StateText(book, live);
-  if (text == written_) return Status::Ok();
   STEMEDB_RETURN_IF_ERROR(env_.MakeDirs(versions_directory_));
   const auto missing = ForgetMissingTexts();
   if (!missing) return missing.error();
@@ -217,7 +251,14 @@ Status StateFiles::Write(const Book& book, const script::ScriptSet& live) {
     telemetry::LogWarn("deploy", "texts of kept versions were gone from the disk and were written again",
                        {{"directory", versions_directory_}, {"texts", again}});
   }
-  if (is_damaged_) STEMEDB_RETURN_IF_ERROR(SetAside());
+  const std::string text = StateText(book, live);
+  if (IsOnDisk(text)) return Status::Ok();
+  if (is_damaged_) {
+    const Status moved = SetAside(env_, state_path_, "the damaged file");
+    // It isn't found when somebody has moved it away.
+    if (!moved.ok() && moved.code() != Code::kNotFound) return moved;
+    is_damaged_ = false;
+  }
   STEMEDB_RETURN_IF_ERROR(Replace(state_path_, text));
   STEMEDB_RETURN_IF_ERROR(env_.SyncDir(directory_));
   written_ = text;

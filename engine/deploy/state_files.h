@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // StateFiles: what the next start must know of the scripts, in a directory of its own beside the log's:
-//   state.json          which version of each script is live, what it was rolled back from, its last
-//   versions,
-//                       and the last generations; with a SHA-256 over itself
+//   state.json          with a SHA-256 over itself: which version of each script is live, what it was rolled
+//                       back from, its last versions; and the last generations
 //   versions/SHA.lua    the text of each of these versions, by its SHA-256
 //
 // Texts are on disk before state.json names them, and go after it has ceased to; state.json is replaced in
 // one step. Whatever of it is damaged, gone or no file is said in the log and left out: it never keeps a
-// server from starting.
+// server from starting. A directory where a file belongs is set aside when the file is written.
 #pragma once
 
 #include <cstdint>
@@ -53,8 +52,8 @@ class StateFiles {
 
   // What the last process left; writes nothing.
   SavedState Read();
-  // On disk when it returns ok, with texts that somebody has removed meanwhile. After a failure what was
-  // there before is there still, and the next call tries again.
+  // On disk when it returns ok, also what somebody has removed meanwhile. After a failure what was there
+  // before is there still, and the next call tries again.
   Status Write(const Book& book, const script::ScriptSet& live);
 
  private:
@@ -65,7 +64,7 @@ class StateFiles {
   void ListLeftovers(const std::set<Hash256>& lost);
   Result<std::set<Hash256>> ForgetMissingTexts();
   Status WriteVersions(const Book& book, std::set<Hash256>& wanted);
-  Status SetAside();
+  bool IsOnDisk(const std::string& state) const;
   void RemoveUnwanted(const std::set<Hash256>& wanted);
   Status Replace(const std::string& path, const std::string& text);
 
@@ -75,7 +74,7 @@ class StateFiles {
   const std::string versions_directory_;
   std::set<Hash256> texts_;          // whose files were whole and durable when they were last seen
   std::set<std::string> leftovers_;  // names of files that nobody needs
-  std::string written_;              // what state.json says
+  std::string written_;              // what state.json said when it was last read or durably written
   bool is_damaged_ = false;          // state.json is to be set aside
 };
 

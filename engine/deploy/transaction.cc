@@ -47,13 +47,23 @@ bool GoesIn(Outcome outcome) { return outcome == Outcome::kOk || outcome == Outc
 
 }  // namespace
 
-void Deployment::JudgeVanished(Candidate& candidate) const {
-  const bool is_live = live_.Current()->Find(candidate.name) >= 0;
-  candidate.outcome = is_live ? Outcome::kRemoved : Outcome::kUnchanged;
+// Where changes are held a script doesn't go with its file: its callers would miss it, and what came back
+// under its name would have nothing to be compared with.
+void Deployment::JudgeVanished(Candidate& candidate, const Trigger& trigger) const {
+  if (live_.Current()->Find(candidate.name) < 0) return;
+  candidate.outcome = Outcome::kRemoved;
+  if (options_.on_changes != OnChanges::kHold) return;
+  // A yes to a text that waited is none to this.
+  if (trigger.accept == Accept::kYes && !RecordOf(candidate.name).held) return;
+  candidate.outcome = Outcome::kHeld;
+  candidate.why =
+      Status(Code::kConflict, "script_held",
+             candidate.name + ".lua: is gone, and the script stays live; POST /v1/admin/scripts/" +
+                 candidate.name + "/reload {\"accept\": true} lets it go");
 }
 
 void Deployment::Judge(Candidate& candidate, const Trigger& trigger) {
-  if (!candidate.disk.script) return JudgeVanished(candidate);
+  if (!candidate.disk.script) return JudgeVanished(candidate, trigger);
   if (candidate.disk.is_twice) {
     candidate.outcome = Outcome::kFailedDescribe;
     candidate.why =
@@ -111,7 +121,7 @@ void Deployment::JudgeShadow(Candidate& candidate, const Trigger& trigger) {
   const bool may_change = shadow.changed > 0 || shadow.not_compared > 0 || is_blind || waits;
   if (options_.on_changes != OnChanges::kHold || !may_change) return;
   // A yes is for what was looked at: with something else waiting, it is none for this.
-  const bool other_waits = record.held && !waits;
+  const bool other_waits = (record.held && !waits) || record.removal_waits();
   if (trigger.accept == Accept::kYes && !other_waits) return;
   candidate.outcome = Outcome::kHeld;
   candidate.why = Status(Code::kConflict, "script_held",
@@ -219,7 +229,7 @@ void Deployment::Settle(Candidate& candidate, const Trigger& trigger) {
   record.last_outcome_ms = NowMs();
   record.is_refused = IsFailure(candidate.outcome) || candidate.outcome == Outcome::kHeld;
   record.held.reset();
-  if (candidate.outcome == Outcome::kHeld) {
+  if (candidate.outcome == Outcome::kHeld && candidate.info) {
     record.held =
         Held{std::make_shared<const script::ScriptInfo>(*candidate.info), NowMs(), candidate.shadow};
   }

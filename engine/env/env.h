@@ -4,9 +4,9 @@
 // It is an interface because there are two of it: the real one (Env::Posix) and FaultInjectingEnv, by which
 // tests make a disk fail. Errors are Statuses that say what an operator needs:
 //   ENOSPC, EDQUOT  kResourceExhausted "disk_full"          No space left on device: PATH
-//   EACCES, EPERM   kPermissionDenied  "permission_denied"  Permission denied: PATH (owner, mode, wanted
-//   mode) ENOENT          kNotFound          "no_such_file"       No such file or directory: PATH others
-//   kIoError           "io_error"           OPERATION PATH: strerror
+//   EACCES, EPERM   kPermissionDenied  "permission_denied"  Permission denied: PATH (owner, mode, wanted)
+//   ENOENT          kNotFound          "no_such_file"       No such file or directory: PATH
+//   others          kIoError           "io_error"           OPERATION PATH: strerror
 #pragma once
 
 #include <cstdint>
@@ -58,7 +58,9 @@ class Env {
  public:
   virtual ~Env() = default;
 
-  // Creates the file (mode 0644) when it is not there.
+  // Both open regular files, links followed, and nothing else: a FIFO, a device or a directory in a file's
+  // place is kIoError "io_error" ("PATH: is a FIFO, not a file: …"), never waited for. OpenAppend creates the
+  // file (mode 0644) when it is not there.
   virtual Result<std::unique_ptr<File>> OpenAppend(const std::string& path) = 0;
   virtual Result<std::unique_ptr<File>> OpenRead(const std::string& path) = 0;
   // Names (not paths) of what is in the directory, sorted, without . and ..

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Env over POSIX system calls. Every call that a signal may interrupt is tried again; every descriptor is
-// close-on-exec.
+// close-on-exec. Files are opened without waiting (O_NONBLOCK matters for what is no regular file alone) and
+// looked at as what they turned out to be.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -138,6 +139,16 @@ class PosixLock final : public FileLock {
   const Descriptor fd_;
 };
 
+std::string_view KindOf(mode_t mode) {
+  if (S_ISDIR(mode)) return "a directory";
+  return S_ISFIFO(mode) ? "a FIFO" : "a device";  // a socket can't be opened
+}
+
+Status NoFile(const std::string& path, mode_t mode) {
+  return Status(Code::kIoError, "io_error",
+                path + ": is " + std::string(KindOf(mode)) + ", not a file: move it away");
+}
+
 std::string ReadPid(int fd) {
   char text[32];
   const ssize_t got = ::pread(fd, text, sizeof text, 0);
@@ -258,13 +269,18 @@ class PosixEnv final : public Env {
 
  private:
   static Result<std::unique_ptr<File>> Open(const std::string& path, int flags, std::string_view wanted) {
-    const int fd = OpenRetrying(path, flags);
+    const int fd = OpenRetrying(path, flags | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 && errno == EISDIR) return NoFile(path, S_IFDIR);
     if (fd < 0) return StatusFromErrno(errno, "open", path, wanted);
     struct stat info;
     if (::fstat(fd, &info) != 0) {
       const int error = errno;
       ::close(fd);
       return StatusFromErrno(error, "stat", path, wanted);
+    }
+    if (!S_ISREG(info.st_mode)) {
+      ::close(fd);
+      return NoFile(path, info.st_mode);
     }
     return std::unique_ptr<File>(std::make_unique<PosixFile>(path, fd, static_cast<uint64_t>(info.st_size)));
   }

@@ -346,21 +346,16 @@ void LoopThread::MakeRequestId(std::array<char, 32>& out) {
 void LoopThread::Record(const Exchange& exchange, int status, size_t response_bytes) {
   if (observer_ == nullptr) return;
   const Request& request = exchange.request_;
-  RequestRecord record;
-  record.method = exchange.readable_ ? MethodName(request.method) : std::string_view("invalid");
-  record.route =
-      request.route != nullptr ? std::string_view(request.route->path) : std::string_view("unmatched");
-  record.target = request.target;
-  record.status = status;
-  record.refused_by_server = exchange.refused_by_server_;
-  record.duration_seconds = static_cast<double>(uv_hrtime() - exchange.started_ns_) * 1e-9;
-  record.request_bytes = exchange.wire_bytes_;
-  record.response_bytes = response_bytes;
-  record.request_id = request.request_id;
-  record.traceparent = request.traceparent;
-  record.peer_address = request.peer_address;
-  record.request = &request;
-  observer_->OnRequestDone(record);
+  observer_->OnRequestDone(
+      {.request = request,
+       .method = exchange.readable_ ? MethodName(request.method) : std::string_view("invalid"),
+       .route =
+           request.route != nullptr ? std::string_view(request.route->path) : std::string_view("unmatched"),
+       .status = status,
+       .refused_by_server = exchange.refused_by_server_,
+       .duration_seconds = static_cast<double>(uv_hrtime() - exchange.started_ns_) * 1e-9,
+       .request_bytes = exchange.wire_bytes_,
+       .response_bytes = response_bytes});
 }
 
 }  // namespace stemedb::http

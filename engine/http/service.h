@@ -16,11 +16,11 @@
 
 namespace stemedb::http {
 
-// What is known of a finished request. The views are valid during the call.
+// What is known of a finished request. The request and the views are valid during the call.
 struct RequestRecord {
+  const Request& request;   // as far as it could be read: of one that couldn't, target and more may be empty
   std::string_view method;  // "GET"; "invalid" for a request that couldn't be read
   std::string_view route;   // the template, whatever the method; "unmatched" for no such path
-  std::string_view target;  // empty for a request that couldn't be read
   int status = 0;
   bool refused_by_server =
       false;  // the answer is the server's own: neither OnHeaders nor a handler was asked
@@ -28,10 +28,6 @@ struct RequestRecord {
       0;                      // from the request's first byte to its answer's hand-over to the socket's queue
   size_t request_bytes = 0;   // head and decoded body
   size_t response_bytes = 0;  // head and body as sent; 0 when the peer was gone
-  std::string_view request_id;
-  std::string_view traceparent;
-  std::string_view peer_address;
-  const Request* request = nullptr;  // what of it could be read; never null
 };
 
 class Observer {

@@ -86,6 +86,11 @@ ParsedOperation OperationReader::Read(Element element, const HeaderSignature& he
     signers_.Join(header);
     if (!operation_.signatures.empty()) {
       CheckSignedTimes(NounOf(operation_.kind), operation_.timestamp_ms.has_value());
+      if (parsed_.dry_run) {
+        Complain("dry_run",
+                 "is no part of what is signed: whoever takes it out has a signed order to do it; leave the "
+                 "signature out to see what it would do");
+      }
     }
   }
   parsed_.status = Verdict();
@@ -272,6 +277,10 @@ void OperationReader::CheckSelf() {
   }
   if (o.kind == OperationKind::kEpoch && !o.name.empty() && o.name == o.other_name) {
     Complain("supersedes", "is the epoch's own name; an epoch can't supersede itself");
+  }
+  if (given("supersession_type") && !given("supersedes")) {
+    Complain("supersession_type",
+             "says how an epoch is superseded: name that one in supersedes, or leave it out");
   }
   if (o.kind == OperationKind::kAlias && !o.path.empty() && o.path == o.other_name) {
     Complain("concept_path", "is the alias; a path can't stand for itself");

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "script/near_name.h"
+#include "script/stray_key.h"
 #include "script/utf8.h"
 
 namespace stemedb::script {
@@ -96,16 +97,10 @@ class Reader {
 
   // Whatever else there is would not be read: it may be one of these, misspelt.
   void OnlyHas(Names known, const std::string& whose) {
-    std::string stray;
-    lua_pushnil(lua_);
-    while (lua_next(lua_, index_) != 0) {
-      lua_pop(lua_, 1);
-      std::string key = lua_type(lua_, -1) == LUA_TSTRING ? CleanUtf8(lua_tostring(lua_, -1), kNameBytesMax)
-                                                          : "a key that is no name";
-      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-      if (stray.empty() || key < stray) stray = std::move(key);
-    }
-    if (!stray.empty()) Fail(stray, "is no field of " + whose + ": " + HintAt(stray, known));
+    const auto stray = FirstStray(lua_, index_, [&](const TableKey& key) { return key.IsOneOf(known); });
+    if (!stray) return;
+    const std::string text = stray->Text();
+    Fail(text, "is no field of " + whose + ": " + HintAt(text, known));
   }
 
   void Fail(const std::string& field, const std::string& what) {

@@ -6,9 +6,12 @@
 #include <cstdint>
 #include <lua.hpp>
 #include <utility>
+#include <vector>
 
 #include "script/details.h"
+#include "script/near_name.h"
 #include "script/spec_size.h"
+#include "script/stray_key.h"
 #include "script/utf8.h"
 
 namespace stemedb::script {
@@ -21,12 +24,16 @@ std::string Range(const char* what, double min, double max) {
   return std::string("must be ") + what + " from " + NumberText(min) + " to " + NumberText(max);
 }
 
-// The key below the value on top of the stack, as it stands in a place: "name", "[2]".
-std::string KeyText(lua_State* lua) {
-  const int type = lua_type(lua, -2);
-  if (type == LUA_TSTRING) return std::string(TopText(lua, -2));
-  if (type == LUA_TNUMBER) return "[" + NumberText(lua_tonumber(lua, -2)) + "]";
-  return std::string("[a ") + lua_typename(lua, type) + "]";
+// "winer is no known field: did you mean 'winner'?"; empty when all keys of the table at this index are
+// known.
+std::string StrayField(lua_State* lua, int table, const Fields& fields) {
+  const auto is_known = [&](const TableKey& key) { return key.IsName() && fields.contains(key.text); };
+  const auto stray = FirstStray(lua, table, is_known);
+  if (!stray) return "";
+  std::vector<std::string_view> names;
+  for (const auto& [name, reader] : fields) names.push_back(name);
+  const std::string text = stray->Text();
+  return text + " is no known field: " + HintAt(text, names);
 }
 
 bool Has(lua_State* lua, const std::string& field) {
@@ -166,23 +173,19 @@ std::string Names(const Fields& fields) {
 std::string ReadFields(lua_State* lua, const Fields& fields) {
   if (lua_type(lua, -1) != LUA_TTABLE) return "must be a table";
   const int table = lua_gettop(lua);
-  lua_pushnil(lua);
   // All of them, also behind a wrong one: a case's name is among them. Lua's order is none, so of several
   // faults the first by its text is told.
-  std::string first;
-  while (lua_next(lua, table) != 0) {
-    const std::string name = KeyText(lua);
-    const auto found = lua_type(lua, -2) == LUA_TSTRING ? fields.find(name) : fields.end();
-    std::string error =
-        found == fields.end() ? "is no known field: there are " + Names(fields) : found->second(lua);
-    if (!error.empty()) {
-      if (error.front() != '.' && error.front() != '[') error.insert(0, " ");
-      error.insert(0, name);
-      if (first.empty() || error < first) first = std::move(error);
-    }
+  std::string first = StrayField(lua, table, fields);
+  for (const auto& [name, read] : fields) {
+    lua_pushlstring(lua, name.data(), name.size());
+    lua_rawget(lua, table);
+    std::string error = lua_type(lua, -1) == LUA_TNIL ? "" : read(lua);
     lua_pop(lua, 1);
+    if (error.empty()) continue;
+    if (error.front() != '.' && error.front() != '[') error.insert(0, " ");
+    error.insert(0, name);
+    if (first.empty() || error < first) first = std::move(error);
   }
-  lua_settop(lua, table);
   return first;
 }
 
@@ -222,16 +225,9 @@ void ReadCase(lua_State* lua, size_t number, Fields fields, const std::map<std::
 
 std::string StrayKey(lua_State* lua) {
   const int table = lua_gettop(lua);
-  const auto size = static_cast<double>(lua_objlen(lua, table));
-  std::string stray;
-  lua_pushnil(lua);
-  while (stray.empty() && lua_next(lua, table) != 0) {
-    const double place = lua_type(lua, -2) == LUA_TNUMBER ? lua_tonumber(lua, -2) : 0;
-    if (!(place >= 1 && place <= size && place == std::floor(place))) stray = KeyText(lua);
-    lua_pop(lua, 1);
-  }
-  lua_settop(lua, table);
-  return stray;
+  const size_t size = lua_objlen(lua, table);
+  const auto stray = FirstStray(lua, table, [size](const TableKey& key) { return key.IsPlaceIn(size); });
+  return stray ? stray->Text() : "";
 }
 
 FieldReader List(std::function<std::string(lua_State*)> read) {

@@ -17,7 +17,7 @@ struct lua_State;
 namespace stemedb::script {
 
 using FieldReader = std::function<std::string(lua_State*)>;
-using Fields = std::map<std::string, FieldReader>;
+using Fields = std::map<std::string, FieldReader, std::less<>>;
 
 // What the cases of lenses and of policies have in common.
 struct CaseBase {
@@ -57,7 +57,7 @@ void ReadCase(lua_State* lua, size_t number, Fields fields, const std::map<std::
               CaseBase& one);
 // "a, b, c"
 std::string Names(const Fields& fields);
-// The first key of the table on top of the stack that isn't one of a list's, as text; empty when all are.
+// A key of the table on top of the stack that isn't one of a list's, as text; empty when all are.
 std::string StrayKey(lua_State* lua);
 
 }  // namespace stemedb::script

@@ -198,7 +198,9 @@ int State::OpenProtected(lua_State* lua) {
   lua_pop(lua, 1);
   lua_pushvalue(lua, adopt);
   LoadChunk(lua, state->text_, name);
-  state->memory_.running = true;
+  // Hardly anything stops LuaJIT's parser: at its first step the script would be blamed for that time.
+  if (state->memory_.budget.IsOver()) return luaL_error(lua, "compiled too late");
+  state->is_compiled_ = state->memory_.running = true;
   if (lua_pcall(lua, 1, 1, describe) != 0) lua_error(lua);
   state->memory_.running = false;
   state->load_ns_ = ThreadCpuNs() - start_ns;
@@ -236,10 +238,13 @@ int State::Describe(lua_State* lua) {
 
 // What the stopped script says, if it comes to that, is of no interest.
 std::string State::StoppedError() const {
+  const std::string time = std::to_string(memory_.budget.time_ms_max()) + " ms";
+  if (!is_compiled_) {
+    return file_ + ": takes too long to load: it couldn't be compiled within " + time + "; make it shorter";
+  }
   std::string text = file_;
   if (frame_.stopped_line != 0) text += ":" + std::to_string(frame_.stopped_line);
-  return text + ": stopped after " + std::to_string(memory_.budget.time_ms_max()) +
-         " ms: a loop that doesn't end, or too much work for one call";
+  return text + ": stopped after " + time + ": a loop that doesn't end, or too much work for one call";
 }
 
 // The error on top of the stack, as text; sets failure_.

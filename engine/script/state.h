@@ -103,6 +103,7 @@ class State {
   Matcher matcher_;
   Failure failure_ = Failure::kNone;
   int64_t load_ns_ = 0;
+  bool is_compiled_ = false;            // from here on it is the script itself that takes time
   bool goes_on_ = false;                // the next Run's time began with Open
   const ScriptInfo* script_ = nullptr;  // of the running call
   const Params* params_ = nullptr;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counts, from lj_parse.c of LuaJIT 2.1, what the parser's walks come to at most:
-//   jmp_append      walks the list that it appends to: and, or, elseif, break, and gotos to a label behind
-//   them gola_findlabel  walks all variables, labels and pending jumps of a block: goto and labels gola_fixup
-//   walks, for each label of a block that ends, all that comes behind it: labels var_lookup_     compares a
-//   name with every local variable of its function and of those around it: names
+//   jmp_append      the list that it appends to: and, or, elseif, break, and gotos to a label behind them
+//   gola_findlabel  all variables, labels and pending jumps of a block: goto and labels
+//   gola_fixup      for each label of a block that ends, all that comes behind it: labels
+//   var_lookup_     a name with every local variable of its function and of those around it: names
+//   var_lookup_uv   of a name from further out, the upvalues of each function in between: names
+//   fscope_uvmark   of such a name, the blocks around its variable: names
+//
 // A text that isn't Lua is counted somehow, and refused by LuaJIT.
 #include "script/token_limits.h"
 
@@ -14,7 +17,8 @@
 namespace stemedb::script {
 namespace {
 
-constexpr size_t kLocalsMax = 200;  // LuaJIT's own, for a function
+constexpr size_t kLocalsMax = 200;     // LuaJIT's own, for a function
+constexpr uint64_t kUpvaluesMax = 60;  // likewise
 // Names in the step (instrument.h) that each function, loop, label and goto gets.
 constexpr uint64_t kNamesOfStep = 8;
 
@@ -160,11 +164,15 @@ class Counter {
     if (jump_steps_ <= kJumpStepsMax) return;
     Refuse(
         "too many jumps (and, or, elseif, break, goto, labels), some 2,800 in one function: LuaJIT would "
-        "take "
-        "too long to compile them; make several functions, or a table, of it");
+        "take too long to compile them; make several functions, or a table, of it");
   }
 
-  void Names(uint64_t count) { CountNames(count * visible_); }
+  // Whether a name is one from further out isn't known here: it counts as such.
+  void Names(uint64_t count) {
+    const uint64_t outer = visible_ - functions_.back().locals;
+    const uint64_t upvalues = (functions_.size() - 1) * std::min(outer, kUpvaluesMax);
+    CountNames(count * (visible_ + upvalues + blocks_.size()));
+  }
   void CountNames(uint64_t steps) {
     name_steps_ += steps;
     if (name_steps_ <= kNameStepsMax) return;

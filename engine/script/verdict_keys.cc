@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// A walk over each table with lua_next. Keys are looked at by type first and never converted in place, which
-// would make lua_next lose its way.
 #include "script/verdict_keys.h"
 
-#include <algorithm>
 #include <array>
-#include <cmath>
+#include <functional>
 #include <lua.hpp>
+#include <optional>
 #include <span>
 #include <string_view>
 
-#include "script/details.h"
 #include "script/near_name.h"
-#include "script/utf8.h"
+#include "script/stray_key.h"
 
 namespace stemedb::script {
 namespace {
@@ -23,30 +20,25 @@ constexpr std::array<std::string_view, 6> kLayerFields = {"confidence", "conflic
                                                           "tier",       "weights",        "winner"};
 constexpr std::array<std::string_view, 5> kRateFields = {"bucket", "cost", "limit", "peer_limit", "window_s"};
 
-constexpr size_t kKeyBytesMax = 64;
-
 class Walk {
  public:
   Walk(lua_State* lua, Budget& budget) : lua_(lua), budget_(budget) {}
 
   // The table at this index has other keys than these names.
   void Fields(int index, const std::string& place, std::span<const std::string_view> known) {
-    const std::string stray = FirstStray(index, [&](int type) {
-      return type == LUA_TSTRING && std::find(known.begin(), known.end(), Text()) != known.end();
-    });
-    if (stray.empty()) return;
-    const bool is_name = stray.front() == '\'';
-    const std::string_view name = is_name ? std::string_view(stray).substr(1, stray.size() - 2) : stray;
-    found_ = place + (is_name ? "an unknown field " : "the key ") + stray + ": " + HintAt(name, known);
+    const auto stray = First(index, [&](const TableKey& key) { return key.IsOneOf(known); });
+    if (!stray) return;
+    const std::string text = stray->Text();
+    found_ = place + (stray->IsName() ? "an unknown field '" + text + "'" : "the key " + text) + ": " +
+             HintAt(text, known);
   }
 
   // The table at this index has other keys than 1 to `count`.
   void Numbers(int index, const std::string& what, size_t count, const std::string& hint) {
-    const std::string stray = FirstStray(index, [&](int type) {
-      const double number = type == LUA_TNUMBER ? lua_tonumber(lua_, -2) : 0;
-      return number >= 1 && number <= static_cast<double>(count) && number == std::floor(number);
-    });
-    if (!stray.empty()) found_ = what + " with the key " + stray + ": " + hint;
+    const auto stray = First(index, [&](const TableKey& key) { return key.IsPlaceIn(count); });
+    if (!stray) return;
+    const std::string quote = stray->IsName() ? "'" : "";
+    found_ = what + " with the key " + quote + stray->Text() + quote + ": " + hint;
   }
 
   // Calls `look` with the index of the table's field, when that is a table.
@@ -63,32 +55,9 @@ class Walk {
   std::string Take() { return std::move(found_); }
 
  private:
-  // Of the keys that are not `known` the first by its text: Lua's order is none. Empty when there is none,
-  // and when something has been found already.
-  template <typename IsKnown>
-  std::string FirstStray(int index, IsKnown is_known) {
-    std::string first;
-    if (!found_.empty() || budget_.IsOver()) return first;
-    lua_pushnil(lua_);
-    while (lua_next(lua_, index) != 0) {
-      if (const int type = lua_type(lua_, -2); !is_known(type)) {
-        std::string text = KeyText(type);
-        if (first.empty() || text < first) first = std::move(text);
-      }
-      lua_pop(lua_, 1);
-    }
-    return first;
-  }
-  // The key, a string, below the value on top of the stack.
-  std::string_view Text() const {
-    size_t size = 0;
-    const char* bytes = lua_tolstring(lua_, -2, &size);
-    return {bytes, size};
-  }
-  std::string KeyText(int type) const {
-    if (type == LUA_TSTRING) return "'" + CleanUtf8(Text(), kKeyBytesMax) + "'";
-    if (type == LUA_TNUMBER) return "[" + NumberText(lua_tonumber(lua_, -2)) + "]";
-    return std::string("[a ") + lua_typename(lua_, type) + "]";
+  // Nothing when something has been found already.
+  std::optional<TableKey> First(int index, const std::function<bool(const TableKey&)>& known) {
+    return found_.empty() ? FirstStray(lua_, index, known, &budget_) : std::nullopt;
   }
 
   lua_State* lua_;

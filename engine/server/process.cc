@@ -263,6 +263,12 @@ int Process::Stop() {
   if (!saved.ok())
     telemetry::LogError("server", "metadata.json was not written", {{"cause", saved.message()}});
   if (operations_) operations_->Stop();
+  // Calls were refused, and counted, until the last connection ended.
+  const Status audited = journal_->WriteRest();
+  if (!audited.ok()) {
+    telemetry::LogError("server", "refused calls are missing from the audit file",
+                        {{"cause", audited.message()}});
+  }
   telemetry::LogInfo("server", "Stopped", {{"ms", static_cast<int64_t>(stopwatch.Seconds() * 1e3)}});
   return saved.ok() ? 0 : 1;
 }

@@ -68,9 +68,9 @@ class TestServer::TestService : public Service, public Observer {
   }
   void OnRequestDone(const RequestRecord& r) override {
     std::lock_guard lock(owner_.mutex_);
-    owner_.records_.push_back({std::string(r.method), std::string(r.route), std::string(r.target),
-                               std::string(r.request_id), r.status, r.refused_by_server, r.request_bytes,
-                               r.response_bytes, r.duration_seconds});
+    owner_.records_.push_back({std::string(r.method), std::string(r.route), std::string(r.request.target),
+                               std::string(r.request.request_id), r.status, r.refused_by_server,
+                               r.request_bytes, r.response_bytes, r.duration_seconds});
     owner_.changed_.notify_all();
   }
 

@@ -141,7 +141,8 @@ const refusedOperations = [
   ['supersession', 'of a claim by itself', { replacement: id('a') }],
   ['retraction', 'two targets', { source_id: 's' }], ['retraction', 'no target', { assertion_id: undefined }],
   ['retraction', 'of everything', { assertion_id: undefined, concept_path: '*' }],
-  ['epoch', 'superseding itself', { supersedes: '2026-q1' }], ['epoch', 'unknown supersession_type', { supersession_type: 'ends' }],
+  ['epoch', 'superseding itself', { supersedes: '2026-q1' }], ['epoch', 'unknown supersession_type', { supersedes: '2025-q4', supersession_type: 'ends' }],
+  ['epoch', 'supersession_type without supersedes', { supersession_type: 'replaces' }],
   ['source', 'unknown class', { class: 'rumour' }], ['source_status', 'unknown status', { status: 'gone' }],
   ['alias', 'onto itself', { concept_path: 'drug/ozempic' }], ['alias', 'of a subtree', { alias: 'drug/*' }],
   ['trust', 'of the anonymous agent', { agent: id('0') }],
@@ -154,5 +155,9 @@ refusedOperations.push({ kind: 'vote', name: 'signed as a claim would be', reaso
   input: JSON.stringify({ ...signedVote, signature: signWith(key, canonicalize(signedVote)) }) });
 refusedOperations.push({ kind: 'vote', name: 'signature over another vote', reason: 'invalid_signature',
   input: JSON.stringify({ ...signedVote, weight: 0.9, signature: signWith(key, canonicalize(signedVote), domainOf('vote')) }) });
+
+const signedRetraction = { ...smallest.retraction, timestamp: time, agent_id: key.publicHex };
+refusedOperations.push({ kind: 'retraction', name: 'signed dry run', reason: 'invalid_request',
+  input: JSON.stringify({ ...signedRetraction, dry_run: true, signature: signWith(key, canonicalize(signedRetraction), domainOf('retraction')) }) });
 
 process.stdout.write(JSON.stringify({ domain, vectors, refused, operations, refused_operations: refusedOperations }, null, 1) + '\n');

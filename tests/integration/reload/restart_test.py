@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import socket
 import sys
 import tempfile
 import time
@@ -150,6 +152,59 @@ class Restart(unittest.TestCase):
         self.assertIn("it has changed while no server ran, and nothing was compared", self.server.log())
         self.accept()
         self.assertEqual(self.explain(), "number 3")
+
+    def test_where_changes_are_held_no_file_goes_in_because_another_was_removed_before(self):
+        self.server.environment["STEMEDB_SCRIPTS_HOLD_CHANGES"] = "true"
+        self.server.start()
+        self.claim()
+        shutil.copy(os.path.join(self.lenses, "target.lua"), os.path.join(self.root, "kept"))
+        for restarts in (False, True):
+            os.remove(os.path.join(self.lenses, "target.lua"))
+            if restarts:
+                self.server.stop()
+                self.server.start()
+            self.await_last_result("held")
+            self.write(2)
+            status, report = self.call("POST", SCRIPTS + "/target/reload", {})
+            self.assertEqual((status, report["result"], report["version"]), (202, "held", "2"))
+            self.assertEqual(self.explain(), "number 1")
+            shutil.copy(os.path.join(self.root, "kept"), os.path.join(self.lenses, "target.lua"))
+            self.await_last_result("unchanged")
+
+    def await_last_result(self, result):
+        deadline = time.monotonic() + 60
+        while self.shown().get("last_result", {}).get("result") != result:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+    def test_a_call_that_is_refused_while_the_server_stops_is_in_the_audit(self):
+        self.server.start()
+        head = (b"POST /v1/admin/scripts/target/reload HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 2\r\n"
+                b"Connection: close\r\n")
+        address = ("127.0.0.1", self.server.port)
+        with socket.create_connection(address, 60) as first, socket.create_connection(address, 60) as second:
+            first.sendall(head + b"\r\n{}")  # this one has its line at once
+            self.assertTrue(first.recv(65536).startswith(b"HTTP/1.1 403 "))
+            second.sendall(head + b"Expect: 100-continue\r\n\r\n")
+            self.assertTrue(second.recv(65536).startswith(b"HTTP/1.1 100 "))
+            self.server.process.send_signal(signal.SIGTERM)
+            self.await_deaf_port(address)  # by then the scripts thread is gone
+            second.sendall(b"{}")
+            self.assertTrue(second.recv(65536).startswith(b"HTTP/1.1 403 "))
+        self.assertEqual(self.server.process.wait(30), 0)
+        with open(os.path.join(self.root, "data", "audit.jsonl"), encoding="utf-8") as lines:
+            entries = [entry for entry in map(json.loads, lines) if entry["action"] == "admin.refused"]
+        self.assertEqual(sum(int(entry["detail"].split(" ", 1)[0]) for entry in entries), 2, entries)
+
+    def await_deaf_port(self, address):
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(address, 1).close()
+            except (ConnectionRefusedError, ConnectionResetError):
+                return
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.005)
 
     def accept(self):
         status, report = self.call("POST", SCRIPTS + "/target/reload", {"accept": True})

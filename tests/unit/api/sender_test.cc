@@ -91,5 +91,49 @@ TEST(AddressKey, IsOneForANetworkOf64Bits) {
   EXPECT_EQ(AddressKey("unknown"), "unknown");
 }
 
+http::Request Remote(std::string_view address, uint64_t connection) {
+  http::Request request = From(address, false);
+  request.connection = connection;
+  return request;
+}
+
+http::Request Local(std::vector<http::Header> headers, uint64_t connection) {
+  http::Request request = From("127.0.0.1", true, std::move(headers));
+  request.connection = connection;
+  return request;
+}
+
+TEST(Client, IsAnAddressAndThenAConnection) {
+  const Client client = ClientOf(Remote("192.0.2.1", 1));
+  EXPECT_EQ(ClientOf(Remote("192.0.2.1", 2)).address, client.address);
+  EXPECT_EQ(ClientOf(Remote("::ffff:192.0.2.1", 3)).address, client.address);
+  EXPECT_NE(ClientOf(Remote("192.0.2.2", 1)).address, client.address);
+  EXPECT_EQ(client.connection, 1u);
+  EXPECT_EQ(ClientOf(Remote("192.0.2.1", 2)).connection, 2u);
+  EXPECT_EQ(ClientOf(Remote("2001:db8::1", 1)).address, ClientOf(Remote("2001:db8::ffff:1", 2)).address)
+      << "a network of 64 bits is one customer's";
+  http::Request liar = Remote("192.0.2.1", 1);
+  liar.headers = {{"x-forwarded-for", "192.0.2.9"}, {"x-agent-id", std::string_view()}};
+  EXPECT_EQ(ClientOf(liar).address, client.address);
+}
+
+TEST(Client, IsAConnectionOnThisMachine) {
+  EXPECT_NE(ClientOf(Local({}, 1)).address, ClientOf(Local({}, 2)).address);
+  EXPECT_EQ(ClientOf(Local({}, 1)).address, ClientOf(Local({}, 1)).address);
+}
+
+TEST(Client, IsWhomAProxyAsksFor) {
+  const auto behind = [](std::string_view hop, uint64_t connection) {
+    return ClientOf(Local({{"x-forwarded-for", hop}}, connection)).address;
+  };
+  EXPECT_EQ(behind("192.0.2.1", 1), ClientOf(Remote("192.0.2.1", 5)).address);
+  EXPECT_EQ(behind("198.51.100.7, 192.0.2.1", 1), behind("192.0.2.1", 2))
+      << "the last hop is the proxy's word";
+  EXPECT_NE(behind("192.0.2.1", 1), behind("192.0.2.2", 1));
+  EXPECT_EQ(ClientOf(Local({{"via", "1.1 proxy"}}, 1)).address,
+            ClientOf(Local({{"via", "1.1 proxy"}}, 2)).address)
+      << "one that names nobody";
+}
+
 }  // namespace
 }  // namespace stemedb::api

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <list>
 #include <thread>
 
 #include "api_fixture.h"
@@ -46,11 +47,14 @@ class SlowLaneOf : public ApiTest {
     while (handed_over() < questions && std::chrono::steady_clock::now() < until) std::this_thread::yield();
     ASSERT_GE(handed_over(), questions);
   }
-  static std::string Question(const std::string& path, const std::string& lens, int count = 1) {
+  static std::string Question(const std::string& path, const std::string& lens, int count = 1,
+                              const std::string& fields = "") {
     std::string all;
-    for (int i = 0; i < count; ++i) all += Get("/v1/query?concept_path=" + path + "&lens=" + lens);
+    for (int i = 0; i < count; ++i) all += Get("/v1/query?concept_path=" + path + "&lens=" + lens, fields);
     return all;
   }
+  // As a proxy on this machine says for whom it asks.
+  static std::string For(const std::string& address) { return "X-Forwarded-For: " + address + "\r\n"; }
   double handed_over() { return metrics_.domain().query_slow_lane_total.Value(); }
   double kills() { return metrics_.Script("endless").budget_kills.Value(); }
 };
@@ -122,6 +126,19 @@ TEST_F(SlowLaneOf, ClientsTakeTurnsInThoseOfALens) {
   ASSERT_NO_FATAL_FAILURE(WaitForLane(kEndlessOnes));
   const double before = kills();
   EXPECT_EQ(other.Ask(Question("trap", "endless")).status, 500);
+  EXPECT_LE(kills() - before, 4) << "the one that is running, the next one, its own, and the one behind it";
+}
+
+TEST_F(SlowLaneOf, AllConnectionsOfAnAddressAreOneClient) {
+  constexpr int kEndlessOnes = 8;
+  Serve({kEndless});
+  std::list<Peer> flood;
+  for (int i = 0; i < kEndlessOnes; ++i) flood.emplace_back(port());
+  Peer other(port());
+  for (Peer& one : flood) one.Send(Question("trap", "endless", 1, For("192.0.2.1")));
+  ASSERT_NO_FATAL_FAILURE(WaitForLane(kEndlessOnes));
+  const double before = kills();
+  EXPECT_EQ(other.Ask(Question("trap", "endless", 1, For("192.0.2.2"))).status, 500);
   EXPECT_LE(kills() - before, 4) << "the one that is running, the next one, its own, and the one behind it";
 }
 

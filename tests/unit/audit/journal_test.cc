@@ -134,19 +134,24 @@ TEST_F(JournalTest, WhatMustBeEscapedTakesNoMoreRoomThanWhatMustNot) {
 }
 
 TEST_F(JournalTest, WhatIsNoFileIsRefusedAndNeverWaitedFor) {
-  ASSERT_EQ(mkfifo((path_ + ".1").c_str(), 0600), 0);
-  EXPECT_THAT(std::string(Journal::Open(env_, path_).error().message()),
-              HasSubstr("audit.jsonl.1: is no regular file"));
-  std::filesystem::remove(path_ + ".1");
   const auto journal = Open();
-  ASSERT_TRUE(journal->Append(Did("a")).ok());
+  for (const bool has_lines : {false, true}) {
+    if (has_lines) {
+      ASSERT_TRUE(journal->Append(Did("a")).ok());
+    }
+    ASSERT_EQ(mkfifo((path_ + ".1").c_str(), 0600), 0);
+    const auto opened = Journal::Open(env_, path_);
+    ASSERT_FALSE(opened) << has_lines;
+    EXPECT_THAT(std::string(opened.error().message()), HasSubstr("audit.jsonl.1: is a FIFO, not a file"));
+    std::filesystem::remove(path_ + ".1");
+  }
   ASSERT_EQ(mkfifo((path_ + ".1").c_str(), 0600), 0);
   std::string out;
   EXPECT_FALSE(journal->List(100, {}, out).ok());
   std::filesystem::remove(path_);
   std::filesystem::rename(path_ + ".1", path_);
   EXPECT_THAT(std::string(Journal::Open(env_, path_).error().message()),
-              HasSubstr("audit.jsonl: is no regular file"));
+              HasSubstr("audit.jsonl: is a FIFO, not a file"));
 }
 
 TEST_F(JournalTest, AFailedSyncIsToldAndTheNextEntryIsWholeAgain) {
@@ -179,6 +184,34 @@ TEST_F(JournalTest, ALineThatCannotBeWrittenCountsForTheNextOne) {
   ASSERT_EQ(due.size(), 1u);
   EXPECT_TRUE(journal->WriteLine(due[0]).ok());
   EXPECT_THAT(List(*journal), HasSubstr("1 refused since the last such line"));
+}
+
+TEST_F(JournalTest, AtTheEndTheRestOfTheTallyIsWrittenAndAFailureIsTold) {
+  const auto journal = Open();
+  for (const auto kind : {Tally::Kind::kRefused, Tally::Kind::kBadRequest}) {
+    ASSERT_TRUE(journal->tally().Add(kind, Did("a"), 0));
+    for (int i = 0; i < 3; ++i) ASSERT_FALSE(journal->tally().Add(kind, Did("b"), 1));
+  }
+  env_.Fail(env::Operation::kWrite, env::Failure::kDiskFull, 0, 1);
+  EXPECT_EQ(journal->WriteRest().reason(), "disk_full");
+  EXPECT_THAT(List(*journal), HasSubstr("3 bad requests since")) << "one failure keeps no other line out";
+  EXPECT_TRUE(journal->WriteRest().ok());
+  EXPECT_THAT(List(*journal), HasSubstr("3 refused since"));
+}
+
+TEST_F(JournalTest, AFloodOfRefusalsLeavesWhatElseIsThere) {
+  const auto journal = Open(64 << 10);
+  ASSERT_TRUE(journal->Append(Did("kept")).ok());
+  Entry refused = Did("x");
+  refused.detail = std::string(500, 'd');
+  constexpr int64_t kSeconds = 3600;
+  for (int64_t second = 0; second < kSeconds; ++second) {
+    const auto line = journal->tally().Add(Tally::Kind::kRefused, refused, second * 1'000'000'000);
+    if (line) {
+      ASSERT_TRUE(journal->WriteLine(*line).ok());
+    }
+  }
+  EXPECT_THAT(List(*journal, 1000), HasSubstr(R"("subject":"kept")"));
 }
 
 }  // namespace

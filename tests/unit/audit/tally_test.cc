@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What may come as often as anybody likes has a line a second, and none of it is forgotten.
+// What may come as often as anybody likes has a line now and then, and none of it is forgotten.
 #include "audit/tally.h"
 
 #include <gtest/gtest.h>
@@ -10,12 +10,13 @@ namespace {
 using Kind = Tally::Kind;
 
 constexpr int64_t kMs = 1'000'000;
+constexpr int64_t kSecond = 1000 * kMs;
 
 Entry Refused(const std::string& detail) {
   return {1767225600000, "127.0.0.1", "eve", "admin.refused", "POST /x", "forbidden", detail};
 }
 
-TEST(Tally, TheFirstHasALineAtOnceAndTheNextOnesOneASecond) {
+TEST(Tally, TheFirstHasALineAtOnceAndTheNextOnesOneAfterASecond) {
   Tally tally;
   const auto first = tally.Add(Kind::kRefused, Refused("why"), 0);
   ASSERT_TRUE(first);
@@ -25,6 +26,36 @@ TEST(Tally, TheFirstHasALineAtOnceAndTheNextOnesOneASecond) {
   const auto next = tally.Add(Kind::kRefused, Refused("at last"), 1000 * kMs);
   ASSERT_TRUE(next);
   EXPECT_EQ(next->ToEntry().detail, "10 refused since the last such line; this one: at last");
+}
+
+TEST(Tally, AFloodHasFewerAndFewerLinesDownToOneAMinuteAndNoneOfItIsForgotten) {
+  Tally tally;
+  std::vector<int64_t> seconds;
+  uint64_t counted = 0;
+  for (int64_t second = 0; second < 300; ++second) {
+    for (int i = 0; i < 10; ++i) {
+      const auto line = tally.Add(Kind::kRefused, Refused("a"), second * kSecond + i * kMs);
+      if (!line) continue;
+      seconds.push_back(second);
+      counted += line->count;
+    }
+  }
+  EXPECT_EQ(seconds, (std::vector<int64_t>{0, 1, 3, 7, 15, 31, 63, 123, 183, 243}));
+  EXPECT_TRUE(tally.TakeDue(302 * kSecond).empty());
+  const auto end = tally.TakeDue(303 * kSecond);
+  ASSERT_EQ(end.size(), 1u);
+  EXPECT_EQ(counted + end[0].count, 3000u);
+}
+
+TEST(Tally, AfterAQuietMinuteThereIsALineAtOnceAgainAndBeforeItNot) {
+  Tally tally;
+  for (int64_t second = 0; second <= 63; ++second)
+    static_cast<void>(tally.Add(Kind::kRefused, Refused("a"), second * kSecond));
+  EXPECT_FALSE(tally.Add(Kind::kRefused, Refused("b"), 122 * kSecond)) << "59 s are no minute";
+  EXPECT_EQ(tally.TakeDue(123 * kSecond).size(), 1u);
+  EXPECT_TRUE(tally.Add(Kind::kRefused, Refused("c"), 182 * kSecond));
+  EXPECT_FALSE(tally.Add(Kind::kRefused, Refused("d"), 182 * kSecond + 999 * kMs));
+  EXPECT_TRUE(tally.Add(Kind::kRefused, Refused("e"), 183 * kSecond));
 }
 
 TEST(Tally, KindsAreCountedApart) {
@@ -73,8 +104,9 @@ TEST(Tally, WhatCouldNotBeWrittenCountsForTheNextLine) {
   EXPECT_EQ(due[0].count, 1u);
   EXPECT_EQ(due[0].last.detail, "a");
   tally.Return(due[0]);
-  EXPECT_EQ(tally.Add(Kind::kRefused, Refused("b"), 2000 * kMs)->ToEntry().detail,
-            "2 refused since the last such line; this one: b");
+  const auto next = tally.Add(Kind::kRefused, Refused("b"), 3000 * kMs);
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->ToEntry().detail, "2 refused since the last such line; this one: b");
 }
 
 }  // namespace

@@ -735,7 +735,53 @@ TEST_F(DeploymentTest, WhereThereIsNothingToCompareByAChangeWaitsForAYesAndANewS
   EXPECT_THAT(std::string(blind->why.message()), HasSubstr("neither version has an answer"));
 }
 
-TEST_F(DeploymentTest, CallsForScriptsThatAreNotThereAreCountedInTheAuditAndHaveALineASecond) {
+TEST_F(DeploymentTest, WhereChangesAreHeldAFileThatVanishesAndComesBackIsAChangeLikeAnyOther) {
+  deploy_options_.on_changes = deploy::OnChanges::kHold;
+  Deploy();
+  SayTwo();
+  AskText("a");
+  TakeLog();
+  std::filesystem::remove(lenses_ + "/a.lua");
+  for (int i = 0; i < 4; ++i) deployment_->Step();
+  EXPECT_EQ(LiveVersion("a"), "1");
+  EXPECT_EQ(Counted("removed"), 0);
+  EXPECT_EQ(Counted("held"), 1) << "once";
+  EXPECT_THAT(TakeLog(), AllOf(HasSubstr("a.lua: is gone, and the script stays live"),
+                               HasSubstr("scripts/a/reload"), HasSubstr("lets it go")));
+  EXPECT_THAT(Shown("a"),
+              AllOf(HasSubstr(R"("status":"live")"), HasSubstr(R"("last_result":{"result":"held")")));
+  WriteLens("a", "2", "", "return { winner = #candidates, confidence = 0.5 }");
+  TwoSteps();
+  EXPECT_EQ(LiveVersion("a"), "1") << "it is compared with what is live still";
+  EXPECT_THAT(Shown("a"), AllOf(HasSubstr(R"("held":{"version":"2")"), HasSubstr(R"("changed":1)")));
+  std::filesystem::remove(lenses_ + "/a.lua");
+  TwoSteps();
+  EXPECT_THAT(Shown("a"), Not(HasSubstr(R"("held":)")));
+  WriteLens("a", "1");
+  TwoSteps();
+  EXPECT_THAT(Shown("a"), HasSubstr(R"("last_result":{"result":"unchanged")"));
+  EXPECT_EQ(generation(), 1u);
+}
+
+TEST_F(DeploymentTest, AYesLetsAScriptGoWithItsFileButAYesToATextThatWaitedDoesNot) {
+  deploy_options_.on_changes = deploy::OnChanges::kHold;
+  Deploy();
+  const std::string path = lenses_ + "/a.lua";
+  WriteLens("a", "2");
+  TwoSteps();
+  ASSERT_THAT(Shown("a"), HasSubstr(R"("held":{"version":"2")"));
+  std::filesystem::remove(path);
+  EXPECT_EQ(deployment_->Reload("a", Accept::kYes, {})->outcome, Outcome::kHeld) << "the yes is for the text";
+  WriteLens("a", "3");
+  EXPECT_EQ(deployment_->Reload("a", Accept::kYes, {})->outcome, Outcome::kHeld) << "for the removal";
+  std::filesystem::remove(path);
+  EXPECT_EQ(deployment_->Reload("a", Accept::kNo, {})->outcome, Outcome::kHeld);
+  EXPECT_EQ(LiveVersion("a"), "1");
+  EXPECT_EQ(deployment_->Reload("a", Accept::kYes, {})->outcome, Outcome::kRemoved);
+  EXPECT_EQ(LiveVersion("a"), "none");
+}
+
+TEST_F(DeploymentTest, CallsForScriptsThatAreNotThereAreCountedInTheAuditAndHaveALineNowAndThen) {
   Deploy();
   const deploy::Actor eve{"127.0.0.1", "eve"};
   const auto audit = [&] {
@@ -763,7 +809,7 @@ TEST_F(DeploymentTest, CallsForScriptsThatAreNotThereAreCountedInTheAuditAndHave
                              HasSubstr(R"("actor":"eve","action":"scripts.shadow","subject":"nobody49",)"
                                        R"("result":"unknown_script")")));
   ask("last");
-  deployment_->Finish();
+  ASSERT_TRUE(journal_->WriteRest().ok());
   EXPECT_EQ(lines(), 4u) << "what is counted when the server ends isn't lost";
 }
 

@@ -43,6 +43,15 @@ class RestartTest : public DeploymentTest {
     ASSERT_TRUE(report->why.ok()) << report->why.message();
   }
   std::string TextFile(const Hash256& sha256) const { return state_ + "/versions/" + ToHex(sha256) + ".lua"; }
+  size_t LinesOfHeld(const std::string& detail) {
+    std::string audit;
+    EXPECT_TRUE(journal_->List(1000, {}, audit).ok());
+    const std::string line =
+        R"("peer":"server","action":"scripts.reload","subject":"a","result":"held","detail":")" + detail;
+    size_t lines = 0;
+    for (size_t at = 0; (at = audit.find(line, at)) != std::string::npos; ++at) ++lines;
+    return lines;
+  }
   size_t TextFiles() const {
     return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(state_ + "/versions"), {}));
   }
@@ -200,10 +209,12 @@ TEST_F(RestartTest, WhatChangedMeanwhileWaitsForAYesWhereChangesDo) {
   EXPECT_EQ(LiveVersion("a") + LiveVersion("b"), "11") << "nothing was live before";
   WriteLens("a", "2");
   WriteLens("c", "1");
-  EXPECT_THAT(StartAndTell(),
-              AllOf(HasSubstr("a script's file is passed over"), HasSubstr("script=a"),
-                    HasSubstr("it has changed while no server ran, and nothing was compared"),
-                    HasSubstr("a/reload {"), Not(HasSubstr("script=b")), Not(HasSubstr("script=c"))));
+  EXPECT_THAT(StartAndTell(), AllOf(HasSubstr("a script's file is passed over"), HasSubstr("script=a"),
+                                    HasSubstr("it has changed while no server ran, and nothing was compared"),
+                                    HasSubstr("a/reload {"), Not(HasSubstr("script=b")),
+                                    Not(HasSubstr("script=c")), Not(HasSubstr("as before the start"))));
+  EXPECT_EQ(Counted("held"), 1);
+  EXPECT_EQ(LinesOfHeld("it has changed while no server ran"), 1u);
   EXPECT_EQ(LiveVersion("a") + LiveVersion("b") + LiveVersion("c"), "111");
   EXPECT_THAT(Shown("a"), AllOf(HasSubstr(R"("restored":true,"last_result":{"result":"held")"),
                                 HasSubstr(R"("held":{"version":"2")"), HasSubstr(R"("compared":0)")));
@@ -212,8 +223,10 @@ TEST_F(RestartTest, WhatChangedMeanwhileWaitsForAYesWhereChangesDo) {
   EXPECT_EQ(LiveVersion("a"), "1");
   const std::string since = Shown("a").substr(Shown("a").find("since"), 40);
   clock_.AdvanceMs(60'000);
-  EXPECT_THAT(StartAndTell(), HasSubstr("it waits for a yes"));
+  EXPECT_THAT(StartAndTell(), HasSubstr("it waits for a yes, as before the start"));
   EXPECT_THAT(Shown("a"), HasSubstr(since));
+  EXPECT_EQ(Counted("held"), 1) << "not anew";
+  EXPECT_EQ(LinesOfHeld(""), 1u);
   EXPECT_EQ(generation(), 2u);
   const auto asked = deployment_->Reload("a", Accept::kNo, {});
   EXPECT_EQ(asked->outcome, Outcome::kHeld);
@@ -221,6 +234,58 @@ TEST_F(RestartTest, WhatChangedMeanwhileWaitsForAYesWhereChangesDo) {
   EXPECT_EQ(deployment_->Reload("a", Accept::kYes, {})->outcome, Outcome::kOk);
   EXPECT_THAT(StartAndTell(), Not(HasSubstr("passed over")));
   EXPECT_EQ(LiveVersion("a"), "2");
+}
+
+TEST_F(RestartTest, WhereChangesAreHeldWhatVanishesStaysAndWhatComesBackIsHeldOverStarts) {
+  deploy_options_.on_changes = deploy::OnChanges::kHold;
+  Start();
+  const std::string path = lenses_ + "/a.lua";
+  std::filesystem::remove(path);
+  EXPECT_THAT(StartAndTell(),
+              AllOf(HasSubstr("a script stays live without a file"), HasSubstr("script=a"),
+                    HasSubstr("its file has gone while no server ran: its removal waits for a yes"),
+                    HasSubstr("to let it go")));
+  EXPECT_EQ(LiveVersion("a"), "1");
+  EXPECT_THAT(Shown("a"), HasSubstr(R"("restored":true,"last_result":{"result":"held")"));
+  EXPECT_EQ(generation(), 1u);
+  for (int starts = 0; starts < 2; ++starts) {
+    EXPECT_EQ(Counted("held"), 1);
+    EXPECT_EQ(LinesOfHeld("its file has gone while no server ran"), 1u);
+    EXPECT_THAT(StartAndTell(), HasSubstr("its removal waits for a yes, as before the start"));
+    EXPECT_EQ(LiveVersion("a"), "1");
+  }
+  WriteLens("a", "2");
+  TwoSteps();
+  EXPECT_EQ(LiveVersion("a"), "1") << "came back under a running server";
+  EXPECT_THAT(Shown("a"), HasSubstr(R"("held":{"version":"2")"));
+  std::filesystem::remove(path);
+  TwoSteps();
+  ASSERT_EQ(LiveVersion("a"), "1");
+  ASSERT_TRUE(deployment_->Keep().ok());
+  WriteLens("a", "3");
+  EXPECT_THAT(StartAndTell(), HasSubstr("it has changed while no server ran"));
+  EXPECT_EQ(LiveVersion("a"), "1") << "came back while none ran";
+  WriteLens("a", "1");
+  Start();
+  EXPECT_THAT(Shown("a"), Not(HasSubstr("held")));
+  EXPECT_EQ(generation(), 1u);
+}
+
+TEST_F(RestartTest, AYesToARemovalHoldsAndWithoutHoldingItNeedsNone) {
+  deploy_options_.on_changes = deploy::OnChanges::kHold;
+  Start();
+  for (const char* name : {"a", "b"}) WriteLens(name, "1");
+  WriteLens("c", "1");
+  TwoSteps();
+  for (const char* name : {"a", "b"}) std::filesystem::remove(lenses_ + "/" + name + ".lua");
+  Start();
+  EXPECT_EQ(LiveVersion("a") + LiveVersion("b"), "11");
+  EXPECT_EQ(deployment_->Reload("a", Accept::kYes, {})->outcome, Outcome::kRemoved);
+  Start();
+  EXPECT_EQ(LiveVersion("a") + LiveVersion("b"), "none1");
+  deploy_options_.on_changes = deploy::OnChanges::kGoIn;
+  Start();
+  EXPECT_EQ(LiveVersion("b") + LiveVersion("c"), "none1");
 }
 
 TEST_F(RestartTest, WhatWaitsInARolledBackTextsPlaceLeavesThatTextOut) {

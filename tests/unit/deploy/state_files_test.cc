@@ -162,12 +162,13 @@ TEST_F(StateFilesTest, ALostTextTakesItsVersionWithItAndComesBackWhenItIsLiveAga
   EXPECT_EQ(Texts(), (std::vector<std::string>{"one", "two", "three"}));
 }
 
-// Puts what is no file in a file's place: one of each kind.
+// Puts what is no file in a file's place: one of each kind. The directory isn't empty, so that no rename
+// replaces it.
 using Place = void (*)(const std::string& path);
 constexpr Place kNoFiles[] = {
     [](const std::string& path) { ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0); },
     [](const std::string& path) { std::filesystem::create_symlink("/dev/zero", path); },
-    [](const std::string& path) { std::filesystem::create_directory(path); },
+    [](const std::string& path) { std::filesystem::create_directories(path + "/in/it"); },
 };
 
 TEST_F(StateFilesTest, AStateThatIsNoFileIsNeverWaitedForAndIsSetAside) {
@@ -193,9 +194,10 @@ TEST_F(StateFilesTest, ATextThatIsNoFileIsNeverWaitedForAndIsLost) {
     std::filesystem::remove(path);
     place(path);
     EXPECT_EQ(Texts(), (std::vector<std::string>{"two"}));
-    if (std::filesystem::is_directory(path)) continue;  // no file can take its place
+    const bool is_directory = std::filesystem::is_directory(path);
     ASSERT_TRUE(Write({"one", "two", "three"}).ok());
     EXPECT_EQ(Texts(), (std::vector<std::string>{"one", "two", "three"}));
+    EXPECT_EQ(std::filesystem::exists(path + ".damaged/in/it"), is_directory) << "nobody's directory is lost";
   }
 }
 
@@ -203,11 +205,51 @@ TEST_F(StateFilesTest, WhatIsNoFileWhereOneIsToBeWrittenGivesWay) {
   for (const Place place : kNoFiles) {
     Clear();
     ASSERT_TRUE(Write({"one"}).ok());
-    place(directory_ + "/state.json.new");
-    const bool can_go = !std::filesystem::is_directory(directory_ + "/state.json.new");
-    EXPECT_EQ(Write({"two"}).ok(), can_go);
-    EXPECT_EQ(Texts(), (std::vector<std::string>{can_go ? "two" : "one"}));
+    const std::string path = directory_ + "/state.json.new";
+    place(path);
+    const bool is_directory = std::filesystem::is_directory(path);
+    ASSERT_TRUE(Write({"two"}).ok());
+    EXPECT_EQ(Texts(), (std::vector<std::string>{"two"}));
+    EXPECT_EQ(std::filesystem::exists(path + ".damaged/in/it"), is_directory);
   }
+}
+
+TEST_F(StateFilesTest, WhatIsNoFileWhereADamagedStateIsToBeSetAsideIsInNobodysWay) {
+  for (const Place place : kNoFiles) {
+    Clear();
+    ASSERT_TRUE(Write({"one"}).ok());
+    const std::string path = directory_ + "/state.json", aside = path + ".damaged";
+    std::ofstream(path) << "no state";
+    place(aside);
+    const bool is_directory = std::filesystem::is_directory(aside);
+    ASSERT_TRUE(Write({"two"}).ok());
+    EXPECT_EQ(Texts(), (std::vector<std::string>{"two"}));
+    EXPECT_TRUE(std::filesystem::is_regular_file(is_directory ? aside + ".2" : aside));
+  }
+}
+
+TEST_F(StateFilesTest, ADirectoryThatTakesTheStatesPlaceMeanwhileIsSetAside) {
+  StateFiles files(env_, directory_);
+  files.Read();
+  ASSERT_TRUE(files.Write(BookOf({"one"}), *LiveOf("one")).ok());
+  const std::string path = directory_ + "/state.json";
+  std::filesystem::remove(path);
+  std::filesystem::create_directories(path + "/in/it");
+  ASSERT_TRUE(files.Write(BookOf({"two"}), *LiveOf("two")).ok());
+  EXPECT_EQ(Texts(), (std::vector<std::string>{"two"}));
+  EXPECT_TRUE(std::filesystem::exists(path + ".damaged/in/it"));
+}
+
+TEST_F(StateFilesTest, WhatCannotBeReadCostsWhatItHits) {
+  ASSERT_TRUE(Write({"one", "two"}).ok());
+  env_.Fail(env::Operation::kRead, env::Failure::kIoError, 1, 1);
+  EXPECT_EQ(Texts(), (std::vector<std::string>{"two"}));
+  env_.Fail(env::Operation::kRead, env::Failure::kIoError, 0, 1);
+  EXPECT_EQ(StateFiles(env_, directory_).Read().generation, 0u);
+  env_.Fail(env::Operation::kOpen, env::Failure::kIoError, 0, 1);
+  EXPECT_EQ(StateFiles(env_, directory_).Read().generation, 0u);
+  env_.Heal();
+  EXPECT_EQ(Texts(), (std::vector<std::string>{"one", "two"}));
 }
 
 TEST_F(StateFilesTest, TextsThatWereRemovedMeanwhileAreWrittenAgain) {
@@ -221,6 +263,19 @@ TEST_F(StateFilesTest, TextsThatWereRemovedMeanwhileAreWrittenAgain) {
     ASSERT_GT(std::filesystem::remove_all(removed), 0u);
     ASSERT_TRUE(files.Write(BookOf({"one", "two", "three"}), *LiveOf("three")).ok());
     EXPECT_EQ(Texts(), (std::vector<std::string>{"one", "two", "three"})) << removed;
+  }
+}
+
+TEST_F(StateFilesTest, WhatWasRemovedIsWrittenAgainThoughNothingElseHasChanged) {
+  const std::string state = directory_ + "/state.json", versions = directory_ + "/versions";
+  for (const std::string& removed : {state, versions, directory_}) {
+    Clear();
+    StateFiles files(env_, directory_);
+    files.Read();
+    ASSERT_TRUE(files.Write(BookOf({"one", "two"}), *LiveOf("two")).ok());
+    ASSERT_GT(std::filesystem::remove_all(removed), 0u);
+    ASSERT_TRUE(files.Write(BookOf({"one", "two"}), *LiveOf("two")).ok());
+    EXPECT_EQ(Texts(), (std::vector<std::string>{"one", "two"})) << removed;
   }
 }
 

@@ -42,9 +42,8 @@ class StopTest : public DeploymentTest {
   void WriteSlow(const std::string& name, const std::string& version) {
     WriteLens(name, version, "if candidates[1].value == 'slow' then while true do end end");
     Write(name + "_spec.lua",
-          "local cases = {} for i = 1, 16 do cases[i] = { claim = 'it never ends', given = { { value = "
-          "'slow' } "
-          "}, expect = { fails = 'stopped after' } } end return cases");
+          "local cases = {} for i = 1, 16 do cases[i] = { claim = 'it never ends', "
+          "given = { { value = 'slow' } }, expect = { fails = 'stopped after' } } end return cases");
   }
   std::string State() const {
     std::string text;

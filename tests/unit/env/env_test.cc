@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "base/bytes.h"
 #include "env/fault_env.h"
@@ -135,13 +136,30 @@ TEST_F(EnvTest, PermissionDeniedIsWhatTheKernelSaysToo) {
 }
 
 TEST_F(EnvTest, AFullDiskIsToldApart) {
-  // /dev/full answers every write with ENOSPC.
-  auto file = env_->OpenAppend("/dev/full");
-  ASSERT_TRUE(file.has_value());
-  const Status status = (*file)->Append("x");
+  const Status status = StatusFromErrno(ENOSPC, "write", Path("a"));
   EXPECT_EQ(status.code(), Code::kResourceExhausted);
   EXPECT_EQ(status.reason(), "disk_full");
-  EXPECT_THAT(std::string(status.message()), HasSubstr("No space left on device"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("No space left on device: " + Path("a")));
+}
+
+TEST_F(EnvTest, WhatIsNoFileIsRefusedAsWhatItIsAndNeverWaitedFor) {
+  ASSERT_EQ(::mkfifo(Path("fifo").c_str(), 0600), 0);
+  ASSERT_EQ(::mkdir(Path("dir").c_str(), 0700), 0);
+  std::filesystem::create_symlink("/dev/zero", Path("zero"));
+  const std::map<std::string, std::string> kinds = {
+      {"fifo", "a FIFO"}, {"dir", "a directory"}, {"zero", "a device"}};
+  for (const auto& [name, kind] : kinds) {
+    const std::string expected = Path(name) + ": is " + kind + ", not a file: move it away";
+    for (const bool reads : {true, false}) {
+      const auto opened = reads ? env_->OpenRead(Path(name)) : env_->OpenAppend(Path(name));
+      ASSERT_FALSE(opened);
+      EXPECT_EQ(opened.error().reason(), "io_error");
+      EXPECT_EQ(opened.error().message(), expected);
+    }
+  }
+  ASSERT_TRUE((*env_->OpenAppend(Path("a")))->Append("x").ok());
+  std::filesystem::create_symlink("a", Path("link"));
+  EXPECT_EQ((*env_->OpenRead(Path("link")))->size(), 1u);
 }
 
 TEST_F(EnvTest, ASecondHolderOfTheLockIsRefusedWithThePid) {

@@ -153,7 +153,7 @@ TEST(OperationParser, TakesWhatIsJustWithinTheLimits) {
   ExpectTaken(Kind::kEpoch, BodyWith(Kind::kEpoch, "name", Quoted(std::string(128, 'e'))));
   ExpectTaken(Kind::kEpoch, BodyWith(Kind::kEpoch, "supersedes", Quoted(std::string(128, 'd'))));
   for (std::string_view type : {"replaces", "corrects", "expires"}) {
-    ExpectTaken(Kind::kEpoch, BodyWith(Kind::kEpoch, "supersession_type", Quoted(type)));
+    ExpectTaken(Kind::kEpoch, R"({"name":"e","supersedes":"d","supersession_type":)" + Quoted(type) + "}");
   }
   ExpectTaken(Kind::kSource, BodyWith(Kind::kSource, "id", Quoted(std::string(512, 's'))));
   ExpectTaken(Kind::kSource, BodyWith(Kind::kSource, "title", Quoted(std::string(1024, 't'))));
@@ -350,6 +350,33 @@ TEST(Retraction, MayBeTriedWithoutBeingMade) {
     EXPECT_TRUE(ParseOperation(kind, BodyWith(kind, "dry_run", "true")).dry_run);
     EXPECT_FALSE(ParseOperation(kind, BodyWith(kind, "dry_run", "false")).dry_run);
   }
+}
+
+TEST(Retraction, IsTriedWithoutASignature) {
+  const std::string key(64, '7'), signature(128, '7');
+  for (Kind kind : {Kind::kRetraction, Kind::kSourceStatus}) {
+    Members members = SmallestBody(kind);
+    members.emplace_back("timestamp", "\"2026-02-11T10:00:00.000Z\"");
+    const std::string unsigned_trial = BodyWith(kind, "dry_run", "true");
+    const ParsedOperation by_header = ParseOperation(kind, unsigned_trial, {key, signature});
+    ASSERT_EQ(by_header.errors.size(), 1U) << by_header.status.message();
+    EXPECT_EQ(by_header.errors[0].pointer, "/dry_run");
+    EXPECT_EQ(by_header.errors[0].detail,
+              "is no part of what is signed: whoever takes it out has a signed order to do it; leave the "
+              "signature out to see what it would do");
+    members.emplace_back("agent_id", Quoted(key));
+    members.emplace_back("signature", Quoted(signature));
+    members.emplace_back("dry_run", "true");
+    EXPECT_EQ(FaultOf(kind, BodyOf(members)).pointer, "/dry_run");
+    members.back().second = "false";
+    ExpectTaken(kind, BodyOf(members));
+  }
+}
+
+TEST(Epoch, HasATypeOfSupersessionOnlyBesideWhatItSupersedes) {
+  const FieldError fault = FaultOf(Kind::kEpoch, BodyWith(Kind::kEpoch, "supersession_type", "\"replaces\""));
+  EXPECT_EQ(fault.pointer, "/supersession_type");
+  EXPECT_EQ(fault.detail, "says how an epoch is superseded: name that one in supersedes, or leave it out");
 }
 
 TEST(Supersession, IsNotOfAClaimByItself) {

@@ -181,7 +181,7 @@ inline Operation RandomOperation(std::mt19937_64& random, OperationKind kind) {
       break;
     case OperationKind::kEpoch:
       o.name = name(), o.other_name = below(2) == 0 ? o.name + "x" : "";
-      if (below(2) == 0) o.detail = below(2) == 0 ? "corrects" : "expires";
+      if (!o.other_name.empty() && below(2) == 0) o.detail = below(2) == 0 ? "corrects" : "expires";
       break;
     case OperationKind::kSource:
       o.name = name(), o.detail = maybe(), o.url = maybe(), o.hash = maybe();

@@ -32,6 +32,21 @@ const char* NamesAmongLocals() {
   return Repeated(open, "b=b ", 40000, close);
 }
 
+// Functions one inside the other, each with as many upvalues as it may have but for the steps', and in the
+// innermost one names that are looked for among those of all.
+const char* NamesAmongUpvalues() {
+  constexpr int kFunctions = 97, kVariables = 52;
+  std::string open = "local Y", used, close;
+  for (int i = 1; i < kVariables; ++i) {
+    open += ",a" + std::to_string(i);
+    used += "a" + std::to_string(i) + "=1 ";
+  }
+  open += " local _ = function() ";
+  for (int i = 1; i < kFunctions; ++i) open += "return function() ";
+  for (int i = 0; i < kFunctions; ++i) close += "end ";
+  return Repeated(open + used, "Y=Y ", 60000, close);
+}
+
 const char* ManyLabels() {
   std::string labels;
   for (int i = 0; i < 20000; ++i) labels += "::l" + std::to_string(i) + ":: ";
@@ -236,6 +251,7 @@ const std::vector<HostileScript>& HostileScripts() {
       {"breaks out of blocks one inside the other", End::kRefused, "return {}",
        Repeated(Repeated("", "do ", 30000, ""), "break;", 25000, "")},
       {"names among local variables", End::kRefused, "return {}", NamesAmongLocals()},
+      {"names among upvalues", End::kRefused, "return {}", NamesAmongUpvalues()},
       // Ways out.
       {"bytecode", End::kRefused, "", "\x1bLJ\x02"},
       {"a hidden name", End::kRefused,

@@ -256,15 +256,18 @@ TEST(PolicySpec, FailsWhatIsWrong) {
   EXPECT_EQ(failure("expect = { fails = 'x' }"), "expected a failure with 'x', got a verdict");
   const std::string wrong = "the case in rate_limit_spec.lua is wrong: ";
   const std::string known = "bucket, cost, fails, limit, peer_limit, window_s";
-  EXPECT_EQ(failure("expect = { costs = 7 }"), wrong + "expect.costs is no known field: there are " + known);
+  EXPECT_EQ(failure("expect = { costs = 7 }"),
+            wrong + "expect.costs is no known field: did you mean 'cost'?");
   EXPECT_EQ(failure("expect = {}"),
             wrong + "expect is empty, which holds of every answer: say one or more of " + known);
   EXPECT_EQ(failure("expect = true"), wrong + "expect must be a table, or false for not limited");
   EXPECT_EQ(failure("expect = { cost = 0/0 }"), wrong + "expect.cost must be a finite number, got nan");
   EXPECT_EQ(failure("expect = { cost = 6, fails = 'x' }"),
             wrong + "expect.fails must stand alone: where there is an error there is nothing else");
-  EXPECT_THAT(failure("request = { rout = 'x' }, expect = false"),
-              HasSubstr(wrong + "request.rout is no known field: there are agent, body_bytes, items, "));
+  EXPECT_EQ(failure("request = { rout = 'x' }, expect = false"),
+            wrong + "request.rout is no known field: did you mean 'route'?");
+  EXPECT_THAT(failure("request = { zeta = 'x' }, expect = false"),
+              HasSubstr(wrong + "request.zeta is no known field: there are agent, body_bytes, items, "));
   EXPECT_EQ(failure("request = { body_bytes = -1 }, expect = false"),
             wrong + "request.body_bytes must be a whole number from 0 to 1000000000000, got -1");
   EXPECT_EQ(failure("request = { items = 1.5 }, expect = false"),

@@ -99,7 +99,8 @@ TEST(ScriptSet, RefusesFieldsThatNobodyReads) {
       With("api = 1", "api = 1, zeta = 1, author = 'me'"),
       "probe.lua: author is no field of a lens: there are api, description, kind, name, params, resolve, "
       "version");
-  EXPECT_THAT(With("api = 1", "api = 1, 5"), HasSubstr("a key that is no name is no field of a lens: "));
+  EXPECT_THAT(With("api = 1", "api = 1, 5"),
+              HasSubstr("probe.lua: [1] is no field of a lens: there are api, "));
   const auto param = [](const std::string& fields) {
     return With("api = 1", "api = 1, params = { x = { description = 'd', " + fields + " } }");
   };

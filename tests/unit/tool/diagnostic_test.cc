@@ -120,7 +120,7 @@ TEST(CheckSpec, CountsCasesAndNamesTheFirstWrongOne) {
   const auto wrong = script::CheckSpec({"a_spec.lua", "return { { claim = \"c\", givn = {} } }"});
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().message(),
-            "a_spec.lua: the case 'c': givn is no known field: there are claim, expect, given, params");
+            "a_spec.lua: the case 'c': givn is no known field: did you mean 'given'?");
 }
 
 }  // namespace
