@@ -10,6 +10,7 @@ namespace stemedb::index {
 namespace {
 
 constexpr size_t kCountBytes = 16;
+constexpr std::string_view kLayoutKey = "layout", kLayout = "2";  // in "meta"
 
 struct Counts {
   uint64_t here = 0;
@@ -37,12 +38,12 @@ Result<ConceptNode> DecodeNode(std::string_view key, std::string_view value) {
 
 }  // namespace
 
-Result<std::unique_ptr<ClaimIndex>> ClaimIndex::Open(const std::string& directory, uint64_t map_bytes,
-                                                     kv::Access access) {
+Result<std::unique_ptr<ClaimIndex>> ClaimIndex::Open(RecordTable* records, const std::string& directory,
+                                                     uint64_t map_bytes, kv::Access access) {
   auto environment = kv::Environment::Open(
       {.path = directory, .layout = kv::Layout::kDirectory, .access = access, .map_bytes = map_bytes});
   if (!environment) return environment.error();
-  std::unique_ptr<ClaimIndex> index(new ClaimIndex);
+  std::unique_ptr<ClaimIndex> index(new ClaimIndex(records));
   index->environment_ = std::move(*environment);
   for (auto [name, database] : {std::pair{"claims", &index->claims_},
                                 std::pair{"concepts", &index->concepts_}, std::pair{"meta", &index->meta_}}) {
@@ -50,23 +51,126 @@ Result<std::unique_ptr<ClaimIndex>> ClaimIndex::Open(const std::string& director
     if (!opened) return opened.error();
     *database = *opened;
   }
+  STEMEDB_RETURN_IF_ERROR(index->operations_.Open(*index->environment_, index->meta_));
   return index;
 }
 
-Status ClaimIndex::Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims, const Checkpoint& after) {
-  auto at = ReadCheckpoint(txn, meta_);
+Result<Checkpoint> ClaimIndex::checkpoint(const kv::Txn& txn) const {
+  auto layout = txn.Get(meta_, kLayoutKey);
+  if (!layout) return layout.error();
+  if (*layout != kLayout) return Checkpoint{};
+  return ReadCheckpoint(txn, meta_);
+}
+
+Status ClaimIndex::SetCheckpoint(kv::WriteTxn& txn, const Checkpoint& after) {
+  STEMEDB_RETURN_IF_ERROR(txn.Put(meta_, kLayoutKey, kLayout));
+  return WriteCheckpoint(txn, meta_, after);
+}
+
+Status ClaimIndex::Apply(kv::WriteTxn& txn, std::span<const LoggedRecord> records, const Checkpoint& after) {
+  auto at = checkpoint(txn);
   if (!at) return at.error();
   if (after.sequence <= at->sequence) return Status::Ok();
-  claims = Above(claims, at->sequence);
-  STEMEDB_RETURN_IF_ERROR(ApplyRows(txn, claims));
+  records = Above(records, at->sequence);
+  STEMEDB_RETURN_IF_ERROR(ApplyRows(txn, records));
   const auto step = [&] { txn.Step(); };
   const auto add = [&](std::string_view key, std::string_view value) { return AddConcept(txn, key, value); };
-  STEMEDB_RETURN_IF_ERROR(CountConcepts(claims, step, add));
+  STEMEDB_RETURN_IF_ERROR(CountConcepts(records, step, add));
+  STEMEDB_RETURN_IF_ERROR(ApplyLinks(txn, records));
+  STEMEDB_RETURN_IF_ERROR(ApplyOperations(txn, records));
   return SetCheckpoint(txn, after);
 }
 
-void ClaimIndex::AppendRowKey(std::string& key, const LoggedClaim& logged) {
-  AppendClaimPrefix(key, logged.claim.concept_path(), logged.claim.predicate());
+Status ClaimIndex::LinkKeys(const LoggedRecord& claim, const std::function<Status(std::string_view)>& add) {
+  std::string key;
+  Status status;
+  ForEachLink(claim.claim(), [&](std::string_view name, LinkKind kind) {
+    if (!status.ok()) return;
+    key.clear();
+    AppendLinkPrefix(key, name, kind);
+    AppendSequence(key, claim.sequence);
+    status = add(key);
+  });
+  return status;
+}
+
+Status ClaimIndex::ApplyLinks(kv::WriteTxn& txn, std::span<const LoggedRecord> records) {
+  std::vector<std::string> keys;
+  for (const LoggedRecord& record : records) {
+    if (record.is_operation()) continue;
+    STEMEDB_RETURN_IF_ERROR(LinkKeys(record, [&](std::string_view key) {
+      keys.emplace_back(key);
+      return Status::Ok();
+    }));
+    txn.Step();
+  }
+  std::sort(keys.begin(), keys.end(), [&](const std::string& a, const std::string& b) {
+    txn.Step();
+    return a < b;
+  });
+  for (const std::string& key : keys)
+    STEMEDB_RETURN_IF_ERROR(operations_.PutLink(txn, key, kv::PutMode::kOverwrite));
+  return Status::Ok();
+}
+
+Status ClaimIndex::AppendLinks(kv::WriteTxn& txn, std::span<const SortedRuns::Pair> pairs) {
+  std::string_view last;
+  for (const auto& [key, nothing] : pairs) {
+    if (key == last) continue;  // a claim may name one id twice
+    STEMEDB_RETURN_IF_ERROR(operations_.PutLink(txn, key, kv::PutMode::kAppend));
+    last = key;
+  }
+  return Status::Ok();
+}
+
+// The record table's own snapshot is taken once for all, and only when there is an operation.
+Status ClaimIndex::ApplyOperations(kv::WriteTxn& txn, std::span<const LoggedRecord> records) {
+  std::unique_ptr<kv::ReadTxn> records_txn;
+  for (const LoggedRecord& record : records) {
+    if (!record.is_operation()) continue;
+    if (!records_txn) {
+      auto opened = kv::ReadTxn::Open(&records_->environment());
+      if (!opened) return opened.error();
+      STEMEDB_RETURN_IF_ERROR((*opened)->Renew());
+      records_txn = std::move(*opened);
+    }
+    STEMEDB_RETURN_IF_ERROR(operations_.ApplyOperation(txn, record));
+    const model::OperationView operation = record.operation();
+    for (const model::SubjectView& subject : {operation.subject(), operation.second_subject()})
+      STEMEDB_RETURN_IF_ERROR(MarkClaim(txn, *records_txn, subject));
+  }
+  return Status::Ok();
+}
+
+// An operation about a claim that nobody has made yet stays without a mark; whoever takes operations in sees
+// to it that there is none.
+Status ClaimIndex::MarkClaim(kv::WriteTxn& txn, const kv::ReadTxn& records_txn,
+                             const model::SubjectView& subject) {
+  const uint8_t mark = subject.kind == model::SubjectKind::kVotesOn     ? model::kHasVotes
+                       : subject.kind == model::SubjectKind::kAssertion ? model::kHasOperations
+                                                                        : uint8_t{0};
+  if (mark == 0) return Status::Ok();
+  auto sequence = records_->Find(records_txn, subject.name);
+  if (!sequence) return sequence.error();
+  if (!sequence->has_value()) return Status::Ok();
+  auto record = records_->Get(records_txn, **sequence);
+  if (!record) return record.error();
+  if (!record->has_value() || (*record)->is_operation()) return Status::Ok();
+  std::string key;
+  AppendRowKey(key, **record);
+  auto row = txn.Get(claims_, key);
+  if (!row) return row.error();
+  if (!row->has_value()) return Status::Ok();
+  std::string marked(**row);
+  if (marked.size() <= model::kRowFlagsAt) return Status::Ok();
+  char& flags = marked[model::kRowFlagsAt];
+  if ((static_cast<uint8_t>(flags) & mark) != 0) return Status::Ok();
+  flags = static_cast<char>(static_cast<uint8_t>(flags) | mark);
+  return txn.Put(claims_, key, marked);
+}
+
+void ClaimIndex::AppendRowKey(std::string& key, const LoggedRecord& logged) {
+  AppendClaimPrefix(key, logged.claim().concept_path(), logged.claim().predicate());
   AppendSequence(key, logged.sequence);
 }
 
@@ -76,17 +180,18 @@ Status ClaimIndex::AppendRows(kv::WriteTxn& txn, std::span<const SortedRuns::Pai
   return Status::Ok();
 }
 
-Status ClaimIndex::ApplyRows(kv::WriteTxn& txn, std::span<const LoggedClaim> claims) {
+Status ClaimIndex::ApplyRows(kv::WriteTxn& txn, std::span<const LoggedRecord> records) {
   struct Entry {
     std::string key;
     std::string_view row;
   };
   std::vector<Entry> entries;
-  entries.reserve(claims.size());
-  for (const LoggedClaim& logged : claims) {
+  entries.reserve(records.size());
+  for (const LoggedRecord& logged : records) {
+    if (logged.is_operation()) continue;
     Entry& entry = entries.emplace_back();
     AppendRowKey(entry.key, logged);
-    entry.row = logged.claim.row();
+    entry.row = logged.claim().row();
     txn.Step();
   }
   std::sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
@@ -97,11 +202,12 @@ Status ClaimIndex::ApplyRows(kv::WriteTxn& txn, std::span<const LoggedClaim> cla
   return Status::Ok();
 }
 
-Status ClaimIndex::CountConcepts(std::span<const LoggedClaim> claims, const std::function<void()>& step,
+Status ClaimIndex::CountConcepts(std::span<const LoggedRecord> records, const std::function<void()>& step,
                                  const std::function<Status(std::string_view, std::string_view)>& add) {
   std::map<std::string_view, Counts> added;
-  for (const LoggedClaim& logged : claims) {
-    std::string_view path = logged.claim.concept_path();
+  for (const LoggedRecord& logged : records) {
+    if (logged.is_operation()) continue;
+    std::string_view path = logged.claim().concept_path();
     ++added[path].here;
     for (path = ParentOf(path); !path.empty(); path = ParentOf(path)) ++added[path].below;
     step();
@@ -135,7 +241,7 @@ Status ClaimIndex::AddConcept(kv::WriteTxn& txn, std::string_view key, std::stri
 
 Status ClaimIndex::Clear(kv::WriteTxn& txn) {
   for (kv::Database database : {claims_, concepts_, meta_}) STEMEDB_RETURN_IF_ERROR(txn.Clear(database));
-  return Status::Ok();
+  return operations_.Clear(txn);
 }
 
 Result<ConceptNode> ClaimIndex::Node(const kv::Txn& txn, std::string_view path) const {

@@ -28,7 +28,7 @@ class RecordLoader {
 
   Status Begin();
   // In the order of their sequences, across calls as well.
-  Status Add(std::span<const LoggedClaim> claims);
+  Status Add(std::span<const LoggedRecord> records);
   Status Finish(const Checkpoint& after);
 
  private:
@@ -40,10 +40,15 @@ class RecordLoader {
 class ClaimLoader {
  public:
   ClaimLoader(ClaimIndex* table, Transact transact, SortedRuns::Options scratch)
-      : table_(table), transact_(std::move(transact)), rows_(scratch), concepts_(std::move(scratch)) {}
+      : table_(table),
+        transact_(std::move(transact)),
+        rows_(scratch),
+        concepts_(scratch),
+        links_(scratch),
+        operations_(std::move(scratch)) {}
 
   Status Begin();
-  Status Add(std::span<const LoggedClaim> claims);
+  Status Add(std::span<const LoggedRecord> records);
   Status Finish(const Checkpoint& after);
 
  private:
@@ -51,6 +56,8 @@ class ClaimLoader {
   const Transact transact_;
   SortedRuns rows_;
   SortedRuns concepts_;  // what each chunk of claims adds to a concept's counts
+  SortedRuns links_;
+  SortedRuns operations_;  // sequence → row
 };
 
 }  // namespace stemedb::index

@@ -12,10 +12,21 @@ namespace {
 constexpr std::string_view kLoading = "loading";  // in "meta" while a loading goes on
 
 }  // namespace
-std::span<const LoggedClaim> Above(std::span<const LoggedClaim> claims, uint64_t sequence) {
-  const auto first = std::partition_point(
-      claims.begin(), claims.end(), [&](const LoggedClaim& claim) { return claim.sequence <= sequence; });
-  return claims.subspan(static_cast<size_t>(first - claims.begin()));
+
+Status CheckRecord(std::string_view bytes) {
+  if (model::IsOperationRecord(bytes)) {
+    const auto operation = model::OperationView::OfRecord(bytes);
+    return operation ? Status::Ok() : operation.error();
+  }
+  const auto claim = model::ClaimView::OfRecord(bytes);
+  return claim ? Status::Ok() : claim.error();
+}
+
+std::span<const LoggedRecord> Above(std::span<const LoggedRecord> records, uint64_t sequence) {
+  const auto first = std::partition_point(records.begin(), records.end(), [&](const LoggedRecord& record) {
+    return record.sequence <= sequence;
+  });
+  return records.subspan(static_cast<size_t>(first - records.begin()));
 }
 
 Result<std::unique_ptr<RecordTable>> RecordTable::Open(const std::string& path, uint64_t map_bytes,
@@ -34,31 +45,31 @@ Result<std::unique_ptr<RecordTable>> RecordTable::Open(const std::string& path, 
   return table;
 }
 
-Status RecordTable::Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims, const Checkpoint& after) {
+Status RecordTable::Apply(kv::WriteTxn& txn, std::span<const LoggedRecord> records, const Checkpoint& after) {
   auto at = ReadCheckpoint(txn, meta_);
   if (!at) return at.error();
   if (after.sequence <= at->sequence) return Status::Ok();
-  claims = Above(claims, at->sequence);
-  STEMEDB_RETURN_IF_ERROR(AppendRecords(txn, claims));
+  records = Above(records, at->sequence);
+  STEMEDB_RETURN_IF_ERROR(AppendRecords(txn, records));
   // Ids go in by their own order: neighbours share pages, which LMDB then finds in its cursor's place.
-  std::vector<const LoggedClaim*> by_id;
-  by_id.reserve(claims.size());
-  for (const LoggedClaim& logged : claims) by_id.push_back(&logged);
-  std::sort(by_id.begin(), by_id.end(), [&](const LoggedClaim* a, const LoggedClaim* b) {
+  std::vector<const LoggedRecord*> by_id;
+  by_id.reserve(records.size());
+  for (const LoggedRecord& logged : records) by_id.push_back(&logged);
+  std::sort(by_id.begin(), by_id.end(), [&](const LoggedRecord* a, const LoggedRecord* b) {
     txn.Step();
-    return IdOf(*a) < IdOf(*b);
+    return a->id() < b->id();
   });
-  for (const LoggedClaim* logged : by_id)
-    STEMEDB_RETURN_IF_ERROR(txn.Put(ids_, IdOf(*logged), SequenceKey(logged->sequence)));
+  for (const LoggedRecord* logged : by_id)
+    STEMEDB_RETURN_IF_ERROR(txn.Put(ids_, logged->id(), SequenceKey(logged->sequence)));
   return WriteCheckpoint(txn, meta_, after);
 }
 
-Status RecordTable::AppendRecords(kv::WriteTxn& txn, std::span<const LoggedClaim> claims) {
+Status RecordTable::AppendRecords(kv::WriteTxn& txn, std::span<const LoggedRecord> records) {
   std::string value;
-  for (const LoggedClaim& logged : claims) {
+  for (const LoggedRecord& logged : records) {
     value.resize(sizeof logged.recorded_at_ms);
     StoreLittle(value.data(), logged.recorded_at_ms);
-    value.append(logged.claim.bytes());
+    value.append(logged.bytes);
     STEMEDB_RETURN_IF_ERROR(txn.Put(records_, SequenceKey(logged.sequence), value, kv::PutMode::kAppend));
   }
   return Status::Ok();
@@ -100,22 +111,24 @@ Result<std::optional<uint64_t>> RecordTable::Find(const kv::Txn& txn, std::strin
   return std::optional<uint64_t>(LoadBig64((*found)->data()));
 }
 
-Result<StoredRecord> RecordTable::DecodeStored(std::string_view value) {
+Result<LoggedRecord> RecordTable::DecodeStored(uint64_t sequence, std::string_view value) {
   if (value.size() < sizeof(int64_t)) {
     return Status(Code::kCorruption, "record_unreadable", "a stored record is shorter than its time stamp");
   }
-  auto claim = model::ClaimView::OfRecord(value.substr(sizeof(int64_t)));
-  if (!claim) return claim.error();
-  return StoredRecord{LoadLittle<int64_t>(value.data()), *claim};
+  const LoggedRecord record{sequence, LoadLittle<int64_t>(value.data()), value.substr(sizeof(int64_t))};
+  if (Status checked = CheckRecord(record.bytes); !checked.ok()) {
+    return std::move(checked).Annotate("record " + std::to_string(sequence));
+  }
+  return record;
 }
 
-Result<std::optional<StoredRecord>> RecordTable::Get(const kv::Txn& txn, uint64_t sequence) const {
+Result<std::optional<LoggedRecord>> RecordTable::Get(const kv::Txn& txn, uint64_t sequence) const {
   auto found = txn.Get(records_, SequenceKey(sequence));
   if (!found) return found.error();
-  if (!found->has_value()) return std::optional<StoredRecord>();
-  auto stored = DecodeStored(**found);
-  if (!stored) return stored.error().Annotate("record " + std::to_string(sequence));
-  return std::optional<StoredRecord>(*stored);
+  if (!found->has_value()) return std::optional<LoggedRecord>();
+  auto stored = DecodeStored(sequence, **found);
+  if (!stored) return stored.error();
+  return std::optional<LoggedRecord>(*stored);
 }
 
 Result<uint64_t> RecordTable::SequenceAt(const kv::Txn& txn, int64_t time_ms, uint64_t sequence_max) const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RecordTable: data/db/assertions.kv. The records themselves by sequence, and where each id is.
 //
-//   records  sequence (8, big-endian) → recorded_at_ms (8), record (model/claim_record.h)
+//   records  sequence (8, big-endian) → recorded_at_ms (8), record (model/claim_record.h, operation_record.h)
 //   ids      id (32) → sequence (8, big-endian)
 //   meta     "checkpoint" → index/checkpoint.h
 #pragma once
@@ -18,26 +18,37 @@
 #include "kv/environment.h"
 #include "kv/txn.h"
 #include "model/claim_record.h"
+#include "model/operation_record.h"
 
 namespace stemedb::index {
 
 // Address space of one environment at first; it grows when it is full.
 inline constexpr uint64_t kMapBytes = uint64_t{1} << 34;
 
-// One record of the log, ready to be applied. `record` must outlive the call it is given to.
-struct LoggedClaim {
+// One record of the log: a claim or an operation, whole. Its bytes are checked, and must outlive the call
+// that it is given to.
+struct LoggedRecord {
   uint64_t sequence = 0;
   int64_t recorded_at_ms = 0;
-  model::ClaimView claim;  // a whole record
+  std::string_view bytes;
+
+  bool is_operation() const { return model::IsOperationRecord(bytes); }
+  model::ClaimView claim() const { return model::ClaimView::Trusted(bytes); }  // unless is_operation()
+  model::OperationView operation() const {
+    return model::OperationView::Trusted(bytes);
+  }  // if is_operation()
+  // 32 bytes.
+  std::string_view id() const {
+    return is_operation() ? operation().id()
+                          : std::string_view(reinterpret_cast<const char*>(claim().id()), sizeof(Hash256));
+  }
 };
 
-// The claims above a sequence.
-std::span<const LoggedClaim> Above(std::span<const LoggedClaim> claims, uint64_t sequence);
+// Whether the bytes are a claim's or an operation's record, whole. kCorruption.
+Status CheckRecord(std::string_view bytes);
 
-struct StoredRecord {
-  int64_t recorded_at_ms = 0;
-  model::ClaimView claim;
-};
+// The records above a sequence.
+std::span<const LoggedRecord> Above(std::span<const LoggedRecord> records, uint64_t sequence);
 
 // Thread-safe itself; transactions belong to their threads.
 class RecordTable {
@@ -47,22 +58,19 @@ class RecordTable {
 
   kv::Environment& environment() { return *environment_; }
 
-  // Applies claims in the order of their sequences, and moves the checkpoint. What the checkpoint covers
+  // Applies records in the order of their sequences, and moves the checkpoint. What the checkpoint covers
   // already is left alone, so that a commit that failed in doubt may be repeated. The caller commits.
   // kResourceExhausted "map_full": abort, grow, do it again.
-  Status Apply(kv::WriteTxn& txn, std::span<const LoggedClaim> claims, const Checkpoint& after);
+  Status Apply(kv::WriteTxn& txn, std::span<const LoggedRecord> records, const Checkpoint& after);
 
   // The parts of Apply, for a RecordLoader (loaders.h): records in the order of their sequences, ids in
   // their own. What was there must come before what is appended.
-  Status AppendRecords(kv::WriteTxn& txn, std::span<const LoggedClaim> claims);
+  Status AppendRecords(kv::WriteTxn& txn, std::span<const LoggedRecord> records);
   Status AppendIds(kv::WriteTxn& txn, std::span<const SortedRuns::Pair> pairs);
   // Empties what an earlier loading that was broken off has left, and marks that one is going on. kCorruption
   // "checkpoint_lost" when there are records that no loading accounts for: they may be the only copy.
   Status BeginLoading(kv::WriteTxn& txn);
   Status EndLoading(kv::WriteTxn& txn, const Checkpoint& after);
-  static std::string_view IdOf(const LoggedClaim& logged) {
-    return {reinterpret_cast<const char*>(logged.claim.id()), sizeof(Hash256)};
-  }
   // The key of a record, and the value of an id.
   class SequenceKey {
    public:
@@ -75,14 +83,14 @@ class RecordTable {
 
   Result<Checkpoint> checkpoint(const kv::Txn& txn) const { return ReadCheckpoint(txn, meta_); }
   Result<std::optional<uint64_t>> Find(const kv::Txn& txn, std::string_view id) const;
-  Result<std::optional<StoredRecord>> Get(const kv::Txn& txn, uint64_t sequence) const;
+  Result<std::optional<LoggedRecord>> Get(const kv::Txn& txn, uint64_t sequence) const;
   // The newest sequence up to `sequence_max` that was recorded at or before the time; 0 when there is none.
   Result<uint64_t> SequenceAt(const kv::Txn& txn, int64_t time_ms, uint64_t sequence_max) const;
   // For walking the ids: the keys are ids.
   kv::Database ids() const { return ids_; }
   // For walking the records: decode with DecodeStored.
   kv::Database records() const { return records_; }
-  static Result<StoredRecord> DecodeStored(std::string_view value);
+  static Result<LoggedRecord> DecodeStored(uint64_t sequence, std::string_view value);
 
  private:
   RecordTable() = default;

@@ -30,7 +30,7 @@ Status CheckHead(std::string_view bytes) {
   if (view.source_class() > SourceClass::kAnecdotal) return Corrupt("unknown source class");
   if (view.lifecycle() > Lifecycle::kRejected) return Corrupt("unknown lifecycle");
   if (Byte(bytes, 4) > kSignaturesMax) return Corrupt("more signatures than the limit");
-  if (Byte(bytes, 5) > 15) return Corrupt("unknown flag");
+  if ((Byte(bytes, kRowFlagsAt) & ~(kHasVotes | kHasOperations)) > 15) return Corrupt("unknown flag");
   if (!(view.confidence() >= 0 && view.confidence() <= 1)) return Corrupt("confidence outside 0 to 1");
   if (!std::isfinite(view.number())) return Corrupt("the number is not finite");
   if (LoadLittle<uint16_t>(bytes.data() + 62) > kDerivedFromMax)
@@ -93,6 +93,8 @@ Result<ClaimView> ClaimView::OfRow(std::string_view bytes) {
 Result<ClaimView> ClaimView::OfRecord(std::string_view bytes) {
   STEMEDB_RETURN_IF_ERROR(CheckHead(bytes));
   const ClaimView view(bytes);
+  if (view.has_votes() || view.has_operations())
+    return Corrupt("a flag that stands in rows of the index alone");
   const size_t names_end = view.row_size() + view.concept_path_size() + view.predicate_size();
   const size_t links = ParentBytes(bytes) + LoadLittle<uint16_t>(bytes.data() + 62) * sizeof(Hash256);
   const size_t size = names_end + links + view.signature_count() * kSignerBytes + view.canonical_size();

@@ -8,7 +8,9 @@
 //        2     1  source class          (tier 0..5; 5 when absent)
 //        3     1  lifecycle             (0 when absent)
 //        4     1  signature count
-//        5     1  flags                 bit 0: agent, bit 1: valid_from, bit 2: valid_to, bit 3: parent
+//        5     1  flags                 bit 0: agent, bit 1: valid_from, bit 2: valid_to, bit 3: parent;
+//                                       in rows of the index alone, bit 6: votes on it, bit 7: other
+//                                       operations about it
 //        6     2  source id length
 //        8     8  confidence            IEEE double
 //       16     8  timestamp_ms
@@ -44,6 +46,10 @@
 namespace stemedb::model {
 
 inline constexpr size_t kRowHeadBytes = 128;
+inline constexpr size_t kRowFlagsAt = 5;
+// Flags that aren't the claim's own.
+inline constexpr uint8_t kHasVotes = 64;
+inline constexpr uint8_t kHasOperations = 128;
 
 // Reads a row or a whole record in place. A value type: two words; the bytes must outlive it.
 class ClaimView {
@@ -74,6 +80,10 @@ class ClaimView {
   std::string_view epoch() const {
     return bytes_.substr(kRowHeadBytes + value_size() + source_id_size(), epoch_size());
   }
+  size_t derived_from_count() const { return LoadLittle<uint16_t>(bytes_.data() + 62); }
+  // Only in the index: an operation names this claim as what it is about (index/operation_index.h).
+  bool has_votes() const { return (byte(kRowFlagsAt) & kHasVotes) != 0; }
+  bool has_operations() const { return (byte(kRowFlagsAt) & kHasOperations) != 0; }
   size_t row_size() const { return kRowHeadBytes + value_size() + source_id_size() + epoch_size(); }
   std::string_view row() const { return bytes_.substr(0, row_size()); }
 
@@ -85,6 +95,13 @@ class ClaimView {
   std::string_view canonical_json() const {
     return bytes_.substr(bytes_.size() - canonical_size(), canonical_size());
   }
+  bool has_parent() const { return (byte(5) & 8) != 0; }
+  // The id of the claim that this one changes; needs has_parent().
+  std::string_view parent() const { return bytes_.substr(links_at(), sizeof(Hash256)); }
+  std::string_view derived_from(size_t i) const {
+    return bytes_.substr(links_at() + (has_parent() ? sizeof(Hash256) : 0) + i * sizeof(Hash256),
+                         sizeof(Hash256));
+  }
   size_t signature_count() const { return byte(4); }
   // Agent (32 bytes) and signature (64 bytes) of the i-th signer.
   std::string_view signature(size_t i) const;
@@ -92,6 +109,7 @@ class ClaimView {
 
  private:
   explicit ClaimView(std::string_view bytes) : bytes_(bytes) {}
+  size_t links_at() const { return row_size() + concept_path_size() + predicate_size(); }
   uint8_t byte(size_t at) const { return static_cast<uint8_t>(bytes_[at]); }
   size_t value_size() const { return LoadLittle<uint32_t>(bytes_.data() + 48); }
   size_t source_id_size() const { return LoadLittle<uint16_t>(bytes_.data() + 6); }

@@ -278,7 +278,7 @@ void OperationReader::CheckSelf() {
   if (o.kind == OperationKind::kEpoch && !o.name.empty() && o.name == o.other_name) {
     Complain("supersedes", "is the epoch's own name; an epoch can't supersede itself");
   }
-  if (given("supersession_type") && !given("supersedes")) {
+  if (o.kind == OperationKind::kEpoch && !o.detail.empty() && !given("supersedes")) {
     Complain("supersession_type",
              "says how an epoch is superseded: name that one in supersedes, or leave it out");
   }

@@ -64,7 +64,7 @@ Status OpenArchive::OpenTables() {
   auto records = index::RecordTable::Open(records_path, index::kMapBytes, kv::Access::kAtRest);
   if (!records) return records.error();
   records_ = std::move(*records);
-  auto claims = index::ClaimIndex::Open(index_path, index::kMapBytes, kv::Access::kAtRest);
+  auto claims = index::ClaimIndex::Open(records_.get(), index_path, index::kMapBytes, kv::Access::kAtRest);
   if (!claims) return claims.error();
   claims_ = std::move(*claims);
   return Status::Ok();
@@ -75,7 +75,13 @@ Result<index::Checkpoint> OpenArchive::IndexCheckpoint() {
   if (!txn) return txn.error();
   const kv::ReadScope scope(**txn);
   STEMEDB_RETURN_IF_ERROR(scope.status());
-  return claims_->checkpoint(**txn);
+  auto at = claims_->checkpoint(**txn);
+  if (!at || at->sequence > 0) return at;
+  const auto rows = (*txn)->Count(claims_->claims());
+  if (!rows) return rows.error();
+  if (*rows > 0)
+    return NoDatabase(options_.db_dir + "/indexes is of an earlier version, or was just being made");
+  return at;
 }
 
 // `at` is the checkpoint before the record.
@@ -90,8 +96,7 @@ Status OpenArchive::CheckRecord(const wal::Record& record, const index::Checkpoi
                       " differ at sequence " + std::to_string(record.sequence) +
                       ": they belong to different databases");
   }
-  auto claim = model::ClaimView::OfRecord(record.payload);
-  return claim && record.type == kTypeAssertion
+  return index::CheckRecord(record.payload).ok() && record.type == TypeOf(record.payload)
              ? Status::Ok()
              : Status(Code::kCorruption, "unknown_record_type",
                       "the log holds a record that this version doesn't know, at sequence " +
@@ -114,8 +119,10 @@ Status OpenArchive::ReadLog(index::Checkpoint at) {
     entry.sequence = record.sequence;
     entry.recorded_at_ms = record.recorded_at_ms;
     entry.record = record.payload;
-    std::copy_n(entry.claim().id(), entry.id.size(), entry.id.begin());
-    at = {record.sequence, at.assertions + 1, record.recorded_at_ms, record.chain};
+    const index::LoggedRecord logged{entry.sequence, entry.recorded_at_ms, entry.record};
+    std::copy_n(logged.id().begin(), entry.id.size(), entry.id.begin());
+    at = {record.sequence, at.assertions + (entry.is_operation() ? 0 : 1), record.recorded_at_ms,
+          record.chain};
     if ((record.flags & wal::kFlagMore) != 0) continue;
     batch->after = at;
     whole = batch->entries.size();

@@ -5,23 +5,33 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
 #include "index/checkpoint.h"
 #include "model/claim_record.h"
+#include "model/operation_record.h"
 
 namespace stemedb::store {
 
-// The type of an assertion's record in the log, docs/wal-format.md.
+// The types of records in the log, docs/wal-format.md.
 inline constexpr uint8_t kTypeAssertion = 1;
+inline constexpr uint8_t kTypeOperation = 2;
+inline uint8_t TypeOf(std::string_view record) {
+  return model::IsOperationRecord(record) ? kTypeOperation : kTypeAssertion;
+}
 
 struct Entry {
   uint64_t sequence = 0;
   int64_t recorded_at_ms = 0;
   Hash256 id{};
   std::string record;
-  model::ClaimView claim() const { return model::ClaimView::Trusted(record); }
+  bool is_operation() const { return model::IsOperationRecord(record); }
+  model::ClaimView claim() const { return model::ClaimView::Trusted(record); }  // unless is_operation()
+  model::OperationView operation() const {
+    return model::OperationView::Trusted(record);
+  }  // if is_operation()
 };
 
 struct Batch {

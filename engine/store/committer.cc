@@ -25,12 +25,12 @@ constexpr uint64_t kRoomToGoOn = 16u << 20;  // free bytes after which a full di
 
 size_t BytesOf(const Submission& submission) {
   size_t bytes = 0;
-  for (const PreparedClaim& claim : submission.claims) bytes += claim.record.size() + wal::kRecordHeaderBytes;
+  for (const PreparedRecord& one : submission.records) bytes += one.record.size() + wal::kRecordHeaderBytes;
   return bytes;
 }
 
 // An empty submission takes a place in the queue as well.
-size_t RecordsOf(const Submission& submission) { return std::max<size_t>(submission.claims.size(), 1); }
+size_t RecordsOf(const Submission& submission) { return std::max<size_t>(submission.records.size(), 1); }
 
 }  // namespace
 
@@ -156,6 +156,7 @@ void Committer::Commit(Work& work) {
     Publish(work);
   } else {
     for (const Entry& entry : work.batch->entries) unindexed_ids_.erase(entry.id);
+    names_changed_ = std::min(names_changed_, at_.sequence);
     CountFailure(status);
   }
   time_line.End(at_.sequence);
@@ -188,21 +189,29 @@ Status Committer::OrderOne(Submission& submission, CommitResult& result, Work& w
       batch.entries.empty() ? work.recorded_at_min_ms : batch.entries.back().recorded_at_ms;
   const int64_t now_ms = std::max(options_.clock->NowMs(), before_ms);
   const size_t first_new = batch.entries.size();
-  result.items.resize(submission.claims.size());
-  for (size_t i = 0; i < submission.claims.size(); ++i) {
-    PreparedClaim& claim = submission.claims[i];
+  result.items.resize(submission.records.size());
+  for (size_t i = 0; i < submission.records.size(); ++i) {
+    PreparedRecord& prepared = submission.records[i];
     ItemResult& item = result.items[i];
-    auto repeat = FindRepeat(claim.id, item);
+    auto repeat = FindRepeat(prepared.id, item);
     if (!repeat) return repeat.error();
     if (*repeat) continue;
+    if (submission.names_as_of && names_changed_ > *submission.names_as_of) {
+      result.status =
+          Status(Code::kConflict, "names_changed", "what this is about has just been changed; try again");
+      result.items.clear();
+      return Status::Ok();
+    }
     item = {false, at_.sequence + batch.entries.size() + 1, now_ms};
-    unindexed_ids_.emplace(claim.id, Known{item.sequence, now_ms});
-    batch.entries.push_back({item.sequence, now_ms, claim.id, std::move(claim.record)});
+    unindexed_ids_.emplace(prepared.id, Known{item.sequence, now_ms});
+    batch.entries.push_back({item.sequence, now_ms, prepared.id, std::move(prepared.record)});
+    if (submission.names_as_of) names_changed_ = item.sequence;
   }
   std::vector<wal::RecordToWrite> records;
   for (size_t i = first_new; i < batch.entries.size(); ++i) {
     const bool more = submission.atomicity == Atomicity::kAllOrNothing && i + 1 < batch.entries.size();
-    records.push_back({kTypeAssertion, more ? wal::kFlagMore : uint8_t{0}, now_ms, batch.entries[i].record});
+    const std::string& record = batch.entries[i].record;
+    records.push_back({TypeOf(record), more ? wal::kFlagMore : uint8_t{0}, now_ms, record});
   }
   return records.empty() ? Status::Ok() : writer_->Append(records);
 }
@@ -243,7 +252,9 @@ void Committer::Publish(Work& work) {
   if (batch.entries.empty()) return;
   STEMEDB_CHECK(writer_->durable().next_sequence == batch.last() + 1);
   at_.sequence = batch.last();
-  at_.assertions += batch.entries.size();
+  const auto assertions = static_cast<uint64_t>(std::count_if(
+      batch.entries.begin(), batch.entries.end(), [](const Entry& entry) { return !entry.is_operation(); }));
+  at_.assertions += assertions;
   at_.recorded_at_ms = batch.entries.back().recorded_at_ms;
   at_.chain = writer_->durable().chain;
   batch.after = at_;
@@ -255,7 +266,7 @@ void Committer::Publish(Work& work) {
   unindexed_.push_back(work.batch);
   sequence_.store(at_.sequence);
   assertions_.store(at_.assertions);
-  options_.metrics->CountIngested(batch.entries.size());
+  options_.metrics->CountIngested(assertions);
 }
 
 void Committer::Answer(Work& work, const Status& failure) {
@@ -289,7 +300,7 @@ void Committer::CountFailure(const Status& failure) {
 // Nothing of it had to be written: it is answered whatever the disk says. A repeat of a claim of the same
 // failed write is none.
 bool Committer::IsDurableRepeat(const Submission& submission, const CommitResult& result) const {
-  return result.items.size() == submission.claims.size() &&
+  return result.items.size() == submission.records.size() &&
          std::all_of(result.items.begin(), result.items.end(), [this](const ItemResult& item) {
            return item.duplicate && item.sequence <= at_.sequence;
          });

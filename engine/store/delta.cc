@@ -5,14 +5,61 @@
 
 namespace stemedb::store {
 
+void EntryLists::Add(std::string_view name, const Entry* entry) {
+  auto at = lists_.find(name);
+  if (at == lists_.end()) at = lists_.emplace(std::string(name), std::vector<const Entry*>()).first;
+  at->second.push_back(entry);
+}
+
+void EntryLists::Prune(std::string_view name, uint64_t sequence) {
+  const auto at = lists_.find(name);
+  if (at == lists_.end() || at->second.front()->sequence > sequence) return;
+  std::vector<const Entry*>& entries = at->second;
+  const auto first_kept = std::partition_point(entries.begin(), entries.end(),
+                                               [&](const Entry* e) { return e->sequence <= sequence; });
+  if (first_kept == entries.end()) {
+    lists_.erase(at);
+  } else {
+    entries.erase(entries.begin(), first_kept);
+  }
+}
+
+const std::vector<const Entry*>* EntryLists::Find(std::string_view name) const {
+  const auto at = lists_.find(name);
+  return at == lists_.end() ? nullptr : &at->second;
+}
+
+template <typename Visit>
+void Delta::ForEachList(const Entry& entry, Visit visit) {
+  if (entry.is_operation()) {
+    const model::OperationView operation = entry.operation();
+    const auto by_subject = [&](const model::SubjectView& subject) {
+      name_.clear();
+      index::AppendSubjectPrefix(name_, subject);
+      visit(by_subject_, name_);
+    };
+    by_subject(operation.subject());
+    if (operation.has_second_subject()) by_subject(operation.second_subject());
+    return;
+  }
+  const model::ClaimView claim = entry.claim();
+  visit(by_concept_, claim.concept_path());
+  index::ForEachLink(claim, [&](std::string_view name, index::LinkKind kind) {
+    if (kind == index::LinkKind::kSource) return;  // rarely asked for, and nearly every claim has one
+    name_.clear();
+    index::AppendLinkPrefix(name_, name, kind);
+    visit(by_link_, name_);
+  });
+}
+
 void Delta::Add(BatchPtr batch) {
   for (const Entry& entry : batch->entries) {
     by_id_.emplace(entry.id, &entry);
-    const std::string_view path = entry.claim().concept_path();
-    auto at = by_concept_.find(path);
-    if (at == by_concept_.end())
-      at = by_concept_.emplace(std::string(path), std::vector<const Entry*>()).first;
-    at->second.push_back(&entry);
+    ForEachList(entry, [&](EntryLists& lists, std::string_view name) { lists.Add(name, &entry); });
+    if (!entry.is_operation()) continue;
+    for (const model::SubjectView& subject :
+         {entry.operation().subject(), entry.operation().second_subject()})
+      newest_operations_[static_cast<uint8_t>(subject.kind) & 127] = entry.sequence;
   }
   batches_.push_back(std::move(batch));
 }
@@ -25,18 +72,7 @@ void Delta::Prune(uint64_t sequence) {
   while (!batches_.empty() && batches_.front()->last() <= last) {
     for (const Entry& entry : batches_.front()->entries) {
       by_id_.erase(entry.id);
-      const auto at = by_concept_.find(entry.claim().concept_path());
-      // The first entry of a concept takes all with it that must go: a concept's vector is moved once, not
-      // once a batch.
-      if (at == by_concept_.end() || at->second.front()->sequence > last) continue;
-      std::vector<const Entry*>& entries = at->second;
-      const auto first_kept = std::partition_point(entries.begin(), entries.end(),
-                                                   [&](const Entry* e) { return e->sequence <= last; });
-      if (first_kept == entries.end()) {
-        by_concept_.erase(at);
-      } else {
-        entries.erase(entries.begin(), first_kept);
-      }
+      ForEachList(entry, [&](EntryLists& lists, std::string_view name) { lists.Prune(name, last); });
     }
     batches_.pop_front();
   }
@@ -64,11 +100,6 @@ const Entry* Delta::NewestAt(int64_t time_ms, uint64_t sequence_max) const {
     return &*(after - 1);
   }
   return nullptr;
-}
-
-const std::vector<const Entry*>* Delta::OfConcept(std::string_view path) const {
-  const auto at = by_concept_.find(path);
-  return at == by_concept_.end() ? nullptr : &at->second;
 }
 
 }  // namespace stemedb::store

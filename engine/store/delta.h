@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Delta: one reader's acknowledged claims that are not (or not surely) in its LMDB snapshot yet, findable by
-// id, sequence and concept. Belongs to the reader's thread.
+// Delta: one reader's acknowledged records that are not (or not surely) in its LMDB snapshot yet, findable by
+// id, sequence, concept, and what they are about. Belongs to the reader's thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -10,9 +11,33 @@
 #include <unordered_map>
 #include <vector>
 
+#include "index/operation_index.h"
 #include "store/publisher.h"
 
 namespace stemedb::store {
+
+// Lists of entries by name, each in the order of the log.
+class EntryLists {
+ public:
+  void Add(std::string_view name, const Entry* entry);
+  // Forgets what is in the list of the name up to the sequence. A list that begins behind it is left alone:
+  // the first of many calls for one list does it all.
+  void Prune(std::string_view name, uint64_t sequence);
+  // Null when there is none.
+  const std::vector<const Entry*>* Find(std::string_view name) const;
+  bool empty() const { return lists_.empty(); }
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (const auto& [name, entries] : lists_) visit(std::string_view(name), entries);
+  }
+
+ private:
+  struct Hasher {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+  };
+  std::unordered_map<std::string, std::vector<const Entry*>, Hasher, std::equal_to<>> lists_;
+};
 
 class Delta {
  public:
@@ -31,23 +56,44 @@ class Delta {
   // The newest entry up to `sequence_max` recorded at or before the time, or null.
   const Entry* NewestAt(int64_t time_ms, uint64_t sequence_max) const;
 
-  // The entries of one concept path in the order of the log; null when there are none.
-  const std::vector<const Entry*>* OfConcept(std::string_view path) const;
+  // The claims of one concept path in the order of the log; null when there are none.
+  const std::vector<const Entry*>* OfConcept(std::string_view path) const { return by_concept_.Find(path); }
   // Calls visit(path, entries) for each concept path, in no order.
   template <typename Visit>
   void ForEachConcept(Visit visit) const {
-    for (const auto& [path, entries] : by_concept_) visit(std::string_view(path), entries);
+    by_concept_.ForEach(visit);
+  }
+
+  bool has_operations() const { return !by_subject_.empty(); }
+  // Operations by what stands for their subject in keys; null when there are none.
+  const std::vector<const Entry*>* OfSubject(std::string_view subject_prefix) const {
+    return by_subject_.Find(subject_prefix);
+  }
+  template <typename Visit>
+  void ForEachSubject(Visit visit) const {
+    by_subject_.ForEach(visit);
+  }
+  // Claims by what they rest on, by index::AppendLinkPrefix.
+  const std::vector<const Entry*>* OfLink(std::string_view link_prefix) const {
+    return by_link_.Find(link_prefix);
+  }
+  // The newest sequence with a subject of the kind that was ever here.
+  uint64_t NewestOperation(model::SubjectKind kind) const {
+    return newest_operations_[static_cast<uint8_t>(kind) & 127];
   }
 
  private:
-  struct PathHasher {
-    using is_transparent = void;
-    size_t operator()(std::string_view path) const { return std::hash<std::string_view>()(path); }
-  };
+  // Calls visit(list, name) for each list that the entry is in.
+  template <typename Visit>
+  void ForEachList(const Entry& entry, Visit visit);
 
   std::deque<BatchPtr> batches_;
   std::unordered_map<Hash256, const Entry*, IdHasher> by_id_;
-  std::unordered_map<std::string, std::vector<const Entry*>, PathHasher, std::equal_to<>> by_concept_;
+  EntryLists by_concept_;
+  EntryLists by_subject_;
+  EntryLists by_link_;
+  std::array<uint64_t, 128> newest_operations_{};
+  std::string name_;
 };
 
 }  // namespace stemedb::store

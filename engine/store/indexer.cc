@@ -119,7 +119,7 @@ void Indexer::ReadIds() {
       scope.status().ok() ? records_->checkpoint(**txn) : Result<index::Checkpoint>(scope.status());
   auto cursor = kv::Cursor::Open(**txn, records_->ids());
   if (!at || !cursor) return;
-  auto filter = std::make_unique<IdFilter>(2 * at->assertions);
+  auto filter = std::make_unique<IdFilter>(2 * at->sequence);
   size_t count = 0;
   for (Status status = cursor->First(); cursor->valid(); status = cursor->Next()) {
     if (!status.ok() || cursor->key().size() != sizeof(Hash256)) return;
@@ -131,7 +131,7 @@ void Indexer::ReadIds() {
     const std::lock_guard lock(mutex_);
     if (stopping_ || IsBehind()) return;  // the filter is a help; claims that wait are not to wait for it
   }
-  if (count != at->assertions) return;
+  if (count != at->sequence) return;  // each record has an id
   const std::lock_guard lock(mutex_);
   id_filter_ = std::move(filter);
 }
@@ -173,10 +173,10 @@ bool Indexer::TakeWork(std::vector<BatchPtr>& work) {
 }
 
 Status Indexer::Move(const std::vector<BatchPtr>& work) {
-  std::vector<index::LoggedClaim> claims;
+  std::vector<index::LoggedRecord> records;
   for (const BatchPtr& batch : work) {
     for (const Entry& entry : batch->entries)
-      claims.push_back({entry.sequence, entry.recorded_at_ms, entry.claim()});
+      records.push_back({entry.sequence, entry.recorded_at_ms, entry.record});
     Breathe();
   }
   const index::Checkpoint& after = work.back()->after;
@@ -195,11 +195,11 @@ Status Indexer::Move(const std::vector<BatchPtr>& work) {
   // A second try after a failure between the two finds the record table done.
   if (records_checkpoint() < after.sequence) {
     STEMEDB_RETURN_IF_ERROR(timed("assertions", records_->environment(),
-                                  [&](kv::WriteTxn& txn) { return records_->Apply(txn, claims, after); }));
+                                  [&](kv::WriteTxn& txn) { return records_->Apply(txn, records, after); }));
     records_checkpoint_.store(after.sequence, std::memory_order_release);
   }
   return timed("indexes", claims_->environment(),
-               [&](kv::WriteTxn& txn) { return claims_->Apply(txn, claims, after); });
+               [&](kv::WriteTxn& txn) { return claims_->Apply(txn, records, after); });
 }
 
 bool Indexer::IsBehind() const {

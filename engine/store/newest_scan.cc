@@ -16,6 +16,14 @@ bool Covers(const Scope& scope, const Row& row) {
                        : row.concept_path == scope.concept_path;
 }
 
+template <typename Look>
+bool LookAtRecord(const index::LoggedRecord& record, Look look) {
+  if (record.is_operation()) return look(record.sequence, static_cast<const Row*>(nullptr));
+  Row row = RowOf(record.sequence, record.claim());
+  row.has_marks = false;
+  return look(record.sequence, &row);
+}
+
 }  // namespace
 
 Result<uint64_t> SnapshotReader::CountAtMost(const Scope& scope) {
@@ -31,14 +39,14 @@ Result<uint64_t> SnapshotReader::ScanNewest(const Scope& scope,
   uint64_t looked_from = UINT64_MAX;
   size_t steps = scope.steps_max;
   bool ended_early = false;
-  // False: enough.
-  const auto look = [&](const Row& row) {
+  // False: enough. `row` is null for what is no claim.
+  const auto look = [&](uint64_t sequence, const Row* row) {
     if (steps-- == 0) {
       ended_early = true;
       return false;
     }
-    looked_from = row.sequence;
-    ended_early = Covers(scope, row) && !visit(row);
+    looked_from = sequence;
+    ended_early = row != nullptr && Covers(scope, *row) && !visit(*row);
     return !ended_early;
   };
   const Status walked = IsOnePair(scope) ? WalkPair(scope, look) : WalkRecords(scope, look);
@@ -52,7 +60,7 @@ Status SnapshotReader::WalkPair(const Scope& scope, Look look) {
   if (const auto* entries = delta_.OfConcept(scope.concept_path)) {
     for (auto at = entries->rbegin(); at != entries->rend() && (*at)->sequence > claims_to_; ++at) {
       const Row row = RowOf((*at)->sequence, (*at)->claim());
-      if (row.predicate == scope.predicate && WantsSequence(scope, row.sequence) && !look(row))
+      if (row.predicate == scope.predicate && WantsSequence(scope, row.sequence) && !look(row.sequence, &row))
         return Status::Ok();
     }
   }
@@ -69,7 +77,8 @@ Status SnapshotReader::WalkPair(const Scope& scope, Look look) {
     if (sequence < scope.sequence_min) return Status::Ok();
     const auto claim = model::ClaimView::OfRow(cursor.value());
     if (!claim) return Unreadable("a row");
-    if (!look(Row{scope.concept_path, scope.predicate, sequence, *claim})) return Status::Ok();
+    const Row row{scope.concept_path, scope.predicate, sequence, *claim};
+    if (!look(sequence, &row)) return Status::Ok();
   }
 }
 
@@ -80,7 +89,7 @@ Status SnapshotReader::WalkRecords(const Scope& scope, Look look) {
   for (; sequence > records_to_ && sequence >= oldest; --sequence) {
     const Entry* entry = delta_.Get(sequence);
     if (entry == nullptr) return Status(Code::kInternal, "internal", "a record in view is in no store");
-    if (!look(RowOf(sequence, entry->claim()))) return Status::Ok();
+    if (!LookAtRecord({sequence, entry->recorded_at_ms, entry->record}, look)) return Status::Ok();
   }
   if (sequence < oldest) return Status::Ok();
   if (!record_cursor_) {
@@ -98,9 +107,9 @@ Status SnapshotReader::WalkRecords(const Scope& scope, Look look) {
     if (!cursor.valid()) return Status::Ok();
     const uint64_t at = LoadBig64(cursor.key().data());
     if (at < oldest) return Status::Ok();
-    const auto stored = index::RecordTable::DecodeStored(cursor.value());
-    if (!stored) return stored.error().Annotate("record " + std::to_string(at));
-    if (!look(RowOf(at, stored->claim))) return Status::Ok();
+    const auto stored = index::RecordTable::DecodeStored(at, cursor.value());
+    if (!stored) return stored.error();
+    if (!LookAtRecord(*stored, look)) return Status::Ok();
   }
 }
 

@@ -2,6 +2,7 @@
 #include "store/publisher.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace stemedb::store {
 namespace {
@@ -35,13 +36,24 @@ void Publisher::Unsubscribe(const std::shared_ptr<Inbox>& inbox) {
 }
 
 void Publisher::Publish(const BatchPtr& batch) {
-  const std::lock_guard lock(mutex_);
-  unindexed_.push_back(batch);
-  for (const auto& inbox : inboxes_) {
-    const std::lock_guard inbox_lock(inbox->mutex_);
-    inbox->waiting_.push_back(batch);
-    inbox->any_.store(true, std::memory_order_release);
+  std::shared_ptr<const std::function<void()>> listener;
+  {
+    const std::lock_guard lock(mutex_);
+    unindexed_.push_back(batch);
+    for (const auto& inbox : inboxes_) {
+      const std::lock_guard inbox_lock(inbox->mutex_);
+      inbox->waiting_.push_back(batch);
+      inbox->any_.store(true, std::memory_order_release);
+    }
+    listener = listener_;
   }
+  if (listener) (*listener)();
+}
+
+void Publisher::SetListener(std::function<void()> listener) {
+  auto kept = listener ? std::make_shared<const std::function<void()>>(std::move(listener)) : nullptr;
+  const std::lock_guard lock(mutex_);
+  listener_ = std::move(kept);
 }
 
 void Publisher::Trim(uint64_t sequence) {

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -45,6 +46,10 @@ class Publisher {
   // Index thread: everything up to `sequence` is in LMDB, committed.
   void Trim(uint64_t sequence);
 
+  // Any thread. Called with every batch that is published from now on, on the commit thread, when all inboxes
+  // have it: must be quick. An earlier one may be under way still. Null: none.
+  void SetListener(std::function<void()> listener);
+
   TimeLine& time_line() { return time_line_; }
 
  private:
@@ -52,6 +57,7 @@ class Publisher {
   std::mutex mutex_;  // taken before an inbox's
   std::deque<BatchPtr> unindexed_;
   std::vector<std::shared_ptr<Inbox>> inboxes_;
+  std::shared_ptr<const std::function<void()>> listener_;  // guarded by mutex_
 };
 
 }  // namespace stemedb::store

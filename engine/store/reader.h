@@ -14,7 +14,10 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "index/operation_index.h"
+#include "index/record_table.h"
 #include "model/claim_record.h"
+#include "model/operation_record.h"
 
 namespace stemedb::store {
 
@@ -24,14 +27,22 @@ struct Row {
   std::string_view predicate;
   uint64_t sequence = 0;
   model::ClaimView claim;  // row part only
+  // Whether claim.has_votes() and has_operations() can be relied on: false of a row that was read from a
+  // record.
+  bool has_marks = true;
 };
 
-// One claim whole.
-struct Record {
+// A claim or an operation, whole.
+using Record = index::LoggedRecord;
+
+// An operation as the index holds it.
+struct OperationRow {
   uint64_t sequence = 0;
-  int64_t recorded_at_ms = 0;
-  model::ClaimView claim;
+  model::OperationView operation;  // row part only
 };
+
+// Which of several operations comes first.
+enum class From : uint8_t { kOldest, kNewest };
 
 // A node of the concept tree that has claims at it or below it.
 struct ConceptCount {
@@ -77,7 +88,32 @@ class Reader {
 
   // kNotFound when there is none.
   virtual Result<Record> Get(uint64_t sequence) = 0;
+  // Of a claim or an operation.
   virtual Result<std::optional<uint64_t>> Find(const Hash256& id) = 0;
+
+  // Whether there may be votes on a claim, or other operations that name it by its id: what is false of
+  // nearly all claims, and costs them next to nothing.
+  virtual bool MayHaveVotes(const Row& row) = 0;
+  virtual bool MayHaveOperations(const Row& row) = 0;
+  // The newest sequence whose operation has a subject of the kind; 0 when none has.
+  virtual uint64_t NewestOperation(model::SubjectKind kind) const = 0;
+  // Calls visit for the operations about the subject between two sequences, inclusive, until it returns
+  // false. It must not ask the reader for anything meanwhile; nor must VisitLinks' visit.
+  virtual Status VisitOperations(const model::SubjectView& subject, uint64_t sequence_min,
+                                 uint64_t sequence_max, From from,
+                                 const std::function<bool(const OperationRow&)>& visit) = 0;
+  // The names that operations have a subject of the kind with, in the order of their keys, after `after`.
+  virtual Result<std::vector<std::string>> Subjects(model::SubjectKind kind, std::string_view after,
+                                                    size_t limit) = 0;
+  // The votes on a claim up to the sequence.
+  virtual Result<index::Tally> VotesOn(std::string_view assertion_id, uint64_t sequence_max) = 0;
+  // An agent's latest vote on a claim, at the end of the view.
+  virtual Result<std::optional<index::Ballot>> BallotOf(std::string_view assertion_id,
+                                                        std::string_view agent_id) = 0;
+  // Calls visit with the sequences of claims that rest on the name, between two sequences, inclusive, from
+  // the oldest on, until it returns false.
+  virtual Status VisitLinks(std::string_view name, index::LinkKind kind, uint64_t sequence_min,
+                            uint64_t sequence_max, const std::function<bool(uint64_t)>& visit) = 0;
 
   // The newest moment before `now_ms` (the wall clock's) that is over: no record that becomes visible later,
   // to whomever, will have a recorded_at at or before it, however the clock may be set. What is recorded at

@@ -55,14 +55,15 @@ Result<wal::Recovered> ReplayLog(const Options& options, index::RecordTable& rec
                      record.payload) != record.chain) {
       return Diverged(options, record.sequence);
     }
-    if (record.type != kTypeAssertion) {
+    if (record.type != TypeOf(record.payload) || record.type > kTypeOperation) {
       return Status(Code::kCorruption, "unknown_record_type",
                     "the log in " + options.wal_dir + " holds a record of type " +
                         std::to_string(record.type) + " at sequence " + std::to_string(record.sequence) +
                         ": it was written by a later version of StemeDB; start that one");
     }
     STEMEDB_RETURN_IF_ERROR(feed.Add(record.sequence, record.recorded_at_ms, record.payload));
-    at = {record.sequence, at.assertions + 1, record.recorded_at_ms, record.chain};
+    at = {record.sequence, at.assertions + (record.type == kTypeAssertion ? 1 : 0), record.recorded_at_ms,
+          record.chain};
     return feed.full() && (record.flags & wal::kFlagMore) == 0 ? feed.Flush(at) : Status::Ok();
   });
   if (!recovered) return recovered.error();
@@ -95,7 +96,7 @@ Result<uint64_t> ReplayOlderLog(const Options& options, index::RecordTable& reco
     if (!*next) return compared;
     auto stored = records.Get(**txn, record.sequence);
     if (!stored) return stored.error();
-    if (!stored->has_value() || (*stored)->claim.bytes() != record.payload ||
+    if (!stored->has_value() || (*stored)->bytes != record.payload ||
         (*stored)->recorded_at_ms != record.recorded_at_ms) {
       return Diverged(options, record.sequence);
     }
@@ -123,11 +124,11 @@ Status CatchUpIndex(const Options& options, const index::Checkpoint& at, index::
   StoreBig64(key, from.sequence + 1);
   Status moved = cursor->Seek({key, sizeof key});
   for (; moved.ok() && cursor->valid(); moved = cursor->Next()) {
-    auto stored = index::RecordTable::DecodeStored(cursor->value());
-    if (!stored) return stored.error();
     const uint64_t sequence = LoadBig64(cursor->key().data());
-    STEMEDB_RETURN_IF_ERROR(feed.Add(sequence, stored->recorded_at_ms, stored->claim.bytes()));
-    done = {sequence, done.assertions + 1, stored->recorded_at_ms, {}};
+    auto stored = index::RecordTable::DecodeStored(sequence, cursor->value());
+    if (!stored) return stored.error();
+    STEMEDB_RETURN_IF_ERROR(feed.Add(sequence, stored->recorded_at_ms, stored->bytes));
+    done = {sequence, done.assertions + (stored->is_operation() ? 0 : 1), stored->recorded_at_ms, {}};
     if (!feed.full()) continue;
     if (done.sequence == at.sequence) done.chain = at.chain;
     STEMEDB_RETURN_IF_ERROR(feed.Flush(done));
@@ -139,8 +140,9 @@ Status CatchUpIndex(const Options& options, const index::Checkpoint& at, index::
   if (done.sequence != at.sequence || done.assertions != at.assertions) {
     return Status(Code::kCorruption, "record_missing",
                   records.environment().path() + ": holds " + std::to_string(done.assertions) +
-                      " records up to sequence " + std::to_string(done.sequence) + ", its checkpoint says " +
-                      std::to_string(at.assertions) + " up to " + std::to_string(at.sequence));
+                      " assertions up to sequence " + std::to_string(done.sequence) +
+                      ", its checkpoint says " + std::to_string(at.assertions) + " up to " +
+                      std::to_string(at.sequence));
   }
   done.chain = at.chain;
   return feed.Finish(done);

@@ -31,6 +31,8 @@ SnapshotReader::SnapshotReader(Publisher* publisher, index::RecordTable* records
 SnapshotReader::~SnapshotReader() {
   claim_cursor_.reset();
   concept_cursor_.reset();
+  operation_cursor_.reset();
+  link_cursor_.reset();
   record_cursor_.reset();
   publisher_->Unsubscribe(inbox_);
 }
@@ -48,12 +50,20 @@ Status SnapshotReader::OpenTransactions() {
 Status SnapshotReader::RenewCursors() {
   if (claim_cursor_) {
     STEMEDB_RETURN_IF_ERROR(claim_cursor_->Renew(*claim_txn_));
+    STEMEDB_RETURN_IF_ERROR(operation_cursor_->Renew(*claim_txn_));
+    STEMEDB_RETURN_IF_ERROR(link_cursor_->Renew(*claim_txn_));
     return concept_cursor_->Renew(*claim_txn_);
   }
+  auto operation_cursor = kv::Cursor::Open(*claim_txn_, claims_->operations().operations());
+  if (!operation_cursor) return operation_cursor.error();
+  auto link_cursor = kv::Cursor::Open(*claim_txn_, claims_->operations().links());
+  if (!link_cursor) return link_cursor.error();
   auto claim_cursor = kv::Cursor::Open(*claim_txn_, claims_->claims());
   if (!claim_cursor) return claim_cursor.error();
   auto concept_cursor = kv::Cursor::Open(*claim_txn_, claims_->concepts());
   if (!concept_cursor) return concept_cursor.error();
+  operation_cursor_.emplace(std::move(*operation_cursor));
+  link_cursor_.emplace(std::move(*link_cursor));
   claim_cursor_.emplace(std::move(*claim_cursor));
   concept_cursor_.emplace(std::move(*concept_cursor));
   return Status::Ok();
@@ -88,6 +98,12 @@ Status SnapshotReader::ReadCheckpoints() {
   if (!records_at) return records_at.error();
   auto claims_at = claims_->checkpoint(*claim_txn_);
   if (!claims_at) return claims_at.error();
+  for (size_t i = 0; i < kSubjectKinds.size(); ++i) {
+    auto newest = claims_->operations().Newest(*claim_txn_, kSubjectKinds[i]);
+    if (!newest) return newest.error();
+    newest_operations_[i] = *newest;
+  }
+  countings_.clear();
   records_at_ = *records_at;
   claims_at_ = *claims_at;
   snapshots_ = snapshots;
@@ -158,7 +174,7 @@ Result<bool> SnapshotReader::ScanIndex(const Scope& scope, size_t rows_max, std:
       if (index::IsLongPathKey(key->path_key)) {
         auto record = Get(key->sequence);
         if (!record) return record.error();
-        row.concept_path = record->claim.concept_path();
+        row.concept_path = record->claim().concept_path();
         in_order = false;
       }
       if (!index::IsBelow(row.concept_path, scope.concept_path)) continue;
@@ -221,12 +237,12 @@ Result<Record> SnapshotReader::Get(uint64_t sequence) {
   if (sequence > records_to_) {
     const Entry* entry = delta_.Get(sequence);
     if (entry == nullptr) return missing();
-    return Record{sequence, entry->recorded_at_ms, entry->claim()};
+    return Record{sequence, entry->recorded_at_ms, entry->record};
   }
   auto stored = records_->Get(*record_txn_, sequence);
   if (!stored) return stored.error();
   if (!stored->has_value()) return missing();
-  return Record{sequence, (*stored)->recorded_at_ms, (*stored)->claim};
+  return **stored;
 }
 
 Result<std::optional<uint64_t>> SnapshotReader::Find(const Hash256& id) {

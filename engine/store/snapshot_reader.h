@@ -13,9 +13,12 @@
 // at.
 #pragma once
 
+#include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "index/claim_index.h"
@@ -25,6 +28,12 @@
 #include "store/reader.h"
 
 namespace stemedb::store {
+
+inline constexpr std::array kSubjectKinds{
+    model::SubjectKind::kAssertion, model::SubjectKind::kVotesOn,  model::SubjectKind::kReplacement,
+    model::SubjectKind::kEpoch,     model::SubjectKind::kOldEpoch, model::SubjectKind::kPath,
+    model::SubjectKind::kSubtree,   model::SubjectKind::kAlias,    model::SubjectKind::kAliasTarget,
+    model::SubjectKind::kSource,    model::SubjectKind::kAgent};
 
 class SnapshotReader final : public Reader {
  public:
@@ -40,6 +49,18 @@ class SnapshotReader final : public Reader {
   Result<uint64_t> ScanNewest(const Scope& scope, const std::function<bool(const Row&)>& visit) override;
   Result<Record> Get(uint64_t sequence) override;
   Result<std::optional<uint64_t>> Find(const Hash256& id) override;
+  bool MayHaveVotes(const Row& row) override;
+  bool MayHaveOperations(const Row& row) override;
+  uint64_t NewestOperation(model::SubjectKind kind) const override;
+  Status VisitOperations(const model::SubjectView& subject, uint64_t sequence_min, uint64_t sequence_max,
+                         From from, const std::function<bool(const OperationRow&)>& visit) override;
+  Result<std::vector<std::string>> Subjects(model::SubjectKind kind, std::string_view after,
+                                            size_t limit) override;
+  Result<index::Tally> VotesOn(std::string_view assertion_id, uint64_t sequence_max) override;
+  Result<std::optional<index::Ballot>> BallotOf(std::string_view assertion_id,
+                                                std::string_view agent_id) override;
+  Status VisitLinks(std::string_view name, index::LinkKind kind, uint64_t sequence_min, uint64_t sequence_max,
+                    const std::function<bool(uint64_t)>& visit) override;
   int64_t closed_time_ms(int64_t now_ms) override;
   Result<uint64_t> SequenceAt(int64_t time_ms) override;
   Result<std::vector<ConceptCount>> Children(std::string_view path, std::string_view after,
@@ -53,6 +74,13 @@ class SnapshotReader final : public Reader {
   Result<bool> ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows, bool& in_order);
   Result<bool> ScanPair(const Scope& scope, size_t prefix_size, size_t rows_max, std::vector<Row>& rows);
   void ScanDelta(const Scope& scope, std::vector<Row>& rows) const;
+  bool IsInDelta(const Row& row, model::SubjectKind kind);
+  // As VisitOperations, of one of the two places; false: enough.
+  Result<bool> VisitIndexed(size_t prefix_size, uint64_t sequence_min, uint64_t sequence_max, From from,
+                            const std::function<bool(const OperationRow&)>& visit);
+  bool VisitInDelta(std::string_view subject_prefix, uint64_t sequence_min, uint64_t sequence_max, From from,
+                    const std::function<bool(const OperationRow&)>& visit) const;
+  Result<index::Tally> IndexedVotesOn(std::string_view subject_prefix, uint64_t sequence_max);
   template <typename Look>
   Status WalkPair(const Scope& scope, Look look);
   template <typename Look>
@@ -69,6 +97,8 @@ class SnapshotReader final : public Reader {
   std::unique_ptr<kv::ReadTxn> claim_txn_;
   std::optional<kv::Cursor> claim_cursor_;
   std::optional<kv::Cursor> concept_cursor_;
+  std::optional<kv::Cursor> operation_cursor_;
+  std::optional<kv::Cursor> link_cursor_;
   std::optional<kv::Cursor> record_cursor_;
   std::optional<std::pair<uint64_t, uint64_t>>
       snapshots_;  // ids of those that the two checkpoints were read in
@@ -77,7 +107,16 @@ class SnapshotReader final : public Reader {
   uint64_t records_to_ = 0;  // checkpoint of the record table's snapshot, at most the end of the view
   uint64_t claims_to_ = 0;   // checkpoint of the claim index's snapshot
   index::Checkpoint at_;     // the view as a whole
+  std::array<uint64_t, kSubjectKinds.size()> newest_operations_{};  // of the claim index's snapshot
+  // Votes on a claim whose newest ones are in the delta, counted so far: each is counted once for a snapshot.
+  struct Counting {
+    uint64_t to = 0;  // the delta's votes up to here are in it
+    index::Tally tally;
+    std::unordered_map<std::string, index::Ballot> ballots;  // of the delta, by agent
+  };
+  std::unordered_map<std::string, Counting> countings_;  // by claim; of the claim index's snapshot
   std::string key_;
+  std::string operation_key_;  // of its own: operations are asked about in the midst of a scan
 };
 
 }  // namespace stemedb::store

@@ -26,6 +26,9 @@ class DurableStore final : public Store {
   std::unique_ptr<Reader> NewReader() override {
     return std::make_unique<SnapshotReader>(&publisher_, records_.get(), claims_.get());
   }
+  void SetPublishListener(std::function<void()> listener) override {
+    publisher_.SetListener(std::move(listener));
+  }
   Stats stats() const override;
   Status Flush() override { return indexer_->Flush(); }
   void Close() override;
@@ -60,7 +63,7 @@ Status DurableStore::Start() {
   auto records = index::RecordTable::Open(options_.db_dir + "/assertions.kv", options_.map_bytes);
   if (!records) return records.error();
   records_ = std::move(*records);
-  auto claims = index::ClaimIndex::Open(options_.db_dir + "/indexes", options_.map_bytes);
+  auto claims = index::ClaimIndex::Open(records_.get(), options_.db_dir + "/indexes", options_.map_bytes);
   if (!claims) return claims.error();
   claims_ = std::move(*claims);
 

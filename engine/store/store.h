@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Store: the database without its questions. It takes encoded claims, makes them durable in the log, and
-// shows them to readers at the moment of acknowledgement.
+// Store: the database without its questions. It takes encoded claims and operations, makes them durable in
+// the log, and shows them to readers at the moment of acknowledgement.
 //
 // Threads. Submit may be called by any thread. The *commit* thread gives out sequences, appends to the log,
 // syncs, hands the batch to every reader and to the index thread, and then calls the callbacks. The *index*
@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,10 +50,10 @@ struct Options {
   bool salvage_wal = false;                // cut damage in the middle of the log off instead of refusing
 };
 
-// One claim, ready to be logged: made by Prepare on the caller's thread.
-struct PreparedClaim {
+// One claim or operation, ready to be logged.
+struct PreparedRecord {
   Hash256 id{};
-  std::string record;  // model::EncodeClaim
+  std::string record;  // of model::EncodeClaim or model::EncodeOperation
 };
 
 enum class Atomicity { kEachItem, kAllOrNothing };
@@ -61,13 +62,13 @@ enum class Atomicity { kEachItem, kAllOrNothing };
 enum class Wake { kNow, kWithOthers };
 
 struct ItemResult {
-  bool duplicate = false;  // the claim was there already; sequence and time are those of its first arrival
+  bool duplicate = false;  // it was there already; sequence and time are those of its first arrival
   uint64_t sequence = 0;
   int64_t recorded_at_ms = 0;
 };
 
-// What became of a submission: `items` in the order of its claims, or why none was taken: "disk_full",
-// "wal_failed", "shutting_down".
+// What became of a submission: `items` in the order of its records, or why none was taken: "disk_full",
+// "wal_failed", "shutting_down", kConflict "names_changed".
 struct CommitResult {
   Status status;
   std::vector<ItemResult> items;
@@ -75,8 +76,12 @@ struct CommitResult {
 using CommitCallback = std::function<void(CommitResult&&)>;  // on the commit thread: hand over and return
 
 struct Submission {
-  std::vector<PreparedClaim> claims;
+  std::vector<PreparedRecord> records;
   Atomicity atomicity = Atomicity::kEachItem;  // all or nothing also across a crash
+  // For an operation that was judged by what the names it uses meant at this sequence (an alias that must
+  // close no circle): it is refused with "names_changed" when another such operation has been ordered since,
+  // so that the two can't contradict each other. Judge and submit again.
+  std::optional<uint64_t> names_as_of;
   CommitCallback done;
 };
 
@@ -115,6 +120,10 @@ class Store {
 
   // A reader for one thread. It must be destroyed before the store.
   virtual std::unique_ptr<Reader> NewReader() = 0;
+
+  // Called on the commit thread whenever records have become visible to all readers: must be quick and must
+  // not submit. One for the store, set before it is written to by many. Any thread.
+  virtual void SetPublishListener(std::function<void()> listener) = 0;
 
   virtual Stats stats() const = 0;  // any thread
 

@@ -40,8 +40,8 @@ Status TableFeed<Table, Loader>::Begin() {
 
 template <typename Table, typename Loader>
 Status TableFeed<Table, Loader>::Add(uint64_t sequence, int64_t recorded_at_ms, std::string_view record) {
-  const auto claim = model::ClaimView::OfRecord(record);
-  if (!claim) return claim.error().Annotate("sequence " + std::to_string(sequence));
+  if (Status checked = index::CheckRecord(record); !checked.ok())
+    return std::move(checked).Annotate("sequence " + std::to_string(sequence));
   if (filling_.bytes.capacity() < kChunkBytes)
     filling_.bytes.reserve(kChunkBytes);  // address space, not memory
   filling_.entries.push_back({sequence, recorded_at_ms, filling_.bytes.size(), record.size()});
@@ -79,16 +79,15 @@ Status TableFeed<Table, Loader>::Wait() {
 
 template <typename Table, typename Loader>
 Status TableFeed<Table, Loader>::Write(const Chunk& chunk, const index::Checkpoint& after) {
-  std::vector<index::LoggedClaim> claims;
-  claims.reserve(chunk.entries.size());
+  std::vector<index::LoggedRecord> records;
+  records.reserve(chunk.entries.size());
   const std::string_view bytes = chunk.bytes;
   for (const Entry& entry : chunk.entries) {
-    claims.push_back({entry.sequence, entry.recorded_at_ms,
-                      model::ClaimView::Trusted(bytes.substr(entry.start, entry.size))});
+    records.push_back({entry.sequence, entry.recorded_at_ms, bytes.substr(entry.start, entry.size)});
   }
-  if (loads_) return loader_.Add(claims);
+  if (loads_) return loader_.Add(records);
   return WriteWithRoom(table_.environment(),
-                       [&](kv::WriteTxn& txn) { return table_.Apply(txn, claims, after); });
+                       [&](kv::WriteTxn& txn) { return table_.Apply(txn, records, after); });
 }
 
 template class TableFeed<index::RecordTable, index::RecordLoader>;

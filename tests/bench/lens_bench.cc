@@ -53,8 +53,9 @@ void OpenState(benchmark::State& state) {
   }
 }
 
-constexpr const char* kLenses[] = {"recency",        "consensus", "confidence",
-                                   "tier_authority", "layered",   "skeptic"};
+constexpr const char* kLenses[] = {"recency",   "consensus",      "confidence",
+                                   "authority", "vote_consensus", "tier_authority",
+                                   "layered",   "skeptic",        "epoch_aware"};
 
 double ThreadSeconds() {
   timespec time{};

@@ -21,7 +21,7 @@ namespace {
 
 constexpr int kReplayed = 200'000;
 
-PreparedClaim MakeClaim(uint64_t number) {
+PreparedRecord MakeClaim(uint64_t number) {
   model::Assertion claim;
   claim.concept_path = "drugs/substance-" + std::to_string(number / 20) + "/effects";
   claim.predicate = "half_life_hours";
@@ -88,10 +88,10 @@ class Fixture {
     return store_ != nullptr;
   }
   // A failure shows as a count that does not come out.
-  void Submit(Window& window, std::vector<PreparedClaim> claims) {
+  void Submit(Window& window, std::vector<PreparedRecord> claims) {
     for (;;) {
       window.Enter();
-      Submission submission{claims, Atomicity::kEachItem, [&](CommitResult&&) { window.Leave(); }};
+      Submission submission{claims, Atomicity::kEachItem, {}, [&](CommitResult&&) { window.Leave(); }};
       if (store_->Submit(std::move(submission)).ok()) return;
       window.Leave();
       ::usleep(1000);  // overloaded: the index thread is behind
@@ -100,7 +100,7 @@ class Fixture {
   void Fill(int count) {
     Window window(8);
     for (int i = 0; i < count; i += 1000) {
-      std::vector<PreparedClaim> claims;
+      std::vector<PreparedRecord> claims;
       for (int j = 0; j < 1000; ++j) claims.push_back(MakeClaim(static_cast<uint64_t>(i + j)));
       Submit(window, std::move(claims));
     }
@@ -117,12 +117,12 @@ void BM_Submit(benchmark::State& state) {
   Fixture fixture;
   if (!fixture.Open(state)) return;
   const auto batch = static_cast<uint64_t>(state.range(0));
-  std::vector<PreparedClaim> made;  // outside of the time
+  std::vector<PreparedRecord> made;  // outside of the time
   for (uint64_t i = 0; i < 300'000; ++i) made.push_back(MakeClaim(i));
   Window window(batch == 1 ? 64 : 1);
   uint64_t number = 0;
   for (auto _ : state) {
-    std::vector<PreparedClaim> claims;
+    std::vector<PreparedRecord> claims;
     for (uint64_t i = 0; i < batch; ++i) claims.push_back(made[number++ % made.size()]);
     fixture.Submit(window, std::move(claims));
   }

@@ -8,15 +8,17 @@
 #include <filesystem>
 
 #include "claims.h"
+#include "contents.h"
 #include "env/fault_env.h"
 #include "index/loaders.h"
 
 namespace stemedb::index {
 namespace {
 
+using stemedb::testing::Contents;
+using stemedb::testing::Pairs;
 using stemedb::testing::PrintedRandom;
 using stemedb::testing::TestDirectory;
-using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 Pairs RandomPairs(std::mt19937_64& random, size_t count) {
   Pairs pairs;
@@ -118,18 +120,6 @@ TEST_F(SortedRunsTest, EndsWithTheFailureOfWhoTakesThePairs) {
   EXPECT_EQ(drained.reason(), "broken");
 }
 
-// Everything that an environment's database holds.
-Pairs Contents(kv::Environment& environment, kv::Database database) {
-  Pairs pairs;
-  auto txn = kv::ReadTxn::Open(&environment);
-  EXPECT_TRUE(txn.has_value());
-  const kv::ReadScope scope(**txn);
-  auto cursor = kv::Cursor::Open(**txn, database);
-  for (Status moved = cursor->First(); moved.ok() && cursor->valid(); moved = cursor->Next())
-    pairs.emplace_back(cursor->key(), cursor->value());
-  return pairs;
-}
-
 class Loaders : public SortedRunsTest {
  protected:
   void SetUp() override {
@@ -139,7 +129,7 @@ class Loaders : public SortedRunsTest {
                                                         testing::Number(static_cast<double>(i)))));
     }
     for (size_t i = 0; i < encoded_.size(); ++i)
-      logged_.push_back({i + 1, static_cast<int64_t>(i), model::ClaimView::Trusted(encoded_[i].record)});
+      logged_.push_back({i + 1, static_cast<int64_t>(i), encoded_[i].record});
   }
   static Checkpoint At(uint64_t count) { return {count, count, static_cast<int64_t>(count), {}}; }
   template <typename Table>
@@ -174,7 +164,7 @@ class Loaders : public SortedRunsTest {
   }
 
   std::vector<testing::EncodedClaim> encoded_;
-  std::vector<LoggedClaim> logged_;
+  std::vector<LoggedRecord> logged_;
 };
 
 TEST_F(Loaders, FillTheRecordTableAsApplyDoes) {
@@ -191,8 +181,10 @@ TEST_F(Loaders, FillTheRecordTableAsApplyDoes) {
 }
 
 TEST_F(Loaders, FillTheClaimIndexAsApplyDoes) {
-  auto applied = ClaimIndex::Open(directory_.path() + "/applied");
-  auto loaded = ClaimIndex::Open(directory_.path() + "/loaded");
+  auto records = RecordTable::Open(directory_.path() + "/records.kv");
+  ASSERT_TRUE(records.has_value());
+  auto applied = ClaimIndex::Open(records->get(), directory_.path() + "/applied");
+  auto loaded = ClaimIndex::Open(records->get(), directory_.path() + "/loaded");
   ASSERT_TRUE(applied && loaded);
   ApplyAll(**applied);
   LoadAll<ClaimIndex, ClaimLoader>(**loaded);
@@ -215,7 +207,9 @@ TEST_F(Loaders, DoNotThrowRecordsAwayThatNoLoadingLeft) {
 }
 
 TEST_F(Loaders, SetTheCheckpointAtTheEndAlone) {
-  auto table = ClaimIndex::Open(directory_.path() + "/table");
+  auto records = RecordTable::Open(directory_.path() + "/records.kv");
+  ASSERT_TRUE(records.has_value());
+  auto table = ClaimIndex::Open(records->get(), directory_.path() + "/table");
   ASSERT_TRUE(table.has_value());
   const auto checkpoint = [&] {
     auto txn = kv::ReadTxn::Open(&(*table)->environment());

@@ -25,9 +25,10 @@ class Tables : public ::testing::Test {
  protected:
   Tables() {
     auto records = RecordTable::Open(directory_.path() + "/assertions.kv");
-    auto claims = ClaimIndex::Open(directory_.path() + "/indexes");
-    EXPECT_TRUE(records.has_value() && claims.has_value());
+    EXPECT_TRUE(records.has_value());
     records_ = std::move(*records);
+    auto claims = ClaimIndex::Open(records_.get(), directory_.path() + "/indexes");
+    EXPECT_TRUE(claims.has_value());
     claims_ = std::move(*claims);
   }
 
@@ -38,10 +39,9 @@ class Tables : public ::testing::Test {
     times_.push_back(recorded_at_ms);
   }
 
-  std::vector<LoggedClaim> Logged(size_t from, size_t to) const {
-    std::vector<LoggedClaim> logged;
-    for (size_t i = from; i < to; ++i)
-      logged.push_back({i + 1, times_[i], model::ClaimView::Trusted(encoded_[i].record)});
+  std::vector<LoggedRecord> Logged(size_t from, size_t to) const {
+    std::vector<LoggedRecord> logged;
+    for (size_t i = from; i < to; ++i) logged.push_back({i + 1, times_[i], encoded_[i].record});
     return logged;
   }
 
@@ -184,7 +184,7 @@ TEST_F(Tables, RecordsAreFoundByIdAndBySequence) {
     ASSERT_EQ(*records_->Find(**txn, AsView(encoded_[i].id)), i + 1);
     const auto stored = records_->Get(**txn, i + 1);
     ASSERT_TRUE(stored.has_value() && stored->has_value());
-    EXPECT_EQ((*stored)->claim.bytes(), encoded_[i].record);
+    EXPECT_EQ((*stored)->bytes, encoded_[i].record);
     EXPECT_EQ((*stored)->recorded_at_ms, times_[i]);
   }
   EXPECT_FALSE(records_->Find(**txn, std::string(32, 'x'))->has_value());
@@ -222,6 +222,8 @@ TEST_F(Tables, ClearLeavesAnEmptyIndexWithoutACheckpoint) {
 }
 
 TEST_F(Tables, ACheckpointOfAnotherFormatIsNamedNotUsed) {
+  Say("a/b", "p");
+  Apply(*claims_, 0, 1, 1);
   const kv::Database meta = *claims_->environment().OpenDatabase("meta");
   auto write = kv::WriteTxn::Begin(&claims_->environment());
   ASSERT_TRUE((*write)->Put(meta, "checkpoint", std::string(64, '\x07')).ok());
@@ -233,6 +235,30 @@ TEST_F(Tables, ACheckpointOfAnotherFormatIsNamedNotUsed) {
   EXPECT_EQ(checkpoint.error().reason(), "checkpoint_unreadable");
   EXPECT_NE(checkpoint.error().message().find("indexes"), std::string_view::npos)
       << "the message names the file";
+}
+
+TEST_F(Tables, AnIndexWithOtherTablesHasNoCheckpointAndIsToBeMadeAnew) {
+  Say("a/b", "p");
+  Apply(*claims_, 0, 1, 1);
+  const kv::Database meta = *claims_->environment().OpenDatabase("meta");
+  const auto checkpoint = [&] {
+    auto read = kv::ReadTxn::Open(&claims_->environment());
+    const kv::ReadScope scope(**read);
+    return claims_->checkpoint(**read);
+  };
+  EXPECT_EQ(checkpoint()->sequence, 1u);
+  {
+    auto write = kv::WriteTxn::Begin(&claims_->environment());
+    ASSERT_TRUE((*write)->Put(meta, "layout", "1").ok());
+    ASSERT_TRUE((*write)->Commit().ok());
+  }
+  EXPECT_EQ(checkpoint()->sequence, 0u);
+  {
+    auto write = kv::WriteTxn::Begin(&claims_->environment());
+    ASSERT_TRUE(*(*write)->Delete(meta, "layout")) << "as those of before had none";
+    ASSERT_TRUE((*write)->Commit().ok());
+  }
+  EXPECT_EQ(checkpoint()->sequence, 0u);
 }
 
 }  // namespace

@@ -10,13 +10,17 @@
 namespace stemedb::store {
 namespace {
 
+using stemedb::testing::Alias;
 using stemedb::testing::Claim;
+using stemedb::testing::Encode;
 using stemedb::testing::EntriesByMdbStat;
 using stemedb::testing::kTestNow;
 using stemedb::testing::Number;
 using stemedb::testing::Prepare;
 using stemedb::testing::PrepareAll;
+using stemedb::testing::Supersession;
 using stemedb::testing::Text;
+using stemedb::testing::Vote;
 using stemedb::testing::Write;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -28,8 +32,8 @@ class Commit : public stemedb::testing::StoreTest {
   class Gate {
    public:
     explicit Gate(Store& store) {
-      Submission first{PrepareAll({Claim("gate", "p", Number(0))}), Atomicity::kEachItem,
-                       [this](CommitResult&&) {
+      Submission first{.records = PrepareAll({Claim("gate", "p", Number(0))}),
+                       .done = [this](CommitResult&&) {
                          entered_.set_value();
                          opened_.get_future().wait();
                        }};
@@ -42,11 +46,25 @@ class Commit : public stemedb::testing::StoreTest {
     std::promise<void> entered_, opened_;
   };
 
+  // An operation that was judged by what names mean at a sequence.
+  CommitResult SayNamed(const model::Operation& operation, uint64_t names_as_of) {
+    return Write(*store_, {Prepare(operation)}, Atomicity::kEachItem, names_as_of);
+  }
+  std::future<CommitResult> QueueNamed(const model::Operation& operation, uint64_t names_as_of) {
+    auto promise = std::make_shared<std::promise<CommitResult>>();
+    Submission submission{.records = {Prepare(operation)},
+                          .names_as_of = names_as_of,
+                          .done = [promise](CommitResult&& r) { promise->set_value(std::move(r)); }};
+    EXPECT_TRUE(store_->Submit(std::move(submission)).ok());
+    return promise->get_future();
+  }
+  static Hash256 IdOf(int number) { return Encode(Numbered(number)).id; }
+
   // Queues one claim; its result appears in the future.
   std::future<CommitResult> Queue(const model::Assertion& claim, Status* queued = nullptr) {
     auto promise = std::make_shared<std::promise<CommitResult>>();
-    Submission submission{PrepareAll({claim}), Atomicity::kEachItem,
-                          [promise](CommitResult&& r) { promise->set_value(std::move(r)); }};
+    Submission submission{.records = PrepareAll({claim}),
+                          .done = [promise](CommitResult&& r) { promise->set_value(std::move(r)); }};
     const Status status = store_->Submit(std::move(submission));
     if (queued != nullptr) *queued = status;
     return promise->get_future();
@@ -89,6 +107,116 @@ TEST_F(Commit, ARepeatInTheSameFsyncIsARepeat) {
   EXPECT_FALSE(a.items[0].duplicate);
   EXPECT_TRUE(b.items[0].duplicate);
   EXPECT_EQ(a.items[0].sequence, b.items[0].sequence);
+}
+
+TEST_F(Commit, ARepeatedOperationIsARepeatWhereverTheFirstIs) {
+  Open();
+  SayMany(2);
+  const auto vote = Vote(IdOf(0), 0.5, 1);
+  const auto supersession = Supersession(IdOf(0), IdOf(1));
+  ASSERT_FALSE(Say(vote).items.at(0).duplicate);
+  ASSERT_FALSE(Say(supersession).items.at(0).duplicate);
+  const auto expect_repeats = [&](const char* where) {
+    clock_.AdvanceMs(1000);
+    const auto again = Write(*store_, {Prepare(supersession), Prepare(vote), Prepare(Numbered(1))});
+    ASSERT_TRUE(again.status.ok()) << where;
+    ASSERT_EQ(again.items.size(), 3u);
+    for (const ItemResult& item : again.items) {
+      EXPECT_TRUE(item.duplicate) << where;
+      EXPECT_EQ(item.recorded_at_ms, kTestNow) << where;
+    }
+    EXPECT_EQ(again.items[0].sequence, 4u) << where;
+    EXPECT_EQ(again.items[1].sequence, 3u) << where;
+    EXPECT_EQ(again.items[2].sequence, 2u) << where;
+  };
+  expect_repeats("in the delta");
+  ASSERT_TRUE(store_->Flush().ok());
+  expect_repeats("in LMDB");
+  expect_repeats("in LMDB, and forgotten by the commit thread");
+  Open();
+  expect_repeats("after a restart");
+  EXPECT_EQ(store_->stats().sequence, 4u);
+  EXPECT_EQ(store_->stats().assertions, 2u) << "operations are none";
+}
+
+TEST_F(Commit, TheSameVoteAgainByAnotherAgentOrAtAnotherTimeIsAnotherOne) {
+  Open();
+  SayMany(1);
+  for (const auto& vote : {Vote(IdOf(0), 0.5, 1), Vote(IdOf(0), 0.5, 2), Vote(IdOf(0), 0.5, 0),
+                           Vote(IdOf(0), 0.5, 1, kTestNow + 1)})
+    EXPECT_FALSE(Say(vote).items.at(0).duplicate);
+  EXPECT_EQ(store_->stats().sequence, 5u);
+}
+
+TEST_F(Commit, WhatWasJudgedBeforeNamesChangedIsRefused) {
+  Open();
+  SayMany(2);
+  EXPECT_EQ(SayNamed(Alias("a", "b"), 2).items.at(0).sequence, 3u);
+  const auto refused = SayNamed(Alias("c", "d"), 2);
+  EXPECT_EQ(refused.status.reason(), "names_changed");
+  EXPECT_EQ(refused.status.code(), Code::kConflict);
+  EXPECT_TRUE(refused.items.empty());
+  EXPECT_EQ(store_->stats().sequence, 3u) << "nothing of it is there";
+  EXPECT_TRUE(store_->stats().accepting_writes);
+  EXPECT_EQ(SayNamed(Alias("c", "d"), 3).items.at(0).sequence, 4u) << "judged again";
+  const auto reader = store_->NewReader();
+  ASSERT_TRUE(reader->Refresh().ok());
+  EXPECT_EQ(reader->sequence(), 4u);
+}
+
+TEST_F(Commit, WhatChangesNoNamesIsInNobodysWay) {
+  Open();
+  SayMany(1);
+  ASSERT_TRUE(SayNamed(Alias("a", "b"), 1).status.ok());
+  SayMany(5);
+  ASSERT_TRUE(Say(Vote(IdOf(0), 0.5, 1)).status.ok());
+  ASSERT_TRUE(Say(Alias("c", "d")).status.ok()) << "not judged by names";
+  EXPECT_TRUE(SayNamed(Alias("e", "f"), 2).status.ok()) << "names are as they were at 2";
+  EXPECT_EQ(SayNamed(Alias("g", "h"), 8).status.reason(), "names_changed");
+}
+
+TEST_F(Commit, OfSeveralInOneFsyncThatWereJudgedAlikeOneIsTaken) {
+  Open();
+  SayMany(1);
+  Gate gate(*store_);
+  auto before = Queue(Numbered(5));
+  auto first = QueueNamed(Alias("a", "b"), 2), second = QueueNamed(Alias("b", "a"), 2);
+  auto between = Queue(Numbered(6));
+  auto third = QueueNamed(Alias("c", "d"), 2);
+  gate.Open();
+  EXPECT_EQ(before.get().items.at(0).sequence, 3u);
+  EXPECT_EQ(first.get().items.at(0).sequence, 4u);
+  EXPECT_EQ(second.get().status.reason(), "names_changed");
+  EXPECT_EQ(between.get().items.at(0).sequence, 5u) << "no gap where something was refused";
+  EXPECT_EQ(third.get().status.reason(), "names_changed");
+  Open();
+  EXPECT_EQ(store_->stats().sequence, 5u);
+  EXPECT_TRUE(SayNamed(Alias("c", "d"), 5).status.ok())
+      << "after a restart the end of the log is the newest there is";
+}
+
+TEST_F(Commit, AWriteThatFailsChangesNoNames) {
+  Open();
+  SayMany(2);
+  env_.Fail(env::Operation::kWrite, env::Failure::kDiskFull);
+  EXPECT_EQ(SayNamed(Alias("a", "b"), 2).status.reason(), "disk_full");
+  env_.Heal();
+  EXPECT_EQ(SayNamed(Alias("b", "a"), 2).items.at(0).sequence, 3u);
+  EXPECT_EQ(SayNamed(Alias("a", "b"), 2).status.reason(), "names_changed");
+}
+
+TEST_F(Commit, ARepeatChangesNoNames) {
+  Open();
+  SayMany(2);
+  ASSERT_TRUE(SayNamed(Alias("a", "b"), 2).status.ok());
+  const auto again = SayNamed(Alias("a", "b"), 3);
+  ASSERT_TRUE(again.status.ok());
+  EXPECT_TRUE(again.items.at(0).duplicate);
+  EXPECT_TRUE(SayNamed(Alias("c", "d"), 3).status.ok());
+  const auto later = SayNamed(Alias("a", "b"), 2);
+  ASSERT_TRUE(later.status.ok()) << "what is there already needs no judgement: " << later.status.message();
+  EXPECT_TRUE(later.items.at(0).duplicate);
+  EXPECT_EQ(later.items.at(0).sequence, 3u);
 }
 
 TEST_F(Commit, AnEmptySubmissionIsAnswered) {
@@ -249,7 +377,7 @@ TEST_F(Commit, EmptySubmissionsCountInTheQueue) {
   std::atomic<int> answered = 0;
   int taken = 0;
   for (int i = 0; i < 10; ++i)
-    taken += store_->Submit({{}, Atomicity::kEachItem, [&](CommitResult&&) { ++answered; }}).ok() ? 1 : 0;
+    taken += store_->Submit({.records = {}, .done = [&](CommitResult&&) { ++answered; }}).ok() ? 1 : 0;
   EXPECT_EQ(taken, 3);
   gate.Open();
   store_->Close();
@@ -316,6 +444,33 @@ TEST_F(Commit, NoRepeatIsTakenForNewWhenTheFilterOfIdsTakesOver) {
   }
 }
 
+TEST_F(Commit, TheFilterOfIdsKnowsOperationsAsWell) {
+  constexpr int kOperations = 3'000;
+  Open();
+  SayMany(1);
+  std::vector<PreparedRecord> votes;
+  for (int i = 0; i < kOperations; ++i) votes.push_back(Prepare(Vote(IdOf(0), 0.5, 1, i)));
+  for (const auto& item : Write(*store_, votes).items) ASSERT_FALSE(item.duplicate);
+  ASSERT_TRUE(store_->Flush().ok());
+  store_->Close();
+  Open();
+  int fresh = kOperations;
+  while (!store_->stats().has_id_filter) {
+    ASSERT_FALSE(Say(Vote(IdOf(0), 0.5, 1, fresh++)).items.at(0).duplicate);
+    ASSERT_LT(fresh, 200'000) << "it has to hold as many ids as there are records";
+  }
+  for (const int more : {0, 1, 2}) {
+    ASSERT_FALSE(Say(Vote(IdOf(0), 0.25, 1, fresh + more)).items.at(0).duplicate);
+    ASSERT_TRUE(Say(Vote(IdOf(0), 0.25, 1, fresh + more)).items.at(0).duplicate);
+  }
+  const auto again = Write(*store_, votes);
+  ASSERT_EQ(again.items.size(), votes.size());
+  for (size_t i = 0; i < votes.size(); ++i) {
+    ASSERT_TRUE(again.items[i].duplicate) << i;
+    ASSERT_EQ(again.items[i].sequence, i + 2);
+  }
+}
+
 TEST_F(Commit, AnIndexThreadThatIsFullInBytesDoesntWaitForMore) {
   options_.index_interval_ms = 3'600'000;
   options_.index_transaction_bytes = 100'000;
@@ -335,11 +490,12 @@ TEST_F(Commit, ClaimsThatWaitForOthersAreWrittenTogetherWhenToldToBegin) {
   std::vector<std::promise<uint64_t>> stored(kWaiting);
   const uint64_t writes_before = metrics_.wal().batch_size.Collect().histogram.sample_count;
   for (int i = 0; i < kWaiting; ++i, ++said_) {
-    ASSERT_TRUE(store_
-                    ->Submit({PrepareAll({Numbered(i)}), Atomicity::kEachItem,
-                              [&, i](CommitResult&& r) { stored[i].set_value(r.items.at(0).sequence); }},
-                             Wake::kWithOthers)
-                    .ok());
+    ASSERT_TRUE(
+        store_
+            ->Submit({.records = PrepareAll({Numbered(i)}),
+                      .done = [&, i](CommitResult&& r) { stored[i].set_value(r.items.at(0).sequence); }},
+                     Wake::kWithOthers)
+            .ok());
   }
   store_->Begin();
   for (int i = 0; i < kWaiting; ++i) EXPECT_EQ(stored[i].get_future().get(), static_cast<uint64_t>(i + 1));
@@ -351,8 +507,8 @@ TEST_F(Commit, EnoughThatWaitForOthersNeedNoWordToBegin) {
   std::vector<std::promise<bool>> stored(200);
   for (size_t i = 0; i < stored.size(); ++i, ++said_) {
     ASSERT_TRUE(store_
-                    ->Submit({PrepareAll({Numbered(static_cast<int>(i))}), Atomicity::kEachItem,
-                              [&, i](CommitResult&& r) { stored[i].set_value(r.status.ok()); }},
+                    ->Submit({.records = PrepareAll({Numbered(static_cast<int>(i))}),
+                              .done = [&, i](CommitResult&& r) { stored[i].set_value(r.status.ok()); }},
                              Wake::kWithOthers)
                     .ok());
   }
@@ -369,11 +525,12 @@ TEST_F(Commit, CloseAnswersEverythingThatWasQueued) {
     Gate gate(*store_);
     for (int i = 0; i < 50; ++i, ++said_) {
       ASSERT_TRUE(store_
-                      ->Submit({PrepareAll({Numbered(i)}), Atomicity::kEachItem,
-                                [&](CommitResult&& r) {
-                                  ++answered;
-                                  stored += r.status.ok() ? 1 : 0;
-                                }})
+                      ->Submit({.records = PrepareAll({Numbered(i)}),
+                                .done =
+                                    [&](CommitResult&& r) {
+                                      ++answered;
+                                      stored += r.status.ok() ? 1 : 0;
+                                    }})
                       .ok());
     }
     std::thread closer([&] { store_->Close(); });

@@ -129,7 +129,7 @@ class ReaderAgainstReference : public stemedb::testing::StoreTest {
       const Said& said = history_[Below(history_.size())];
       const auto record = reader.Get(said.sequence);
       ASSERT_TRUE(record.has_value()) << record.error().message();
-      ASSERT_EQ(record->claim.bytes(), said.record);
+      ASSERT_EQ(record->bytes, said.record);
       ASSERT_EQ(record->recorded_at_ms, said.recorded_at_ms);
       ASSERT_EQ(*reader.Find(said.id), said.sequence);
     }
@@ -274,12 +274,12 @@ TEST_F(ReaderAgainstReference, AViewStandsStillUntilItIsRefreshed) {
   const auto reader = store_->NewReader();
   ASSERT_TRUE(reader->Refresh().ok());
   const auto before = reader->Get(1);
-  const std::string bytes(before->claim.bytes());
+  const std::string bytes(before->bytes);
   const uint64_t sequence = reader->sequence();
   for (int i = 0; i < 5; ++i) WriteSome();
   ASSERT_TRUE(store_->Flush().ok());
   EXPECT_EQ(reader->sequence(), sequence);
-  EXPECT_EQ(before->claim.bytes(), bytes);
+  EXPECT_EQ(before->bytes, bytes);
   EXPECT_EQ(reader->Get(sequence + 1).error().code(), Code::kNotFound);
   std::vector<Row> rows;
   ASSERT_TRUE(reader->Scan({.concept_path = "", .subtree = true}, 1'000'000, rows).has_value());

@@ -52,7 +52,8 @@ TEST_F(Recovery, ARowOfTheIndexThatIsDamagedIsToldApart) {
   SayMany(1);
   store_.reset();
   {
-    auto claims = index::ClaimIndex::Open(options_.db_dir + "/indexes");
+    auto records = index::RecordTable::Open(options_.db_dir + "/assertions.kv");
+    auto claims = index::ClaimIndex::Open(records->get(), options_.db_dir + "/indexes");
     std::string key;
     index::AppendClaimPrefix(key, "a/0", "p");
     index::AppendSequence(key, 1);

@@ -17,7 +17,7 @@ class SnapshotReaderStates : public ::testing::Test {
  protected:
   SnapshotReaderStates() {
     records_ = std::move(*index::RecordTable::Open(directory_.path() + "/assertions.kv"));
-    claims_ = std::move(*index::ClaimIndex::Open(directory_.path() + "/indexes"));
+    claims_ = std::move(*index::ClaimIndex::Open(records_.get(), directory_.path() + "/indexes"));
     for (uint64_t sequence = 1; sequence <= 8; ++sequence) batches_.push_back(MakeBatch(sequence));
   }
 
@@ -36,10 +36,10 @@ class SnapshotReaderStates : public ::testing::Test {
 
   template <typename Table>
   void ApplyTo(Table& table, uint64_t sequence) {
-    std::vector<index::LoggedClaim> logged;
+    std::vector<index::LoggedRecord> logged;
     for (const BatchPtr& batch : batches_) {
       const Entry& entry = batch->entries.front();
-      if (entry.sequence <= sequence) logged.push_back({entry.sequence, entry.recorded_at_ms, entry.claim()});
+      if (entry.sequence <= sequence) logged.push_back({entry.sequence, entry.recorded_at_ms, entry.record});
     }
     auto txn = kv::WriteTxn::Begin(&table.environment());
     ASSERT_TRUE(table.Apply(**txn, logged, batches_[sequence - 1]->after).ok());

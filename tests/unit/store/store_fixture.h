@@ -10,35 +10,44 @@
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "../index/claims.h"
+#include "../index/operations.h"
 #include "env/fault_env.h"
 #include "store/store.h"
 #include "telemetry/log.h"
 
 namespace stemedb::testing {
 
-inline store::PreparedClaim Prepare(const model::Assertion& claim) {
+inline store::PreparedRecord Prepare(const model::Assertion& claim) {
   EncodedClaim encoded = Encode(claim);
+  return {encoded.id, std::move(encoded.record)};
+}
+inline store::PreparedRecord Prepare(const model::Operation& operation) {
+  EncodedClaim encoded = Encode(operation);
   return {encoded.id, std::move(encoded.record)};
 }
 
 // Submits and waits for the answer.
-inline store::CommitResult Write(store::Store& store, std::vector<store::PreparedClaim> claims,
-                                 store::Atomicity atomicity = store::Atomicity::kEachItem) {
+inline store::CommitResult Write(store::Store& store, std::vector<store::PreparedRecord> records,
+                                 store::Atomicity atomicity = store::Atomicity::kEachItem,
+                                 std::optional<uint64_t> names_as_of = {}) {
   std::promise<store::CommitResult> promise;
-  store::Submission submission{std::move(claims), atomicity,
-                               [&](store::CommitResult&& r) { promise.set_value(std::move(r)); }};
+  store::Submission submission{.records = std::move(records),
+                               .atomicity = atomicity,
+                               .names_as_of = names_as_of,
+                               .done = [&](store::CommitResult&& r) { promise.set_value(std::move(r)); }};
   const Status queued = store.Submit(std::move(submission));
   if (!queued.ok()) return {queued, {}};
   return promise.get_future().get();
 }
 
-inline std::vector<store::PreparedClaim> PrepareAll(const std::vector<model::Assertion>& claims) {
-  std::vector<store::PreparedClaim> prepared;
+inline std::vector<store::PreparedRecord> PrepareAll(const std::vector<model::Assertion>& claims) {
+  std::vector<store::PreparedRecord> prepared;
   for (const model::Assertion& claim : claims) prepared.push_back(Prepare(claim));
   return prepared;
 }
@@ -79,6 +88,7 @@ class StoreTest : public ::testing::Test {
   }
 
   store::CommitResult Say(const model::Assertion& claim) { return Write(*store_, PrepareAll({claim})); }
+  store::CommitResult Say(const model::Operation& operation) { return Write(*store_, {Prepare(operation)}); }
   // `count` claims a/0 … a/9 one by one, numbered on from what was said before.
   void SayMany(int count) {
     for (int i = 0; i < count; ++i, ++said_) {
