@@ -5,10 +5,11 @@
 
 namespace stemedb::query {
 
-void WriteSubject(JsonWriter& json, const Question& question) {
+void WriteSubject(JsonWriter& json, const Question& question, const Viewpoint& viewpoint) {
   std::string path = question.concept_path;
   if (question.subtree) path += path.empty() || path.ends_with("://") ? "*" : "/*";
   json.Field("concept_path", path);
+  if (viewpoint.concept_path != question.concept_path) json.Field("alias_of", viewpoint.concept_path);
   if (!question.predicate.empty()) json.Field("predicate", question.predicate);
 }
 

@@ -14,7 +14,7 @@
 namespace stemedb::query {
 
 // The fields concept_path and predicate.
-void WriteSubject(JsonWriter& json, const Question& question);
+void WriteSubject(JsonWriter& json, const Question& question, const Viewpoint& viewpoint);
 // The field as_of: the moment that the answer speaks of.
 void WriteAsOf(JsonWriter& json, const Viewpoint& viewpoint);
 // The lens as an object: name, version, SHA-256, and the generation in which this version went live, so that

@@ -65,7 +65,7 @@ std::vector<uint32_t> Best(std::span<const store::Row> rows, size_t count) {
   return positions;
 }
 
-Candidate FromRow(const store::Row& row, const Weighing& weighing) {
+Candidate FromRow(const store::Row& row, const ClaimStanding& standing, const Weighing& weighing) {
   const model::ClaimView& claim = row.claim;
   const auto tier = static_cast<size_t>(claim.source_class());
   const std::string_view value = claim.value_text(), source = claim.source_id(), epoch = claim.epoch();
@@ -77,6 +77,11 @@ Candidate FromRow(const store::Row& row, const Weighing& weighing) {
                       : c.confidence;
   c.weight = c.effective_confidence * weighing.class_multipliers[tier];
   c.number = claim.number();
+  c.trust = standing.trust;
+  c.derived_trust = standing.derived_trust;
+  c.vote_weight = standing.vote_weight;
+  c.votes = static_cast<uint32_t>(std::min<uint64_t>(standing.votes, UINT32_MAX));
+  c.epoch_superseded = standing.epoch_superseded ? 1 : 0;
   c.timestamp_ms = claim.timestamp_ms();
   c.valid_from_ms = claim.valid_from_ms();
   c.valid_to_ms = claim.valid_to_ms();
@@ -125,15 +130,20 @@ void CandidateSet::Trim() {
   ReleaseIfLarge(slots_);
 }
 
-void CandidateSet::Build(std::span<const store::Row> rows, const Weighing& weighing, size_t candidates_max) {
+void CandidateSet::Build(std::span<const store::Row> rows, std::span<const ClaimStanding> standings,
+                         const Weighing& weighing, size_t candidates_max) {
+  static constexpr ClaimStanding kOfAnyClaim;
+  const auto candidate = [&](size_t at) {
+    return FromRow(rows[at], standings.empty() ? kOfAnyClaim : standings[at], weighing);
+  };
   candidates_.clear();
   left_out_ = rows.size() > candidates_max ? rows.size() - candidates_max : 0;
   if (left_out_ > 0) {
-    for (const uint32_t at : Best(rows, candidates_max)) candidates_.push_back(FromRow(rows[at], weighing));
+    for (const uint32_t at : Best(rows, candidates_max)) candidates_.push_back(candidate(at));
   } else {
     // Claims mostly arrive in the order of their timestamps: read backwards, the rows are often in order
     // already.
-    for (auto row = rows.rbegin(); row != rows.rend(); ++row) candidates_.push_back(FromRow(*row, weighing));
+    for (size_t at = rows.size(); at-- > 0;) candidates_.push_back(candidate(at));
   }
   if (!std::is_sorted(candidates_.begin(), candidates_.end(), InCanonicalOrder)) {
     std::sort(candidates_.begin(), candidates_.end(), InCanonicalOrder);

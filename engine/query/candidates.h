@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/assertion.h"
+#include "query/standing.h"
 #include "script/candidate.h"
 #include "store/reader.h"
 
@@ -30,7 +31,10 @@ class CandidateSet {
   // Of more than `candidates_max` rows it takes the best by (lowest tier, newest timestamp, smallest id): a
   // choice that depends on the claims alone, not on when they arrived, and in which volume doesn't beat
   // authority.
-  void Build(std::span<const store::Row> rows, const Weighing& weighing, size_t candidates_max = SIZE_MAX);
+  // `standings` stands beside the rows; when it is empty, each has that of a claim of which nobody has said
+  // anything.
+  void Build(std::span<const store::Row> rows, std::span<const ClaimStanding> standings,
+             const Weighing& weighing, size_t candidates_max = SIZE_MAX);
 
   // Empties the set when it is so large that keeping its memory for the next question would be a waste.
   void Trim();

@@ -14,6 +14,7 @@
 #include "query/lens_counts.h"
 #include "query/lens_list_json.h"
 #include "query/plan.h"
+#include "query/provenance.h"
 #include "query/resolution_json.h"
 #include "query/script_time.h"
 #include "telemetry/stopwatch.h"
@@ -115,7 +116,9 @@ struct Engine::Impl {
   telemetry::StorageSeries gets;   // of records
 
   // Reused between questions.
-  std::vector<store::Row> rows;
+  Viewpoint moment;  // rows borrow its path
+  Standing standing;
+  Covered covered;
   Listing page;
   CandidateSet set;
 
@@ -139,9 +142,13 @@ struct Engine::Impl {
                          const std::map<std::string, script::ParamValue>& params) const;
   // The moment of the question, and, for a lens, all its rows; without one the page alone.
   enum class Need : uint8_t { kRows, kPage };
-  Result<Viewpoint> Collect(const Question& question, Need need);
-  Result<script::Outcome> Resolve(const BoundLens& lens, std::span<const store::Row> pair,
-                                  const Viewpoint& viewpoint, script::Notes notes, ScriptTime& time);
+  Result<const Viewpoint*> Collect(const Question& question, Need need);
+  struct Pair {  // the claims on one (concept, predicate)
+    std::string_view concept_path, predicate;
+    std::span<const store::Row> rows;
+  };
+  Result<script::Outcome> Resolve(const BoundLens& lens, const Pair& pair, const Viewpoint& viewpoint,
+                                  script::Notes notes, ScriptTime& time);
   // Calls `visit` for each pair that the question covers, with its outcome; stops where one fails.
   template <typename Visit>
   Status ResolveAll(const Question& question, const Viewpoint& viewpoint, const BoundLens& lens,
@@ -151,6 +158,15 @@ struct Engine::Impl {
   // The whole answer through one lens; `failure` tells for which other lens it stands in.
   Status WriteAnswer(const Question& question, const Viewpoint& viewpoint, const BoundLens& lens,
                      const LensFailure& failure, ScriptTime& time, std::string& out);
+  // Runs `look` on a fresh view, at whose end the standing is.
+  template <typename Function>
+  Status Look(Function look) {
+    const AtEnd end([this] { Rest(); });
+    STEMEDB_RETURN_IF_ERROR(reader->Refresh());
+    standing.Begin(*reader, reader->sequence());
+    return look();
+  }
+  Result<std::string_view> StatusOf(const store::Record& record);
   Status WriteAssertions(JsonWriter& json, const Viewpoint& viewpoint, const AnswerBound& bound,
                          std::string& out, std::string& next_cursor);
 };
@@ -159,6 +175,7 @@ EngineOptions ForLoop(EngineOptions options) {
   options.script_seconds_max = 0.01;
   options.call_ms_max = 10;
   options.rows_max = 50'000;
+  options.lineage_max = 2'000;
   options.beyond = EngineOptions::Beyond::kHandOver;
   return options;
 }
@@ -174,6 +191,8 @@ Engine::Engine(std::unique_ptr<store::Reader> reader, std::shared_ptr<const scri
                      options.metrics->IndexLookup("concepts"),
                      options.metrics->Storage("scan", "indexes"),
                      options.metrics->Storage("get", "assertions"),
+                     {},
+                     Standing(options.lineage_max),
                      {},
                      {},
                      {}}) {
@@ -201,7 +220,8 @@ void Engine::Impl::Use(std::shared_ptr<const script::ScriptSet> scripts) {
 void Engine::Impl::Rest() {
   counts.HandOn(lenses.scripts());
   reader->Release();
-  ReleaseIfLarge(rows);
+  ReleaseIfLarge(covered.rows);
+  ReleaseIfLarge(covered.standings);
   ReleaseIfLarge(page.sequences);
   set.Trim();
 }
@@ -224,7 +244,7 @@ Result<BoundLens> Engine::Impl::Bind(const std::string& name,
   return lens;
 }
 
-Result<Viewpoint> Engine::Impl::Collect(const Question& question, Need need) {
+Result<const Viewpoint*> Engine::Impl::Collect(const Question& question, Need need) {
   const telemetry::Stopwatch stopwatch;
   const AtEnd end([&] {
     const double seconds = stopwatch.Seconds();
@@ -232,22 +252,22 @@ Result<Viewpoint> Engine::Impl::Collect(const Question& question, Need need) {
     scans.duration_seconds.Observe(seconds);
     scans.operations.Increment();
   });
-  rows.clear();
   STEMEDB_RETURN_IF_ERROR(reader->Refresh());
-  auto viewpoint = ViewpointOf(question, *reader, options.clock->NowMs());
-  if (!viewpoint) return viewpoint.error();
-  if (need == Need::kPage) {
-    STEMEDB_RETURN_IF_ERROR(ListNewest(question, *viewpoint, options.listing, *reader, page));
-  } else {
-    Status collected = CollectRows(question, *viewpoint, options.rows_max, *reader, rows);
-    if (hands_over() && collected.reason() == kTooManyRows) return HandOver();
-    if (!collected.ok()) return collected;
-    ListRows(question, rows, page);
-  }
-  return viewpoint;
+  auto found = ViewpointOf(question, *reader, options.clock->NowMs());
+  if (!found) return found.error();
+  moment = std::move(*found);
+  standing.Begin(*reader, moment.sequence_max);
+  Status collected = need == Need::kPage
+                         ? ListNewest(question, moment, options.listing, *reader, standing, page)
+                         : CollectRows(question, moment, options.rows_max, *reader, standing, covered);
+  if (hands_over() && (collected.reason() == kTooManyRows || collected.reason() == kLineageTooLarge))
+    return HandOver();
+  if (!collected.ok()) return collected;
+  if (need == Need::kRows) ListRows(question, covered.rows, page);
+  return &moment;
 }
 
-Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<const store::Row> pair,
+Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, const Pair& pair,
                                               const Viewpoint& viewpoint, script::Notes notes,
                                               ScriptTime& time) {
   if (hands_over() && began.Seconds() > options.script_seconds_max) return HandOver();
@@ -255,7 +275,12 @@ Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<c
     counts.AddTimeout();
     return left;
   }
-  set.Build(pair, viewpoint.weighing, options.candidates_max);
+  std::span<const ClaimStanding> standings;
+  if (!covered.standings.empty() && !pair.rows.empty()) {
+    const auto first = static_cast<size_t>(pair.rows.data() - covered.rows.data());
+    standings = std::span(covered.standings).subspan(first, pair.rows.size());
+  }
+  set.Build(pair.rows, standings, viewpoint.weighing, options.candidates_max);
   script::LensCall call;
   call.candidates = set.candidates();
   call.values_count = set.values_count();
@@ -263,6 +288,9 @@ Result<script::Outcome> Engine::Impl::Resolve(const BoundLens& lens, std::span<c
   call.now_ms = viewpoint.weighing.now_ms;
   call.params = &lens.params;
   call.notes = notes;
+  call.concept_path = pair.concept_path;
+  call.predicate = pair.predicate;
+  if (options.counting == EngineOptions::Counting::kOff) call.reading = script::Reading::kThorough;
   const telemetry::Stopwatch stopwatch;
   auto outcome = lenses.Resolve(lens.script, call);
   const double seconds = stopwatch.Seconds();
@@ -277,19 +305,18 @@ template <typename Visit>
 Status Engine::Impl::ResolveAll(const Question& question, const Viewpoint& viewpoint, const BoundLens& lens,
                                 ScriptTime& time, Visit visit) {
   const auto notes = question.include_explain ? script::Notes::kWanted : script::Notes::kNone;
-  const auto resolve = [&](std::string_view concept_path, std::string_view predicate,
-                           std::span<const store::Row> pair) -> Status {
+  const auto resolve = [&](const Pair& pair) -> Status {
     auto outcome = Resolve(lens, pair, viewpoint, notes, time);
-    return outcome ? visit(concept_path, predicate, *outcome) : outcome.error();
+    return outcome ? visit(pair.concept_path, pair.predicate, *outcome) : outcome.error();
   };
   size_t pairs = 0;
-  STEMEDB_RETURN_IF_ERROR(ForEachPair(rows, [&](std::span<const store::Row> pair) -> Status {
+  STEMEDB_RETURN_IF_ERROR(ForEachPair(covered.rows, [&](std::span<const store::Row> pair) -> Status {
     if (++pairs > options.resolutions_max) return TooManyPairs(options.resolutions_max);
-    return resolve(pair.front().concept_path, pair.front().predicate, pair);
+    return resolve({pair.front().concept_path, pair.front().predicate, pair});
   }));
   // A pair that the question names is answered even when nobody has said anything about it.
   if (pairs == 0 && !question.subtree && !question.predicate.empty()) {
-    STEMEDB_RETURN_IF_ERROR(resolve(question.concept_path, question.predicate, {}));
+    STEMEDB_RETURN_IF_ERROR(resolve({viewpoint.concept_path, question.predicate, {}}));
   }
   return Status::Ok();
 }
@@ -327,8 +354,10 @@ Status Engine::Impl::WriteAssertions(JsonWriter& json, const Viewpoint& viewpoin
     if (hands_over() && began.Seconds() > options.script_seconds_max) return HandOver();
     auto record = reader->Get(sequence);
     if (!record) return record.error();
+    auto status = StatusOf(*record);
+    if (!status) return status.error();
     json.Raw({});  // the comma; the claim is spliced in behind it
-    model::AppendClaimJson(out, record->claim, record->sequence, record->recorded_at_ms, "active");
+    model::AppendClaimJson(out, record->claim(), record->sequence, record->recorded_at_ms, *status);
     STEMEDB_RETURN_IF_ERROR(bound.Check());
   }
   if (!page.sequences.empty()) {
@@ -338,6 +367,16 @@ Status Engine::Impl::WriteAssertions(JsonWriter& json, const Viewpoint& viewpoin
   }
   json.EndArray();
   return Status::Ok();
+}
+
+// Of a claim in view, which Standing has begun on.
+Result<std::string_view> Engine::Impl::StatusOf(const store::Record& record) {
+  if (!standing.AnyOperation()) return NameOf(ClaimStatus::kActive);
+  store::Row row{record.claim().concept_path(), record.claim().predicate(), record.sequence, record.claim()};
+  row.has_marks = false;
+  auto found = standing.Of(row);
+  if (!found) return found.error();
+  return NameOf(found->status);
 }
 
 void Engine::TakeUpLive() { impl_->TakeUp(); }
@@ -361,7 +400,7 @@ Status Engine::Answer(const Question& question, std::string& out) {
 
   const size_t start = out.size();
   ScriptTime time(impl_->options.script_seconds_max);
-  Status status = impl_->WriteAnswer(question, *viewpoint, lens, {}, time, out);
+  Status status = impl_->WriteAnswer(question, **viewpoint, lens, {}, time, out);
   if (IsLensFailure(status) && fallback.script >= 0) {
     out.resize(start);
     // The fallback's time is its own. But if the question is handed over, the failure will be counted there.
@@ -369,9 +408,12 @@ Status Engine::Answer(const Question& question, std::string& out) {
     ScriptTime again(impl_->options.script_seconds_max / 2);
     ScriptTime& left = status.reason() == "query_timeout" ? again : time;
     const LensFailure failure{lens.script, std::move(status)};
-    status = impl_->WriteAnswer(question, *viewpoint, fallback, failure, left, out);
+    status = impl_->WriteAnswer(question, **viewpoint, fallback, failure, left, out);
   }
-  if (lens.script >= 0 && status.reason() != kHandOverReason) impl_->Record(lens, question, *viewpoint);
+  // Where nobody has said anything no lens is asked: such questions would tell nothing of a new version, and
+  // keep out those that would.
+  const bool was_asked = lens.script >= 0 && !impl_->covered.rows.empty();
+  if (was_asked && status.reason() != kHandOverReason) impl_->Record(lens, question, **viewpoint);
   return status;
 }
 
@@ -381,7 +423,7 @@ Status Engine::Impl::WriteAnswer(const Question& question, const Viewpoint& view
   const AnswerBound bound(out, options.answer_bytes_max);
   std::string next_cursor;
   json.BeginObject();
-  WriteSubject(json, question);
+  WriteSubject(json, question, viewpoint);
   json.Key("lens");
   if (lens.script >= 0) {
     WriteLens(json, lenses.scripts(), lens.script);
@@ -423,7 +465,7 @@ Status Engine::Judge(const Question& question, const std::function<bool()>& stop
   const auto cut_off = [] { return Status(Code::kUnavailable, "cut_off", "the comparison was stopped"); };
   if (stop()) return cut_off();
   return impl_->ResolveAll(
-      question, *viewpoint, *lens, time,
+      question, **viewpoint, *lens, time,
       [&](std::string_view concept_path, std::string_view predicate, script::Outcome& outcome) -> Status {
         verdicts.push_back(
             MakeVerdict(concept_path, predicate, impl_->set, outcome, impl_->options.answer_bytes_max));
@@ -449,7 +491,7 @@ Status Engine::Compare(const Question& question, std::span<const std::string> le
 
   JsonWriter json(out);
   json.BeginObject();
-  WriteSubject(json, question);
+  WriteSubject(json, question, **viewpoint);
   json.Key("results");
   json.BeginArray();
   std::string one;
@@ -461,7 +503,7 @@ Status Engine::Compare(const Question& question, std::span<const std::string> le
     one.clear();
     JsonWriter resolutions(one);
     const AnswerBound room(one, impl_->options.answer_bytes_max, out.size());
-    Status status = impl_->WriteResolutions(resolutions, question, *viewpoint, lens, room, time);
+    Status status = impl_->WriteResolutions(resolutions, question, **viewpoint, lens, room, time);
     if (status.ok()) {
       json.Raw(one);
     } else if (status.reason() == "lens_failed") {
@@ -476,7 +518,7 @@ Status Engine::Compare(const Question& question, std::span<const std::string> le
     json.EndObject();
   }
   json.EndArray();
-  WriteAsOf(json, *viewpoint);
+  WriteAsOf(json, **viewpoint);
   json.EndObject();
   return Status::Ok();
 }
@@ -486,13 +528,53 @@ Status Engine::Assertion(const Hash256& id, std::string& out) {
   STEMEDB_RETURN_IF_ERROR(impl_->reader->Refresh());
   auto sequence = impl_->reader->Find(id);
   if (!sequence) return sequence.error();
-  if (!sequence->has_value()) {
+  const auto unknown = [&] {
     return Status(Code::kNotFound, "unknown_assertion", "there is no assertion with the id " + ToHex(id));
-  }
+  };
+  if (!sequence->has_value()) return unknown();
   auto record = impl_->reader->Get(**sequence);
   if (!record) return record.error();
-  model::AppendClaimJson(out, record->claim, record->sequence, record->recorded_at_ms, "active");
+  if (record->is_operation()) return unknown();
+  impl_->standing.Begin(*impl_->reader, impl_->reader->sequence());
+  auto status = impl_->StatusOf(*record);
+  if (!status) return status.error();
+  model::AppendClaimJson(out, record->claim(), record->sequence, record->recorded_at_ms, *status);
   return Status::Ok();
+}
+
+Status Engine::Trace(const Hash256& id, std::string& out) {
+  return impl_->Look([&] { return AppendTrace(out, id, *impl_->reader, impl_->standing); });
+}
+
+Status Engine::Source(std::string_view id, std::string& out) {
+  return impl_->Look([&] { return AppendSource(out, id, *impl_->reader); });
+}
+
+Status Engine::Sources(std::string_view after, size_t limit, std::string& out) {
+  return impl_->Look([&] { return AppendSources(out, after, limit, *impl_->reader); });
+}
+
+Status Engine::Feed(uint64_t before, size_t limit, std::string& out) {
+  return impl_->Look([&] { return AppendFeed(out, before, limit, *impl_->reader, impl_->standing); });
+}
+
+Status Engine::Check(const model::Operation& operation, const Hash256& id, Authority authority,
+                     uint64_t& as_of) {
+  return impl_->Look([&] {
+    as_of = impl_->reader->sequence();
+    return CheckOperation(operation, id, authority, *impl_->reader);
+  });
+}
+
+Result<Impact> Engine::ImpactOf(const model::Operation& operation, size_t claims_max) {
+  Impact impact;
+  Status looked = impl_->Look([&]() -> Status {
+    auto found = query::ImpactOf(operation, *impl_->reader, impl_->standing, claims_max);
+    if (!found) return found.error();
+    impact = std::move(*found);
+    return Status::Ok();
+  });
+  return looked.ok() ? Result<Impact>(std::move(impact)) : Result<Impact>(std::move(looked));
 }
 
 Status Engine::Concepts(std::string_view prefix, std::string_view after, size_t limit, std::string& out) {

@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "env/env.h"
+#include "query/operation_rules.h"
 #include "query/plan.h"
 #include "query/question.h"
 #include "query/recent_questions.h"
@@ -35,6 +36,8 @@ struct EngineOptions {
       10'000;  // (concept, predicate) pairs in one answer; beyond: kOutOfRange "too_many_pairs"
   size_t rows_max =
       2'000'000;  // index rows looked at for one question, wanted or not; beyond: kOutOfRange "too_many_rows"
+  // Claims of lineages that one question may look at anew; beyond: kOutOfRange "lineage_too_large".
+  size_t lineage_max = 500'000;
   ListingBounds listing;  // of questions without a lens
   // Of all lens calls of one question together, and of a comparison's: 10,000 pairs through a shipped lens
   // take some 50 ms. Beyond: kDeadlineExceeded "query_timeout", unless the question names a fallback, which
@@ -99,6 +102,17 @@ class Engine {
 
   // The children of a concept path with counts. `after` continues a listing.
   Status Concepts(std::string_view prefix, std::string_view after, size_t limit, std::string& out);
+
+  // As the functions of provenance.h.
+  Status Trace(const Hash256& id, std::string& out);
+  Status Source(std::string_view id, std::string& out);
+  Status Sources(std::string_view after, size_t limit, std::string& out);
+  Status Feed(uint64_t before, size_t limit, std::string& out);
+
+  // Whether the operation may be taken in (operation_rules.h), judged by the database up to `as_of`.
+  Status Check(const model::Operation& operation, const Hash256& id, Authority authority, uint64_t& as_of);
+  // What a retraction would change.
+  Result<Impact> ImpactOf(const model::Operation& operation, size_t claims_max);
 
   // Names, versions, hashes, parameters with types.
   void Lenses(std::string& out);

@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <numeric>
+#include <tuple>
 
 #include "base/time.h"
+#include "query/aliases.h"
 #include "script/weights.h"
 
 namespace stemedb::query {
@@ -35,6 +38,27 @@ bool Wanted(const Question& question, const model::ClaimView& claim) {
     return false;
   }
   return question.epoch.empty() || claim.epoch() == question.epoch;
+}
+
+bool WantsStatus(const Question& question, ClaimStatus status) {
+  switch (question.status) {
+    case StatusFilter::kActive:
+      return status == ClaimStatus::kActive;
+    case StatusFilter::kSuperseded:
+      return status == ClaimStatus::kSuperseded;
+    case StatusFilter::kRetracted:
+      return status == ClaimStatus::kRetracted;
+    case StatusFilter::kAny:
+      break;
+  }
+  return true;
+}
+
+// The path itself, or what it stands for; and all other paths that stand for that.
+Status FollowAliases(const Question& question, store::Reader& reader, Viewpoint& viewpoint) {
+  viewpoint.concept_path = question.concept_path;
+  if (question.subtree || reader.NewestOperation(model::SubjectKind::kAlias) == 0) return Status::Ok();
+  return CoverAliases(reader, viewpoint.sequence_max, viewpoint.concept_path, viewpoint.aliases);
 }
 
 }  // namespace
@@ -76,6 +100,7 @@ Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, i
     viewpoint.sequence_min =
         *sequence == UINT64_MAX ? UINT64_MAX : *sequence + 1;  // nothing has that sequence
   }
+  STEMEDB_RETURN_IF_ERROR(FollowAliases(question, reader, viewpoint));
   viewpoint.weighing.decays = question.decay.has_value();
   if (question.decay) viewpoint.weighing.half_life_days = *question.decay;
   viewpoint.weighing.class_multipliers = question.class_multipliers.value_or(script::kClassMultipliers);
@@ -85,7 +110,7 @@ Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, i
 namespace {
 
 store::Scope ScopeOf(const Question& question, const Viewpoint& viewpoint, size_t steps_max) {
-  return {.concept_path = question.concept_path,
+  return {.concept_path = viewpoint.concept_path,
           .subtree = question.subtree,
           .predicate = question.predicate,
           .sequence_min = viewpoint.sequence_min,
@@ -93,19 +118,67 @@ store::Scope ScopeOf(const Question& question, const Viewpoint& viewpoint, size_
           .steps_max = steps_max};
 }
 
+Status TooManyRows(size_t rows_max) {
+  return Status(Code::kOutOfRange, kTooManyRows,
+                "the question looks at more than " + std::to_string(rows_max) +
+                    " claims; ask for a narrower concept path, or for one concept path and predicate");
+}
+
+// Appends the rows of one path that the question wants, with what is to be said of them.
+Status CollectPath(const Question& question, const store::Scope& scope, size_t rows_max,
+                   store::Reader& reader, Standing& standing, Covered& covered) {
+  std::vector<store::Row>& rows = covered.rows;
+  const size_t before = rows.size();
+  auto more = reader.Scan(scope, rows_max - std::min(rows_max, before), rows);
+  if (!more) return more.error();
+  if (*more) return TooManyRows(rows_max);
+  const bool any_operation = standing.AnyOperation();
+  size_t kept = before;
+  for (size_t i = before; i < rows.size(); ++i) {
+    if (!Wanted(question, rows[i].claim)) continue;
+    if (any_operation) {
+      auto found = standing.Of(rows[i]);
+      if (!found) return found.error();
+      if (!WantsStatus(question, found->status)) continue;
+      covered.standings.push_back(*found);
+    }
+    rows[kept++] = rows[i];
+  }
+  rows.resize(kept);
+  return Status::Ok();
+}
+
+// Rows of aliases become rows of the concept, once they are judged by their own path.
+void MergeAliases(const std::string& concept_path, Covered& covered) {
+  std::vector<size_t> order(covered.rows.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const store::Row &left = covered.rows[a], &right = covered.rows[b];
+    return std::tie(left.predicate, left.sequence) < std::tie(right.predicate, right.sequence);
+  });
+  Covered merged;
+  for (const size_t at : order) {
+    merged.rows.push_back(covered.rows[at]);
+    merged.rows.back().concept_path = concept_path;
+    if (!covered.standings.empty()) merged.standings.push_back(covered.standings[at]);
+  }
+  covered = std::move(merged);
+}
+
 }  // namespace
 
 Status CollectRows(const Question& question, const Viewpoint& viewpoint, size_t rows_max,
-                   store::Reader& reader, std::vector<store::Row>& rows) {
-  const store::Scope scope = ScopeOf(question, viewpoint, rows_max);
-  auto more = reader.Scan(scope, rows_max, rows);
-  if (!more) return more.error();
-  if (*more) {
-    return Status(Code::kOutOfRange, kTooManyRows,
-                  "the question looks at more than " + std::to_string(rows_max) +
-                      " claims; ask for a narrower concept path, or for one concept path and predicate");
+                   store::Reader& reader, Standing& standing, Covered& covered) {
+  covered.rows.clear();
+  covered.standings.clear();
+  if (!standing.AnyOperation() && !WantsStatus(question, ClaimStatus::kActive)) return Status::Ok();
+  store::Scope scope = ScopeOf(question, viewpoint, rows_max);
+  STEMEDB_RETURN_IF_ERROR(CollectPath(question, scope, rows_max, reader, standing, covered));
+  for (const std::string& alias : viewpoint.aliases) {
+    scope.concept_path = alias;
+    STEMEDB_RETURN_IF_ERROR(CollectPath(question, scope, rows_max, reader, standing, covered));
   }
-  std::erase_if(rows, [&](const store::Row& row) { return !Wanted(question, row.claim); });
+  if (!viewpoint.aliases.empty()) MergeAliases(viewpoint.concept_path, covered);
   return Status::Ok();
 }
 
@@ -124,7 +197,7 @@ void ListRows(const Question& question, const std::vector<store::Row>& rows, Lis
 }
 
 Status ListNewest(const Question& question, const Viewpoint& viewpoint, const ListingBounds& bounds,
-                  store::Reader& reader, Listing& listing) {
+                  store::Reader& reader, Standing& standing, Listing& listing) {
   listing.next_before = 0;
   listing.sequences.clear();
   const uint64_t before = question.before_sequence.value_or(UINT64_MAX);
@@ -133,18 +206,25 @@ Status ListNewest(const Question& question, const Viewpoint& viewpoint, const Li
   const bool is_one_pair = !question.subtree && !question.predicate.empty();
   const auto count = is_one_pair ? Result<uint64_t>(UINT64_MAX) : reader.CountAtMost(scope);
   if (!count) return count.error();
-  if (*count <= bounds.scan_max) {
-    std::vector<store::Row> rows;
-    STEMEDB_RETURN_IF_ERROR(CollectRows(question, viewpoint, SIZE_MAX, reader, rows));
-    ListRows(question, rows, listing);
+  if (*count <= bounds.scan_max || !viewpoint.aliases.empty()) {
+    Covered covered;
+    const size_t rows_max = viewpoint.aliases.empty() ? SIZE_MAX : bounds.scan_max;
+    STEMEDB_RETURN_IF_ERROR(CollectRows(question, viewpoint, rows_max, reader, standing, covered));
+    ListRows(question, covered.rows, listing);
     return Status::Ok();
   }
   scope.sequence_max = std::min(scope.sequence_max, before - 1);
+  Status failure;
   auto looked_from = reader.ScanNewest(scope, [&](const store::Row& row) {
-    if (Wanted(question, row.claim)) listing.sequences.push_back(row.sequence);
+    if (!Wanted(question, row.claim)) return true;
+    auto found = standing.Of(row);
+    if (!found) failure = found.error();
+    if (!failure.ok()) return false;
+    if (WantsStatus(question, found->status)) listing.sequences.push_back(row.sequence);
     return listing.sequences.size() <= question.limit;  // one more shows that there is a next page
   });
   if (!looked_from) return looked_from.error();
+  STEMEDB_RETURN_IF_ERROR(failure);
   if (listing.sequences.size() > question.limit) {
     listing.sequences.pop_back();
     listing.next_before = listing.sequences.back();

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/status.h"
 #include "query/candidates.h"
 #include "query/question.h"
+#include "query/standing.h"
 #include "store/reader.h"
 
 namespace stemedb::query {
@@ -18,6 +20,10 @@ struct Viewpoint {
   uint64_t sequence_max = 0;
   uint64_t sequence_min = 0;  // from `since`
   Weighing weighing;          // now_ms is the question's time
+  // The concept that the question's path stands for at that moment, and the other paths that stand for it
+  // too.
+  std::string concept_path;
+  std::vector<std::string> aliases;
 };
 
 // `clock_now_ms` is the question's time unless as_of names another. The reader must be refreshed.
@@ -26,10 +32,17 @@ Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, i
 
 inline constexpr std::string_view kTooManyRows = "too_many_rows";
 
-// Appends the rows that the question covers, ordered by (concept path, predicate, sequence). kOutOfRange
-// kTooManyRows.
+// The claims that a question covers.
+struct Covered {
+  std::vector<store::Row> rows;
+  std::vector<ClaimStanding> standings;  // beside rows; empty: of each the same as of any claim
+};
+
+// The rows that the question covers, ordered by (concept path, predicate, sequence); those of aliases have
+// the concept's path, which is the viewpoint's. `standing` has begun at its moment. kOutOfRange kTooManyRows,
+// "lineage_too_large".
 Status CollectRows(const Question& question, const Viewpoint& viewpoint, size_t rows_max,
-                   store::Reader& reader, std::vector<store::Row>& rows);
+                   store::Reader& reader, Standing& standing, Covered& covered);
 
 // A page of claims, newest first.
 struct Listing {
@@ -44,7 +57,7 @@ struct ListingBounds {
 };
 // The page that the question asks for, without reading more than it has to.
 Status ListNewest(const Question& question, const Viewpoint& viewpoint, const ListingBounds& bounds,
-                  store::Reader& reader, Listing& listing);
+                  store::Reader& reader, Standing& standing, Listing& listing);
 // The same from all rows of the question.
 void ListRows(const Question& question, const std::vector<store::Row>& rows, Listing& listing);
 

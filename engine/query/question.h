@@ -20,6 +20,9 @@ struct Moment {
   std::optional<int64_t> time_ms;
 };
 
+// Which claims count: by default those that are neither superseded nor retracted.
+enum class StatusFilter : uint8_t { kActive, kSuperseded, kRetracted, kAny };
+
 inline constexpr size_t kLimitDefault = 100;
 inline constexpr size_t kLimitMax = 10'000;
 
@@ -34,6 +37,7 @@ struct Question {
   std::optional<Moment> as_of;         // answer as the database knew then
   std::optional<int64_t> valid_at_ms;  // claims whose period [valid_from, valid_to) holds the moment
   std::optional<Moment> since;         // claims recorded after it
+  StatusFilter status = StatusFilter::kActive;
   std::optional<model::Lifecycle> lifecycle;
   std::optional<model::SourceClass> source_class;
   std::optional<model::AgentId> agent_id;

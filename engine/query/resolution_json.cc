@@ -144,6 +144,16 @@ void WriteAccount(JsonWriter& json, uint32_t index, const Candidate& candidate, 
   json.Number(candidate.weight);
   json.Key("voice");
   json.Unsigned(candidate.voice_index);
+  json.Key("votes");
+  json.Unsigned(candidate.votes);
+  json.Key("vote_weight");
+  json.Number(candidate.vote_weight);
+  json.Key("trust");
+  json.Number(candidate.trust);
+  json.Key("derived_trust");
+  json.Number(candidate.derived_trust);
+  json.Key("epoch_superseded");
+  json.Bool(candidate.epoch_superseded != 0);
   json.Key("value_weight");
   json.Number(value.weight);
   json.Key("value_share");

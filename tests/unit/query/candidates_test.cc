@@ -37,7 +37,7 @@ class Rows {
   }
   CandidateSet Build(const Weighing& weighing, size_t candidates_max = SIZE_MAX) const {
     CandidateSet set;
-    set.Build(rows_, weighing, candidates_max);
+    set.Build(rows_, {}, weighing, candidates_max);
     return set;
   }
 
