@@ -12,7 +12,8 @@ local sandbox = {
     table = { fields = { "concat", "insert", "remove", "sort" } },
     steme = {
       fields = {
-        "by_value", "conflict", "decay", "find_all", "leader", "match", "smaller_id", "tier_name", "total", "voices", "weights",
+        "best", "by_value", "conflict", "decay", "find_all", "keep", "leader", "match", "rule", "smaller_id", "tier_name",
+        "total", "voices", "weights",
       },
     },
   },

@@ -1,19 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Confidence: the single claim with the largest (decayed) confidence wins, whatever its class. A tie goes to the
---- smaller id.
+--- smaller id. The rule is steme.rule's.
 return {
   kind = "lens", api = 1, name = "confidence", version = "1.0.0",
   description = "The single most confident claim wins, whatever its source class.",
 
-  resolve = function(_, candidates)
-    local best = 1
-    for i = 2, #candidates do
-      local c, lead = candidates[i], candidates[best]
-      if c.effective_confidence > lead.effective_confidence
-        or (c.effective_confidence == lead.effective_confidence and steme.smaller_id(c, lead)) then
-        best = i
-      end
-    end
-    return { winner = best, explain = "largest confidence, " .. candidates[best].effective_confidence }
-  end,
+  resolve = function(ctx, candidates) return steme.rule("confidence", ctx, candidates) end,
 }

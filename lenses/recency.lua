@@ -1,17 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
---- Recency: the newest claim wins. The smaller the gap to the newest claim with another value, the less sure it is.
-local DAY, HOUR, MINUTE = 86400000, 3600000, 60000
+--- Recency: the newest claim wins. The smaller the gap to the newest claim with another value, the less sure it is: 0.95
+--- for more than a day, 0.8 for more than an hour, 0.6 for more than a minute, else 0.5. The rule is steme.rule's.
 
-local function confidence_by_gap(gap)
-  if gap > DAY then return 0.95 end
-  if gap > HOUR then return 0.8 end
-  if gap > MINUTE then return 0.6 end
-  return 0.5
-end
-
--- For questions that ask to explain: the claims behind `count`, which max_age_s leaves out.
-local function too_old(ctx, candidates, count)
-  if not ctx.wants_notes then return nil end
+-- The claims behind `count`, which max_age_s leaves out.
+local function too_old(candidates, count)
   local notes = {}
   for i = count + 1, #candidates do notes[i] = "older than max_age_s: left out" end
   return notes
@@ -33,21 +25,8 @@ return {
       if count == 0 then return nil, "no claim is younger than max_age_s" end
     end
 
-    local newest = candidates[1]
-    local weights = steme.weights(candidates, count)
-    for i = 2, count do
-      local other = candidates[i]
-      if other.value_index ~= newest.value_index then
-        local gap = newest.timestamp - other.timestamp
-        return {
-          winner = 1, confidence = confidence_by_gap(gap), weights = weights, notes = too_old(ctx, candidates, count),
-          explain = "newest claim, " .. gap / 1000 .. " s ahead of the next with another value",
-        }
-      end
-    end
-    return {
-      winner = 1, confidence = 1, weights = weights, notes = too_old(ctx, candidates, count),
-      explain = "newest claim, and no other value",
-    }
+    local said = steme.rule("recency", ctx, candidates, count)
+    if ctx.wants_notes then said.notes = too_old(candidates, count) end
+    return said
   end,
 }

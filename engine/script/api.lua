@@ -33,6 +33,10 @@ return {
     field("now", "number", "the question's time, in milliseconds since 1970; the only clock",
       "local age_ms = ctx.now - candidates[1].timestamp"),
     field("params", "table", "checked, with defaults filled in; an undescribed name is an error", "ctx.params.floor"),
+    field("concept_path", "string", "what the claims are about; makes a string each time",
+      'ctx.concept_path:sub(1, 6) == "drugs/"'),
+    field("predicate", "string", "what they say of it; makes a string each time. A question about a concept asks the lens once "
+      .. "for each predicate", 'ctx.predicate == "currency"'),
     field("candidates_count", "number", "how many claims", "ctx.candidates_count == #candidates"),
     field("values_count", "number", "how many distinct values", "for v = 1, ctx.values_count do … end"),
     field("voices_count", "number", "how many distinct voices", "voices[v] / ctx.voices_count"),
@@ -41,6 +45,7 @@ return {
   }),
 
   section("candidate", "candidates", "candidate.", "read-only, during the call that they belong to", {
+    field("number", "number", "its place among the candidates: `candidates[c.number]` is `c`", "return { winner = c.number }"),
     field("value", "string, number or boolean", "what is claimed; a reference is the string of its path",
       "candidates[1].value"),
     field("value_kind", "string", '`"text"`, `"number"`, `"boolean"`, `"reference"`', 'c.value_kind == "number"'),
@@ -52,9 +57,17 @@ return {
     field("valid_from", "number or nil", "milliseconds; nil when open", "c.valid_from and c.valid_from <= ctx.now"),
     field("valid_to", "number or nil", "milliseconds; nil when open", "c.valid_to == nil"),
     field("agent", "string or nil", "hex, nil for the anonymous agent; makes a string of 64 bytes each time", "c.agent"),
+    field("trust", "number", "in its agent, the first of several: 0 to 1; 0.5 when nothing is known of the agent",
+      "c.effective_confidence * c.trust"),
+    field("derived_trust", "number", "the least trust of its own agent and those of all claims that it is derived from; never "
+      .. "above `trust`", "c.derived_trust < c.trust"),
+    field("votes", "number", "how many agents have voted on it", "c.votes > 0"),
+    field("vote_weight", "number", "sum of the votes' weights, each 0 to 1", "sum = sum + c.vote_weight"),
     field("id", "string", "hex; makes a string of 64 bytes each time", "c.id"),
     field("source", "string", "the source's id", 'c.source == "glibc"'),
     field("epoch", "string or nil", "the epoch, if it has one", "c.epoch"),
+    field("epoch_superseded", "boolean", "whether another epoch has superseded its own; false without an epoch, and for one that "
+      .. "nobody has said anything about", "if not c.epoch_superseded then … end"),
     field("tier", "number", "0 (regulatory) to 5 (anecdotal)", "c.tier <= 1"),
     field("source_class", "string", '`"regulatory"` to `"anecdotal"`', 'c.source_class == "clinical"'),
     field("lifecycle", "string", '`"proposed"`, `"under_review"`, `"approved"`, `"deprecated"`, `"rejected"`',
@@ -89,8 +102,16 @@ return {
     func("weights(claims [, count])", "weight by value, of the first `count` claims", "steme.weights(candidates, 10)"),
     func("voices(claims)", "distinct voices by value; a voice counts once for each value that it supports",
       "steme.voices(candidates)[1]"),
-    func("leader(claims, weights)", "number of the claim that speaks for the heaviest value: that value's newest claim. "
-      .. "Tie: smaller id of those claims", "winner = steme.leader(candidates, weights)"),
+    func("leader(claims, weights)", "place in `claims` of the claim that speaks for the heaviest value: that value's newest "
+      .. "claim. Tie: smaller id of those claims", "winner = steme.leader(candidates, weights)"),
+    func("best(claims, score)", "place in `claims` of the claim with the largest `score(claim)`, a number. Tie: smaller id",
+      "winner = steme.best(candidates, function(c) return c.effective_confidence * c.trust end)"),
+    func("keep(claims, wanted)", "those for which `wanted(claim)` is true, in their order; `claims` itself when that is all of "
+      .. "them", "steme.keep(candidates, function(c) return c.tier <= 3 end)"),
+    func("rule(name, ctx, claims [, count])", "what the rule of the shipped lens `consensus`, `recency`, `confidence` or "
+      .. "`tier_authority` says of `claims`, as a table to return; nil and a reason when there are none. `count`, for `recency` "
+      .. "alone: of the first so many",
+      'return steme.rule("consensus", ctx, steme.keep(candidates, is_wanted))'),
     func("by_value(claims)", "claim numbers by value", "#steme.by_value(candidates)[1]"),
     func("total(weights, values_count)", "sum of a list by value", "steme.total(voices, ctx.values_count)"),
     func("conflict(weights, values_count)", "normalised entropy of the shares, 0 to 1; entries that are missing or 0 "
@@ -200,6 +221,8 @@ return {
 
   section("spec", "A spec's case", "spec.", "in `NAME_spec.lua`, which returns a list of cases", {
     field("claim", "string", "what holds, in words", 'claim = "the oldest claim wins"'),
+    field("concept_path", "string", "what the claims are about; `\"concept\"` when absent", 'concept_path = "drugs/aspirin"'),
+    field("predicate", "string", "what they say of it; `\"predicate\"` when absent", 'predicate = "must_use:tls"'),
     field("given", "table", "list of claims, see below", "given = { { value = \"a\" } }"),
     field("params", "table", "the lens's parameters", "params = { floor = 0.1 }"),
     field("expect", "table", "what the lens must say, see below", "expect = { winner = 1 }"),
@@ -215,6 +238,13 @@ return {
     field("age_s", "number", "seconds before `ctx.now`, or after it when negative, in the years 0 to 9999; 0 when absent",
       "age_s = 86400"),
     field("agent", "string", "1 to 32 bytes; absent: the anonymous agent", 'agent = "x"'),
+    field("trust", "number", "in the agent: 0 to 1; 0.5 when absent", "trust = 0.9"),
+    field("derived_trust", "number", "0 to `trust`, which it is when absent", "derived_trust = 0.2"),
+    field("votes", "number", "a whole number; 0 when absent", "votes = 2"),
+    field("vote_weight", "number", "0 to `votes`, which it is when absent", "vote_weight = 1.5"),
+    field("lifecycle", "string", 'as `candidate.lifecycle`; `"proposed"` when absent', 'lifecycle = "approved"'),
+    field("epoch", "string", "1 to 128 bytes; absent: none", 'epoch = "spring"'),
+    field("epoch_superseded", "boolean", "false when absent; true wants an `epoch`", "epoch_superseded = true"),
     field("source", "string", '1 to 512 bytes; `"s"` when absent', 'source = "glibc"'),
     field("id", "string", "1 to 32 bytes, of no other claim of the case; absent: ids ascend with the list", 'id = "zz"'),
   }),

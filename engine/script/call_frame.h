@@ -48,7 +48,11 @@ struct CallFrame {
   uint32_t voices_count;
   uint32_t call;  // number of this call: a candidate of another call is refused
   uint32_t layers_count;
-  uint32_t declined;  // the lens returned nil and a reason
+  uint32_t declined;         // the lens returned nil and a reason
+  const char* concept_path;  // what the question is about; null for a policy
+  const char* predicate;
+  uint32_t concept_path_size;
+  uint32_t predicate_size;
   // Called from compiled Lua; must neither throw nor touch the Lua state.
   void (*hex)(const uint8_t* id, char* out);
   int (*compare_ids)(const uint8_t* a, const uint8_t* b);
@@ -69,8 +73,8 @@ struct CallFrame {
 
 static_assert(sizeof(JudgementSlot) == 40 && offsetof(CallFrame, call) == 44,
               "keep the prelude's cdef in step");
-static_assert(sizeof(MatchResult) == 256 && offsetof(CallFrame, slots) == 128 &&
-                  sizeof(CallFrame) == 128 + 40 * kSlots + 256,
+static_assert(sizeof(MatchResult) == 256 && offsetof(CallFrame, slots) == 152 &&
+                  sizeof(CallFrame) == 152 + 40 * kSlots + 256,
               "keep the prelude's cdef in step");
 
 }  // namespace stemedb::script

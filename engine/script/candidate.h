@@ -18,6 +18,9 @@ struct Candidate {
   double effective_confidence;  // after decay; the same as confidence when the question asks for none
   double weight;                // effective confidence × class multiplier
   double number;                // value when value_kind is number or boolean (0 or 1)
+  double trust;                 // of the primary agent, 0..1
+  double derived_trust;         // the least trust of all that the claim rests on, itself included
+  double vote_weight;           // sum over the votes on it
   int64_t timestamp_ms;
   int64_t valid_from_ms;  // INT64_MIN when absent
   int64_t valid_to_ms;    // INT64_MAX when absent
@@ -31,14 +34,17 @@ struct Candidate {
   uint32_t source_id_size;
   uint32_t epoch_size;
   uint32_t value_index;  // equal values have equal numbers: 0, 1, … by first appearance
+  uint32_t votes;        // how many agents have voted on it
   uint32_t voice_index;  // a voice is a distinct agent, or a distinct source of the anonymous agent: 0, 1, …
   uint8_t value_kind;    // 0 text, 1 number, 2 boolean, 3 reference
   uint8_t tier;          // 0 regulatory … 5 anecdotal
   uint8_t lifecycle;     // 0 proposed … 4 rejected
   uint8_t anonymous;     // 1 when the claim has no agent
+  uint8_t epoch_superseded;  // 1 when its epoch has been superseded
+  uint8_t padding[3];
 };
 
-static_assert(sizeof(void*) == 8 && sizeof(Candidate) == 8 * 13 + 4 * 5 + 4,
+static_assert(sizeof(void*) == 8 && sizeof(Candidate) == 8 * 16 + 4 * 6 + 8,
               "keep the prelude's cdef in step");
 
 }  // namespace stemedb::script

@@ -137,6 +137,9 @@ struct LensCall {
   const Params* params = nullptr;  // from CheckParams; null: the script's defaults
   Notes notes = Notes::kNone;
   Reading reading = Reading::kDefault;
+  // What the candidates are about: ctx.concept_path and ctx.predicate. Read during the call alone.
+  std::string_view concept_path;
+  std::string_view predicate;
 };
 
 // Whether a script can be stopped by its time. Without it a script runs as it is written: for benchmarks,

@@ -103,6 +103,11 @@ void FillFrame(CallFrame& frame, const LensCall& call) {
   frame.rows_count = static_cast<uint32_t>(rows);
   frame.values_count = call.values_count;
   frame.voices_count = call.voices_count;
+  // An empty view may have no address, and that would mean that nothing is asked about.
+  frame.concept_path = call.concept_path.empty() ? "" : call.concept_path.data();
+  frame.concept_path_size = static_cast<uint32_t>(call.concept_path.size());
+  frame.predicate = call.predicate.empty() ? "" : call.predicate.data();
+  frame.predicate_size = static_cast<uint32_t>(call.predicate.size());
   ++frame.call;
   frame.hex = &WriteHex;
   frame.compare_ids = &CompareIds;

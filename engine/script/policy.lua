@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The trusted side of policies, called by the prelude when a policy has been read:
 --
---   judge = policy(address of the PolicyFrame, ffi, the policy's table, its ctx, the table behind ctx, read_only)
+--   judge = policy(address of the PolicyFrame, ffi, the policy's table, its ctx, the table behind ctx, read_only, key_text)
 --
 -- judge(is_thorough) runs the policy over the request in the frame and leaves the checked verdict there. When the reading
 -- is to be thorough it gives the verdict as its fourth result, as verdict.lua does.
-local address, ffi, policy, ctx, context, read_only = ...
+local address, ffi, policy, ctx, context, read_only, key_text = ...
 local error, type, tostring = error, type, tostring
 local ffi_string, ffi_copy, string_find = ffi.string, ffi.copy, string.find
 
@@ -38,7 +38,7 @@ local FIELDS = {
   end,
   peer = function() return ffi_string(frame.peer, frame.peer_size) end,
 }
-local function unknown_field(key) error("a request has no field '" .. tostring(key) .. "'", 2) end
+local function unknown_field(key) error("a request has no field '" .. key_text(key) .. "'", 2) end
 local Request = ffi.metatype("steme_request", {
   __index = function(_, key)
     local read = FIELDS[key]

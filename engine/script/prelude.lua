@@ -6,8 +6,8 @@
 --     prelude(chunks, address of the CallFrame, address of the PolicyFrame)
 --
 -- `chunks` are the others, by name: candidates, sandbox, texts, verdict, steme, policy. The first four get a table of what
--- they share (`given`). The prompt has no policies, and takes `safe`, the fields of a candidate and the way to the fuel of
--- what is typed.
+-- they share (`given`), steme a way to be paid. The prompt has no policies, and takes `safe`, the fields of a candidate and
+-- the way to the fuel of what is typed.
 --
 -- Time: the script's chunk comes with fuel steps (instrument.h). What a script can call here takes at
 -- most as long as reading a text of 64 KiB once, or else it pays by what it does: `charge` takes from the script's own
@@ -19,18 +19,18 @@ local bit = require("bit")
 local table_new = require("table.new")
 local error, type, tostring, setfenv = error, type, tostring, setfenv
 local setmetatable, getmetatable, newproxy, next = setmetatable, getmetatable, newproxy, next
-local getinfo = debug.getinfo
+local getinfo, ffi_string = debug.getinfo, ffi.string
 
 -- In step with candidate.h and call_frame.h.
 ffi.cdef [[
 typedef struct {
-  double confidence, effective_confidence, weight, number;
+  double confidence, effective_confidence, weight, number, trust, derived_trust, vote_weight;
   int64_t timestamp_ms, valid_from_ms, valid_to_ms;
   uint64_t sequence;
   char *value_text, *source_id, *epoch;
   uint8_t *id, *agent_id;
-  uint32_t value_text_size, source_id_size, epoch_size, value_index, voice_index;
-  uint8_t value_kind, tier, lifecycle, anonymous;
+  uint32_t value_text_size, source_id_size, epoch_size, value_index, votes, voice_index;
+  uint8_t value_kind, tier, lifecycle, anonymous, epoch_superseded, padding[3];
 } steme_row;
 
 typedef struct {
@@ -50,6 +50,8 @@ typedef struct steme_frame {
   double *voices;
   double now_ms;
   uint32_t rows_count, values_count, voices_count, call, layers_count, declined;
+  char *concept_path, *predicate;
+  uint32_t concept_path_size, predicate_size;
   void (*hex)(uint8_t *id, char *out);
   int (*compare_ids)(uint8_t *a, uint8_t *b);
   void (*count_voices)(struct steme_frame *frame);
@@ -67,6 +69,12 @@ typedef struct steme_frame {
 local frame = ffi.cast("steme_frame *", address)
 
 local function read_only() error("read-only: a script can't change its arguments or globals", 2) end
+
+-- A key for a message: of a table or function its type, not its address.
+local function key_text(key)
+  local kind = type(key)
+  return (kind == "string" or kind == "number" or kind == "boolean") and tostring(key) or kind
+end
 
 -- A table that scripts can read and not change. Userdata rather than a table with a metatable, because table.insert
 -- writes past metatables.
@@ -128,15 +136,15 @@ end
 
 -- The others ---------------------------------------------------------------------------------------------------------
 
-setfenv(chunks.steme, { math = math })
+setfenv(chunks.steme, { math = math, error = error, type = type })
 local policy_chunk = chunks.policy
 if policy_chunk then
   setfenv(policy_chunk, { error = error, type = type, tostring = tostring, string = { find = string.find } })
 end
-local steme = chunks.steme()
+local steme = chunks.steme(charge)
 local given = {
   ffi = ffi, bit = bit, frame = frame, steme = steme, read_only = read_only,
-  charge = charge, making = making, making_results = making_results, list_for = list_for,
+  charge = charge, making = making, making_results = making_results, list_for = list_for, key_text = key_text,
   TEXT_LIGHT = TEXT_LIGHT, TEXT_MAX = TEXT_MAX,
 }
 local candidates, fields, is_candidates, next_candidate = chunks.candidates(given)
@@ -155,10 +163,17 @@ safe.string, safe.table, safe.math, safe.bit, safe.steme =
 -- A script -----------------------------------------------------------------------------------------------------------
 
 local function lacks(what)
-  return { __index = function(_, key) error(what .. " '" .. tostring(key) .. "'", 2) end }
+  return { __index = function(_, key) error(what .. " '" .. key_text(key) .. "'", 2) end }
 end
 local param_values = setmetatable({}, lacks("the script describes no parameter"))
-local context = setmetatable({ params = sealed(param_values) }, lacks("ctx has no field"))
+-- What a lens is asked about becomes text when it is read. A policy isn't asked about anything.
+local context = setmetatable({ params = sealed(param_values) }, { __index = function(_, key)
+  if frame.predicate ~= nil then
+    if key == "predicate" then return ffi_string(frame.predicate, frame.predicate_size) end
+    if key == "concept_path" then return ffi_string(frame.concept_path, frame.concept_path_size) end
+  end
+  error("ctx has no field '" .. key_text(key) .. "'", 2)
+end })
 local ctx = sealed(context)
 
 local resolve
@@ -188,7 +203,7 @@ local function adopt(chunk)
   local said = chunk()
   if type(said) ~= "table" then error("a script must return a table, got " .. type(said), 0) end
   if said.kind == "policy" and policy_chunk then
-    judge_policy = policy_chunk(policy_address, ffi, said, ctx, context, read_only)
+    judge_policy = policy_chunk(policy_address, ffi, said, ctx, context, read_only, key_text)
   elseif type(said.resolve) == "function" then
     resolve = said.resolve
   end

@@ -19,6 +19,7 @@ constexpr double kYear = 365.25 * 86400;
 struct Case {
   std::string name;
   std::vector<GivenClaim> given;
+  std::string predicate = "prefer:anything";  // one that a lens may read something into
 };
 
 GivenClaim Given(ParamValue value, double confidence = 0.8, int tier = 5, double age_s = 0) {
@@ -39,6 +40,42 @@ Case Numbered(std::string name, std::vector<GivenClaim> given) {
   return {std::move(name), std::move(given)};
 }
 
+// With another trust, or with votes.
+GivenClaim Trusted(ParamValue value, double trust, double derived_trust) {
+  GivenClaim claim = Given(std::move(value));
+  claim.trust = trust;
+  claim.derived_trust = derived_trust;
+  return claim;
+}
+GivenClaim VotedOn(ParamValue value, uint32_t votes, double vote_weight) {
+  GivenClaim claim = Given(std::move(value));
+  claim.votes = votes;
+  claim.vote_weight = vote_weight;
+  return claim;
+}
+
+GivenClaim OfOldEpoch(ParamValue value, std::string epoch) {
+  GivenClaim claim = Given(std::move(value));
+  claim.epoch = std::move(epoch);
+  claim.epoch_superseded = true;
+  return claim;
+}
+
+std::vector<GivenClaim> AllLifecycles() {
+  std::vector<GivenClaim> given;
+  for (uint8_t lifecycle = 0; lifecycle <= 4; ++lifecycle) {
+    given.push_back(Given("lifecycle " + std::to_string(lifecycle)));
+    given.back().lifecycle = lifecycle;
+  }
+  return given;
+}
+
+Case Asked(std::string name, std::string predicate) {
+  Case one = Numbered(std::move(name), {Given("a"), Given("b", 0.3)});
+  one.predicate = std::move(predicate);
+  return one;
+}
+
 std::vector<GivenClaim> AllTiers() {
   std::vector<GivenClaim> given;
   for (int tier = 0; tier <= 5; ++tier) {
@@ -56,7 +93,14 @@ std::vector<GivenClaim> Many() {
     if (i % 3 == 0) {
       claim.agent = "agent " + std::to_string(i % 97);
       claim.agent_id[0] = static_cast<uint8_t>(i % 97 + 1);
+      claim.trust = (i % 97) / 96.0;
+      claim.derived_trust = claim.trust * (i % 5) / 4.0;
     }
+    claim.votes = static_cast<uint32_t>(i % 4);
+    claim.vote_weight = claim.votes * (i % 3) / 2.0;
+    claim.lifecycle = static_cast<uint8_t>(i % 5);
+    if (i % 7 != 0) claim.epoch = "epoch " + std::to_string(i % 7);
+    claim.epoch_superseded = i % 7 == 1 || i % 7 == 4;
   }
   return given;
 }
@@ -88,6 +132,20 @@ std::vector<Case> Cases() {
       Numbered("odd texts",
                {Given(""), Given("\n\t\"\\%d%s"), Given("\xF0\x9F\x8C\xB1"), Given(std::string(65536, 'x'))}),
       Numbered("certain against certain", {Given("a", 1, 0), Given("b", 1, 0), Given("c", 1, 1)}),
+      Numbered("trust at its ends",
+               {Trusted("a", 0, 0), Trusted("b", 1, 1), Trusted("c", 1, 0), Trusted("d", 5e-324, 5e-324)}),
+      Numbered("no trust in anybody", {Trusted("a", 0, 0), Trusted("b", 0, 0)}),
+      Numbered("votes at their ends", {VotedOn("a", UINT32_MAX, UINT32_MAX), VotedOn("a", 1, 5e-324),
+                                       VotedOn("b", UINT32_MAX, 0), Given("c")}),
+      Numbered("votes without weight", {VotedOn("a", 2, 0), VotedOn("b", 1, 0)}),
+      Numbered("as many votes for each", {VotedOn("a", 2, 1.5), VotedOn("b", 2, 1.5)}),
+      Numbered("a superseded epoch", {OfOldEpoch("a", "spring"), Given("b")}),
+      Numbered("nothing but superseded epochs",
+               {OfOldEpoch("a", "spring"), OfOldEpoch("b", std::string(128, 'e'))}),
+      Numbered("every lifecycle", AllLifecycles()),
+      Asked("a predicate of one byte", ":"),
+      Asked("an odd predicate", "must_use:%d\"\\:prefer:\xF0\x9F\x8C\xB1"),
+      Asked("a long predicate", "forbidden:" + std::string(118, 'x')),
       Numbered("2,000 claims of 500 values", Many()),
   };
 }
@@ -95,7 +153,7 @@ std::vector<Case> Cases() {
 Result<Outcome> Ask(LensRunner& runner, int script, const Case& one, Notes notes) {
   const PreparedClaims claims = Prepare(one.given);
   auto outcome = runner.Resolve(script, {claims.rows, claims.values_count, claims.voices_count, kSpecNow,
-                                         nullptr, notes, Reading::kThorough});
+                                         nullptr, notes, Reading::kThorough, "self-check", one.predicate});
   if (!outcome) return outcome.error().Annotate("self-check, " + one.name);
   return outcome;
 }

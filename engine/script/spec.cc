@@ -142,8 +142,11 @@ void Comparison::Outcomes(const Outcome& outcome) {
 // What differs; empty when the case, in which nothing is wrong, holds.
 std::string RunCase(LensRunner& runner, int script, const Params& params, const SpecCase& spec) {
   const PreparedClaims claims = Prepare(spec.given);
-  const LensCall call{claims.rows, claims.values_count,    claims.voices_count, kSpecNow,
-                      &params,     script::Notes::kWanted, Reading::kThorough};
+  LensCall call{claims.rows, claims.values_count, claims.voices_count, kSpecNow, &params};
+  call.notes = script::Notes::kWanted;
+  call.reading = Reading::kThorough;
+  call.concept_path = spec.concept_path;
+  call.predicate = spec.predicate;
   const auto outcome = runner.Resolve(script, call);
   if (!outcome) return Unexpected(spec, outcome.error());
   if (spec.fails) return "expected a failure with '" + *spec.fails + "', got an answer";

@@ -23,9 +23,15 @@ namespace {
 constexpr int kClaimsMax = kSpecClaimsMax;
 
 // What a claim of a question can have: confidence times a class multiplier, which a question may set to 1,000
-// (api room); a source's id of so many bytes (model room); a moment that can be written.
+// (api room); texts of so many bytes (model room); a moment that can be written.
 constexpr double kWeightMax = 1000;
 constexpr size_t kSourceBytesMax = 512;
+constexpr size_t kConceptPathBytesMax = 512;
+constexpr size_t kPredicateBytesMax = 128;
+constexpr size_t kEpochBytesMax = 128;
+constexpr double kVotesMax = UINT32_MAX;  // Candidate::votes
+constexpr std::array<std::string_view, 5> kLifecycles = {"proposed", "under_review", "approved", "deprecated",
+                                                         "rejected"};
 constexpr double kAgeMin = static_cast<double>(kSpecNow - kTimeMax) / 1000;
 constexpr double kAgeMax = static_cast<double>(kSpecNow - kTimeMin) / 1000;
 
@@ -43,10 +49,29 @@ std::string ValueFault(const ParamValue& value) {
   return CleanUtf8(*text, SIZE_MAX) == *text ? "" : "value must be UTF-8, as a claim's texts are";
 }
 
+FieldReader LifecycleName(uint8_t& lifecycle) {
+  return [&lifecycle](lua_State* lua) -> std::string {
+    const std::string_view name = lua_type(lua, -1) == LUA_TSTRING ? TopText(lua) : std::string_view();
+    const auto found = std::find(kLifecycles.begin(), kLifecycles.end(), name);
+    if (found == kLifecycles.end())
+      return "must be one of proposed, under_review, approved, deprecated, rejected";
+    lifecycle = static_cast<uint8_t>(found - kLifecycles.begin());
+    return "";
+  };
+}
+
+// What is wrong with a field that another one bounds.
+std::string NotAbove(const std::string& field, const std::string& bound, double max,
+                     const std::optional<double>& got) {
+  if (!got || *got <= max) return "";
+  return field + " must be a number from 0 to the " + bound + ", " + NumberText(max) + ", got " +
+         NumberText(*got);
+}
+
 std::string ReadGiven(lua_State* lua, std::vector<GivenClaim>& given) {
   GivenClaim claim;
   bool has_value = false;
-  std::optional<double> effective, weight;
+  std::optional<double> effective, weight, derived_trust, vote_weight;
   std::string id;
   const Fields fields = {
       {"value", Scalar([&](ParamValue v) { claim.value = std::move(v), has_value = true; })},
@@ -55,6 +80,13 @@ std::string ReadGiven(lua_State* lua, std::vector<GivenClaim>& given) {
       {"weight", NumberWithin(0, kWeightMax, [&](double v) { weight = v; })},
       {"tier", Whole(0, 5, [&](double v) { claim.tier = static_cast<int>(v); })},
       {"age_s", NumberWithin(kAgeMin, kAgeMax, [&](double v) { claim.age_s = v; })},
+      {"trust", NumberWithin(0, 1, [&](double v) { claim.trust = v; })},
+      {"derived_trust", NumberWithin(0, 1, [&](double v) { derived_trust = v; })},
+      {"votes", Whole(0, kVotesMax, [&](double v) { claim.votes = static_cast<uint32_t>(v); })},
+      {"vote_weight", NumberWithin(0, kVotesMax, [&](double v) { vote_weight = v; })},
+      {"lifecycle", LifecycleName(claim.lifecycle)},
+      {"epoch", ClaimText(1, kEpochBytesMax, [&](std::string v) { claim.epoch = std::move(v); })},
+      {"epoch_superseded", Flag([&](bool v) { claim.epoch_superseded = v; })},
       {"agent", ClaimText(1, sizeof(Hash256), [&](std::string v) { claim.agent = std::move(v); })},
       {"source", ClaimText(1, kSourceBytesMax, [&](std::string v) { claim.source = std::move(v); })},
       {"id", ClaimText(1, sizeof(Hash256), [&](std::string v) { id = std::move(v); })},
@@ -62,11 +94,17 @@ std::string ReadGiven(lua_State* lua, std::vector<GivenClaim>& given) {
   if (std::string error = ReadFields(lua, fields); !error.empty()) return error;
   if (!has_value) return "value is missing";
   if (std::string fault = ValueFault(claim.value); !fault.empty()) return fault;
-  if (effective && *effective > claim.confidence) {
-    return "effective_confidence must be a number from 0 to the confidence, " + NumberText(claim.confidence) +
-           ", got " + NumberText(*effective);
+  for (const std::string& fault :
+       {NotAbove("effective_confidence", "confidence", claim.confidence, effective),
+        NotAbove("derived_trust", "trust", claim.trust, derived_trust),
+        NotAbove("vote_weight", "votes", claim.votes, vote_weight)}) {
+    if (!fault.empty()) return fault;
   }
+  if (claim.epoch_superseded && claim.epoch.empty())
+    return "epoch_superseded must not be true without an epoch";
   claim.effective_confidence = effective.value_or(claim.confidence);
+  claim.derived_trust = derived_trust.value_or(claim.trust);
+  claim.vote_weight = vote_weight.value_or(claim.votes);
   claim.weight =
       weight.value_or(claim.effective_confidence * kClassMultipliers[static_cast<size_t>(claim.tier)]);
   const auto number = given.size() + 1;
@@ -180,11 +218,14 @@ Fields ExpectedFields(SpecCase& spec) {
 // The case on top of the stack.
 void Read(lua_State* lua, size_t number, SpecCase& spec) {
   const Fields expected = ExpectedFields(spec);
-  ReadCase(lua, number,
-           {{"given", List([&](lua_State* entry) { return ReadGiven(entry, spec.given); })},
-            {"expect", [&](lua_State* state) { return ReadExpectation(state, expected); }}},
-           {{"given", "a list of claims"}, {"expect", "a table with one or more of " + Names(expected)}},
-           spec);
+  ReadCase(
+      lua, number,
+      {{"given", List([&](lua_State* entry) { return ReadGiven(entry, spec.given); })},
+       {"concept_path",
+        ClaimText(1, kConceptPathBytesMax, [&](std::string v) { spec.concept_path = std::move(v); })},
+       {"predicate", ClaimText(1, kPredicateBytesMax, [&](std::string v) { spec.predicate = std::move(v); })},
+       {"expect", [&](lua_State* state) { return ReadExpectation(state, expected); }}},
+      {{"given", "a list of claims"}, {"expect", "a table with one or more of " + Names(expected)}}, spec);
   if (spec.error.empty()) spec.error = TwiceGiven(spec.given);
   // Of a claim that isn't there no lens has a note.
   const size_t noted = spec.notes.empty() ? 0 : static_cast<size_t>(spec.notes.rbegin()->first);
@@ -208,6 +249,10 @@ Candidate Row(const GivenClaim& claim) {
   row.confidence = claim.confidence;
   row.effective_confidence = claim.effective_confidence;
   row.weight = claim.weight;
+  row.trust = claim.trust;
+  row.derived_trust = claim.derived_trust;
+  row.votes = claim.votes;
+  row.vote_weight = claim.vote_weight;
   row.timestamp_ms = kSpecNow - std::llround(claim.age_s * 1000);
   row.valid_from_ms = INT64_MIN;
   row.valid_to_ms = INT64_MAX;
@@ -223,7 +268,10 @@ Candidate Row(const GivenClaim& claim) {
   }
   row.source_id = claim.source.data();
   row.source_id_size = static_cast<uint32_t>(claim.source.size());
-  row.epoch = "";
+  row.epoch = claim.epoch.data();
+  row.epoch_size = static_cast<uint32_t>(claim.epoch.size());
+  row.epoch_superseded = claim.epoch_superseded ? 1 : 0;
+  row.lifecycle = claim.lifecycle;
   row.id = claim.id.data();
   row.agent_id = claim.agent_id.data();
   row.tier = static_cast<uint8_t>(claim.tier);

@@ -28,6 +28,9 @@ struct ExpectedJudgement {
   int tier = -1;                                                     // of a layer
 };
 
+// Of an agent that nothing is known of (Candidate::trust).
+inline constexpr double kTrustOfTheUnknown = 0.5;
+
 struct GivenClaim {
   ParamValue value;
   double confidence = 0.8;
@@ -35,6 +38,13 @@ struct GivenClaim {
   double weight = 0;
   int tier = 5;
   double age_s = 0;
+  double trust = kTrustOfTheUnknown;
+  double derived_trust = kTrustOfTheUnknown;
+  uint32_t votes = 0;
+  double vote_weight = 0;
+  uint8_t lifecycle = 0;  // Candidate::lifecycle
+  bool epoch_superseded = false;
+  std::string epoch;
   std::string agent;
   std::string source = "s";
   std::array<uint8_t, 32> id{};
@@ -43,6 +53,8 @@ struct GivenClaim {
 
 struct SpecCase : CaseBase {
   std::vector<GivenClaim> given;
+  std::string concept_path = "concept";  // what the claims are about
+  std::string predicate = "predicate";
   ExpectedJudgement expected;
   std::optional<std::vector<ExpectedJudgement>> layers;
   std::optional<std::string> explain;  // a part of it

@@ -2,7 +2,24 @@
 -- steme.*: the helpers of lenses. Plain Lua without anything of the engine, so that a lens runs in stock LuaJIT too,
 -- over candidates that are plain tables. Lists "by value" have one entry for each value_index; a list over a part of
 -- the candidates may lack entries.
+--
+-- Called once: steme = chunk(charge). Loops here have no steps: those that call a script's function, or go over whatever it
+-- was that a script gave, pay with charge(units) for each stretch of claims (prelude.lua). In stock LuaJIT nobody is paid.
+local charge = ... or function() end
+local error, type = error, type
+local huge, min, max, log = math.huge, math.min, math.max, math.log
 local steme = {}
+
+local STRETCH = 512
+
+-- Texts would be read as numbers, however long. Costs nothing where it is compiled.
+local function check_number(number, what)
+  if type(number) ~= "number" then error(what .. " wants numbers, got " .. type(number), 3) end
+end
+
+local function check_function(f, what)
+  if type(f) ~= "function" then error(what .. " wants a function of a claim, got " .. type(f), 3) end
+end
 
 -- Names of the source classes by tier.
 local TIERS = { [0] = "regulatory", "clinical", "observational", "expert", "community", "anecdotal" }
@@ -14,10 +31,11 @@ function steme.smaller_id(a, b) return a.id < b.id end
 -- Weight by value; of the first `count` claims when that is given.
 function steme.weights(claims, count)
   local weights = {}
-  for i = 1, math.min(count or #claims, #claims) do
+  for i = 1, min(count or #claims, #claims) do
     local c = claims[i]
-    local v = c.value_index
-    weights[v] = (weights[v] or 0) + c.weight
+    local v, weight = c.value_index, c.weight
+    check_number(weight, "steme.weights")
+    weights[v] = (weights[v] or 0) + weight
   end
   return weights
 end
@@ -58,24 +76,72 @@ end
 
 -- The claim that speaks for the heaviest value: the value's first (newest) claim. Equal weights: smaller id of those.
 function steme.leader(claims, weights)
-  local best, seen = nil, {}
+  local best, most, seen = nil, nil, {}
   for i = 1, #claims do
     local c = claims[i]
     local v = c.value_index
-    if not seen[v] and weights[v] then
+    local weight = weights[v]
+    if weight and not seen[v] then
+      check_number(weight, "steme.leader")
       seen[v] = true
-      local lead = best and claims[best]
-      local most = lead and weights[lead.value_index]
-      if not best or weights[v] > most or (weights[v] == most and steme.smaller_id(c, lead)) then best = i end
+      if not best or weight > most or (weight == most and steme.smaller_id(c, claims[best])) then best, most = i, weight end
     end
   end
   return best
 end
 
+-- The claim with the largest score(claim), a number. Equal scores: smaller id.
+function steme.best(claims, score)
+  check_function(score, "steme.best")
+  local count = #claims
+  if count == 0 then return nil end
+  local best, most = 1, -huge
+  for from = 1, count, STRETCH do
+    local to = min(from + STRETCH - 1, count)
+    charge(to - from + 1)
+    for i = from, to do
+      local c = claims[i]
+      local worth = score(c)
+      check_number(worth, "steme.best")
+      local is_behind = worth < most  -- NaN isn't
+      if not is_behind then
+        if worth ~= worth then error("steme.best: the score of claim " .. i .. " is no number (nan)", 2) end
+        if worth > most or steme.smaller_id(c, claims[best]) then best, most = i, worth end
+      end
+    end
+  end
+  return best
+end
+
+-- The claims for which wanted(claim) is true, in their order; `claims` itself when it is so for all.
+function steme.keep(claims, wanted)
+  check_function(wanted, "steme.keep")
+  local kept, kept_count, count = nil, 0, #claims
+  for from = 1, count, STRETCH do
+    local to = min(from + STRETCH - 1, count)
+    charge(to - from + 1)
+    for i = from, to do
+      local c = claims[i]
+      if wanted(c) then
+        kept_count = kept_count + 1
+        if kept then kept[kept_count] = c end
+      elseif not kept then
+        kept = {}
+        for before = 1, kept_count do kept[before] = claims[before] end
+      end
+    end
+  end
+  return kept or claims
+end
+
 -- Sum of a list by value; `values` is the length to look at (ctx.values_count).
 function steme.total(weights, values)
   local sum = 0
-  for v = 1, values do sum = sum + (weights[v] or 0) end
+  for v = 1, values do
+    local weight = weights[v] or 0
+    check_number(weight, "steme.total")
+    sum = sum + weight
+  end
   return sum
 end
 
@@ -86,6 +152,7 @@ function steme.conflict(weights, values)
   for v = 1, values do
     local weight = weights[v]
     if weight then
+      check_number(weight, "steme.conflict")
       sum, entries = sum + weight, entries + 1
       if weight > 0 then weighed = weighed + 1 end
     end
@@ -95,15 +162,110 @@ function steme.conflict(weights, values)
   local entropy = 0
   for v = 1, values do
     local share = (weights[v] or 0) / sum
-    if share > 0 then entropy = entropy - share * math.log(share) end
+    if share > 0 then entropy = entropy - share * log(share) end
   end
-  return math.min(1, math.max(0, entropy / math.log(weighed)))
+  return min(1, max(0, entropy / log(weighed)))
 end
 
 -- confidence × 2^(−age / half-life); a claim from the future, or a half-life of 0, does not decay.
 function steme.decay(confidence, age_ms, half_life_days)
   if age_ms > 0 and half_life_days > 0 then return confidence * 2 ^ (-age_ms / (half_life_days * 86400000)) end
   return confidence
+end
+
+-- Rules --------------------------------------------------------------------------------------------------------------
+
+-- What the lenses of these names say of `claims`, which may be a part of the candidates. The answer is in terms of all of
+-- them: `winner` is a candidate's number, and what is left out has no weight.
+local rules = {}
+
+function steme.rule(name, ctx, claims, count)
+  local rule = rules[name]
+  if not rule then error("steme.rule knows confidence, consensus, recency and tier_authority", 2) end
+  if #claims == 0 then return nil, "no claim is left" end
+  return rule(ctx, claims, count)
+end
+
+-- Most voices. Repeating oneself adds nothing. Tie: smaller id of the values' newest claims.
+function rules.consensus(ctx, claims)
+  local voices = steme.voices(claims)
+  local lead = claims[steme.leader(claims, voices)]
+  local winner, most = lead.number, voices[lead.value_index]
+  return { winner = winner, weights = voices, explain = most .. " of " .. steme.total(voices, ctx.values_count) .. " voices" }
+end
+
+-- Largest (decayed) confidence. Tie: smaller id.
+local function effective_confidence(c) return c.effective_confidence end
+function rules.confidence(ctx, claims)
+  local winner = claims[steme.best(claims, effective_confidence)]
+  local said = { winner = winner.number, explain = "largest confidence, " .. winner.effective_confidence }
+  if #claims < ctx.candidates_count then said.weights = steme.weights(claims) end
+  return said
+end
+
+local DAY, HOUR, MINUTE = 86400000, 3600000, 60000
+local function confidence_by_gap(gap)
+  if gap > DAY then return 0.95 end
+  if gap > HOUR then return 0.8 end
+  if gap > MINUTE then return 0.6 end
+  return 0.5
+end
+
+-- The newest, of the first `count` claims when that is given; the surer the further ahead of the next with another value.
+function rules.recency(_, claims, count)
+  count = min(count or #claims, #claims)
+  local newest, weights = claims[1], steme.weights(claims, count)
+  for from = 2, count, STRETCH do
+    local to = min(from + STRETCH - 1, count)
+    charge(to - from + 1)
+    for i = from, to do
+      local other = claims[i]
+      if other.value_index ~= newest.value_index then
+        local gap = newest.timestamp - other.timestamp
+        return {
+          winner = newest.number, confidence = confidence_by_gap(gap), weights = weights,
+          explain = "newest claim, " .. gap / 1000 .. " s ahead of the next with another value",
+        }
+      end
+    end
+  end
+  return { winner = newest.number, confidence = 1, weights = weights, explain = "newest claim, and no other value" }
+end
+
+-- The strongest claim (confidence × class multiplier) of the lowest tier that has spoken. Tie: smaller id.
+function rules.tier_authority(ctx, claims)
+  local count, best, tier, weights, speaking = #claims, 1, claims[1].tier, {}, 0
+  for from = 1, count, STRETCH do
+    local to = min(from + STRETCH - 1, count)
+    charge(to - from + 1)
+    for i = from, to do
+      local c = claims[i]
+      if c.tier < tier then tier, best, weights, speaking = c.tier, i, {}, 0 end
+      if c.tier == tier then
+        local value, lead = c.value_index, claims[best]
+        weights[value] = (weights[value] or 0) + c.weight
+        speaking = speaking + 1
+        if c.weight > lead.weight or (c.weight == lead.weight and steme.smaller_id(c, lead)) then best = i end
+      end
+    end
+  end
+  local said = {
+    winner = claims[best].number, weights = weights,
+    explain = "strongest of " .. speaking .. " " .. steme.tier_name(tier) .. " claims; lower tiers are not asked",
+  }
+  if ctx.wants_notes then
+    local notes, note = {}, "not asked: a " .. steme.tier_name(tier) .. " claim has spoken"
+    for from = 1, count, STRETCH do
+      local to = min(from + STRETCH - 1, count)
+      charge(to - from + 1)
+      for i = from, to do
+        local c = claims[i]
+        if c.tier ~= tier then notes[c.number] = note end
+      end
+    end
+    said.notes = notes
+  end
+  return said
 end
 
 return steme

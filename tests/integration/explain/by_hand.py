@@ -109,8 +109,28 @@ def skeptic(_claims, _params, _now):
     return None, None, None, False
 
 
+def authority(claims, _params, _now):
+    """Nobody has been given trust here: each agent has 0.5."""
+    products = {}
+    for one in claims:
+        value = key(one["value"])
+        products[value] = products.get(value, 0.0) + one["effective_confidence"] * 0.5
+    return min(claims, key=lambda one: (-one["effective_confidence"] * 0.5, one["id"])), products, None, False
+
+
+def vote_consensus(_claims, _params, _now):
+    """Nobody has voted here."""
+    return None, {}, None, False
+
+
+def constraints(_claims, _params, _now):
+    """No predicate is a constraint here."""
+    return None, None, None, True
+
+
 LENSES = {"recency": recency, "consensus": consensus, "confidence": confidence, "tier_authority": tier_authority,
-          "layered": layered, "skeptic": skeptic}
+          "layered": layered, "skeptic": skeptic, "authority": authority, "vote_consensus": vote_consensus,
+          "constraints": constraints, "epoch_aware": consensus}
 
 
 def judge(claims, said, problems, place, got):

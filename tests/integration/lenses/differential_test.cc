@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server's LensRunner against stock LuaJIT (stock.lua) over random claims, full of ties: every winner,
-// weight, share, score and explanation must be the same.
+// weight, share, score, explanation and detail must be the same.
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "../../unit/script/claims.h"
 #include "base/json_writer.h"
@@ -34,28 +38,95 @@ Claims RandomClaims(std::mt19937_64& random) {
     claim.age_ms = kAges[below(9)];
     claim.agent = below(4) == 0 ? "" : "agent " + std::to_string(below(agents));
     claim.source = "source " + std::to_string(below(3));
+    claim.trust = claim.agent.empty() ? 0.5 : static_cast<double>(claim.agent.back() - '0') / 5;
+    claim.derived_trust = claim.trust * below(5) / 4;
+    claim.votes = static_cast<uint32_t>(below(2) == 0 ? 0 : below(4));
+    claim.vote_weight = claim.votes * static_cast<double>(below(11)) / 10;
+    if (const int epoch = below(4); epoch > 0) {
+      claim.epoch = "epoch " + std::to_string(epoch);
+      claim.epoch_superseded = epoch == 1;
+    }
     claims.push_back(claim);
   }
   std::shuffle(claims.begin(), claims.end(), random);
   return Claims(claims);
 }
 
+struct Asked {
+  std::string lens;
+  std::map<std::string, ParamValue> params = {};
+  std::string predicate = "predicate";
+};
+
+// Every shipped lens, some in several ways.
+std::vector<Asked> AllLenses(int round) {
+  std::vector<Asked> asked = {{"recency", {{"max_age_s", round % 3 == 0 ? 60.0 : 0.0}}},
+                              {"consensus"},
+                              {"confidence"},
+                              {"tier_authority"},
+                              {"layered"},
+                              {"skeptic"},
+                              {"vote_consensus"},
+                              {"authority", {{"derived", round % 2 == 0}}},
+                              {"constraints", {}, "must_use:it"},
+                              {"constraints"}};
+  for (const char* rule : {"consensus", "recency", "confidence", "tier_authority"})
+    asked.push_back({"epoch_aware", {{"rule", std::string(rule)}}});
+  return asked;
+}
+
+std::string LuaOf(const ParamValue& value) {
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  if (const auto* text = std::get_if<std::string>(&value)) return "'" + *text + "'";
+  std::string number;
+  AppendJsonNumber(number, std::get<double>(value));
+  return number;
+}
+
 // The question as a Lua table of stock.lua's cases.
-void WriteCase(std::ostream& out, const std::string& lens, const Claims& claims, int max_age_s) {
-  out << "{ lens = '" << lens << "', now = " << kNow << ", ";
-  if (lens == "recency") out << "params = { max_age_s = " << max_age_s << " }, ";
-  out << "claims = {\n";
+void WriteCase(std::ostream& out, const Asked& asked, const Claims& claims) {
+  out << "{ lens = '" << asked.lens << "', now = " << kNow << ", predicate = '" << asked.predicate
+      << "', params = { ";
+  for (const auto& [name, value] : asked.params) out << name << " = " << LuaOf(value) << ", ";
+  out << "}, claims = {\n";
   for (const auto& row : claims.rows()) {
-    std::string numbers = "weight = ";
-    AppendJsonNumber(numbers, row.weight);
-    numbers += ", effective_confidence = ";
-    AppendJsonNumber(numbers, row.effective_confidence);
+    std::string numbers;
+    const std::pair<const char*, double> fields[] = {{"weight", row.weight},
+                                                     {"effective_confidence", row.effective_confidence},
+                                                     {"trust", row.trust},
+                                                     {"derived_trust", row.derived_trust},
+                                                     {"vote_weight", row.vote_weight}};
+    for (const auto& [name, number] : fields) {
+      numbers.append(name).append(" = ");
+      AppendJsonNumber(numbers, number);
+      numbers += ", ";
+    }
     out << "  { value = '" << std::string(row.value_text, row.value_text_size) << "', id = '"
         << ToHex({row.id, 32}) << "', timestamp = " << row.timestamp_ms << ", tier = " << int{row.tier}
-        << ", " << numbers << ", value_index = " << row.value_index + 1
-        << ", voice_index = " << row.voice_index + 1 << " },\n";
+        << ", " << numbers << "votes = " << row.votes
+        << ", epoch_superseded = " << (row.epoch_superseded != 0 ? "true" : "false")
+        << ", value_index = " << row.value_index + 1 << ", voice_index = " << row.voice_index + 1 << " },\n";
   }
   out << "} },\n";
+}
+
+// Numbers outside of its strings as Short has them.
+std::string WithShortNumbers(const std::string& json) {
+  std::string text;
+  bool in_string = false;
+  for (size_t i = 0; i < json.size();) {
+    const char c = json[i];
+    if (!in_string && (c == '-' || std::isdigit(static_cast<unsigned char>(c)) != 0)) {
+      size_t size = 0;
+      text += Short(std::stod(json.substr(i), &size));
+      i += size;
+      continue;
+    }
+    if (c == '"') in_string = !in_string;
+    text += c;
+    ++i;
+  }
+  return text;
 }
 
 std::string Line(const Judgement& judgement) {
@@ -71,20 +142,18 @@ std::string Line(const Judgement& judgement) {
   return line;
 }
 
-std::string Answer(LensRunner& runner, const std::string& lens, const Claims& claims, int max_age_s) {
-  const int script = runner.scripts().Find(lens);
-  std::map<std::string, ParamValue> given;
-  if (lens == "recency") given["max_age_s"] = static_cast<double>(max_age_s);
-  const auto params = CheckParams(runner.scripts().scripts()[static_cast<size_t>(script)], given);
-  const auto outcome = runner.Resolve(script, claims.Call(&*params));
+std::string Answer(LensRunner& runner, const Asked& asked, const Claims& claims) {
+  const int script = runner.scripts().Find(asked.lens);
+  const auto params = CheckParams(runner.scripts().scripts()[static_cast<size_t>(script)], asked.params);
+  if (!params) return std::string(params.error().message());
+  LensCall call = claims.Call(&*params);
+  call.predicate = asked.predicate;
+  const auto outcome = runner.Resolve(script, call);
   if (!outcome) return std::string(outcome.error().message());
-  std::string line = lens + " | " + Line(outcome->overall) + " | " + outcome->explain;
+  std::string line = asked.lens + " | " + Line(outcome->overall) + " | " + outcome->explain;
   for (const auto& layer : outcome->layers)
     line += " | tier " + std::to_string(layer.tier) + " " + Line(layer.judgement);
-  const std::string key = "{\"between_tiers_conflict\":";
-  if (outcome->details_json.starts_with(key)) {
-    line += " | between " + Short(std::stod(outcome->details_json.substr(key.size())));
-  }
+  if (!outcome->details_json.empty()) line += " | " + WithShortNumbers(outcome->details_json);
   return line;
 }
 
@@ -120,12 +189,10 @@ TEST(Lenses, AnswerAsTheyDoUnderStockLuaJit) {
            "case end end\n";
     for (int i = 0; i < kQuestions; ++i) {
       const Claims claims = RandomClaims(random);
-      const int max_age_s = i % 3 == 0 ? 60 : 0;
       out << "add((function() return {\n";  // a function of its own: Lua allows 65,536 constants in each
-      for (const char* lens :
-           {"recency", "consensus", "confidence", "tier_authority", "layered", "skeptic"}) {
-        WriteCase(out, lens, claims, max_age_s);
-        ours.push_back(Answer(runner, lens, claims, max_age_s));
+      for (const Asked& asked : AllLenses(i)) {
+        WriteCase(out, asked, claims);
+        ours.push_back(Answer(runner, asked, claims));
       }
       out << "} end)())\n";
     }

@@ -8,7 +8,10 @@
 local root, mode, cases_file = arg[1], arg[2], arg[3]
 local NOW, TOLERANCE = 1767225600000, 1e-9
 local MULTIPLIERS = { [0] = 1.0, 0.9, 0.7, 0.5, 0.3, 0.1 }
-local LENSES = { "confidence", "consensus", "layered", "recency", "skeptic", "tier_authority" }
+local LENSES = {
+  "authority", "confidence", "consensus", "constraints", "epoch_aware", "layered", "recency", "skeptic", "tier_authority",
+  "vote_consensus",
+}
 
 _G.steme = dofile(root .. "/engine/script/steme.lua")
 
@@ -60,7 +63,8 @@ local function judge(claims, said, tier)
   }
 end
 
-local function resolve(lens, claims, params, now)
+-- `about` is what the claims are about: concept_path and predicate.
+local function resolve(lens, claims, params, now, about)
   if #claims == 0 then
     local none = judge(claims, { confidence = 0, status = "none" })
     none.explain = "no claims"
@@ -69,7 +73,8 @@ local function resolve(lens, claims, params, now)
   local values, voices = 0, 0
   for _, c in ipairs(claims) do values, voices = math.max(values, c.value_index), math.max(voices, c.voice_index) end
   local ctx = { now = now, params = {}, candidates_count = #claims, values_count = values, voices_count = voices,
-    wants_notes = mode == "specs" }
+    wants_notes = mode == "specs", concept_path = about.concept_path or "concept", predicate = about.predicate or "predicate" }
+  for i, c in ipairs(claims) do c.number = i end
   for name, spec in pairs(lens.params or {}) do ctx.params[name] = spec.default end
   for name, value in pairs(params or {}) do ctx.params[name] = value end
   local said, reason = lens.resolve(ctx, claims)
@@ -79,6 +84,28 @@ local function resolve(lens, claims, params, now)
   answer.explain, answer.details, answer.layers = said.explain or "", said.details, {}
   for i, layer in ipairs(said.layers or {}) do answer.layers[i] = judge(claims, layer, layer.tier) end
   return answer
+end
+
+-- Details -------------------------------------------------------------------------------------------------------------
+
+local function shortest(number)
+  for digits = 14, 17 do
+    local text = string.format("%." .. digits .. "g", number)
+    if tonumber(text) == number then return text end
+  end
+end
+
+-- A table of strings, numbers, booleans, lists and such tables, keys in their order.
+local function json(value, number_text)
+  if type(value) == "number" then return number_text(value) end
+  if type(value) ~= "table" then return type(value) == "string" and '"' .. value .. '"' or tostring(value) end
+  local parts, keys = {}, {}
+  for i, entry in ipairs(value) do parts[i] = json(entry, number_text) end
+  if #parts > 0 then return "[" .. table.concat(parts, ",") .. "]" end
+  for key in pairs(value) do keys[#keys + 1] = key end
+  table.sort(keys)
+  for i, key in ipairs(keys) do parts[i] = '"' .. key .. '":' .. json(value[key], number_text) end
+  return "{" .. table.concat(parts, ",") .. "}"
 end
 
 -- Cases ---------------------------------------------------------------------------------------------------------------
@@ -96,12 +123,10 @@ local function run_cases()
   local lenses = {}
   for _, case in ipairs(dofile(cases_file)) do
     lenses[case.lens] = lenses[case.lens] or dofile(root .. "/lenses/" .. case.lens .. ".lua")
-    local answer = resolve(lenses[case.lens], case.claims, case.params, case.now)
+    local answer = resolve(lenses[case.lens], case.claims, case.params, case.now, case)
     local out = { case.lens, line_of(answer), answer.explain }
     for _, layer in ipairs(answer.layers or {}) do out[#out + 1] = "tier " .. layer.tier .. " " .. line_of(layer) end
-    if answer.details then
-      out[#out + 1] = string.format("between %.12g", answer.details.between_tiers_conflict)
-    end
+    if answer.details then out[#out + 1] = json(answer.details, function(n) return string.format("%.12g", n) end) end
     print(table.concat(out, " | "))
   end
 end
@@ -125,11 +150,13 @@ local function prepare(given)
   local claims = {}
   for number, from in ipairs(given) do
     local confidence, tier = from.confidence or 0.8, from.tier or 5
-    local effective = from.effective_confidence or confidence
+    local effective, trust, votes = from.effective_confidence or confidence, from.trust or 0.5, from.votes or 0
     claims[number] = {
-      number = number, value = from.value, confidence = confidence, effective_confidence = effective, tier = tier,
+      given = number, value = from.value, confidence = confidence, effective_confidence = effective, tier = tier,
       weight = from.weight or effective * MULTIPLIERS[tier], timestamp = NOW - (from.age_s or 0) * 1000,
-      agent = from.agent, source = from.source or "s", sequence = number,
+      agent = from.agent, source = from.source or "s", sequence = number, trust = trust,
+      derived_trust = from.derived_trust or trust, votes = votes, vote_weight = from.vote_weight or votes,
+      epoch = from.epoch, epoch_superseded = from.epoch_superseded or false, lifecycle = from.lifecycle or "proposed",
       id = from.id or string.char(math.floor(number / 256), number % 256),
     }
   end
@@ -146,17 +173,17 @@ local function compare(claims, expected, got, place, complain)
   local winner = got.winner and claims[got.winner]
   for name, want in pairs(expected) do
     local is = got[name]
-    if name == "winner" then is, want = winner and winner.number or 0, want or 0 end
+    if name == "winner" then is, want = winner and winner.given or 0, want or 0 end
     if name == "value" then is = winner and winner.value end
     if name == "explain" then
       if not is:find(want, 1, true) then complain(place .. "explain: " .. is) end
     elseif name == "details" then
-      is = string.format('{"between_tiers_conflict":%.14g}', is.between_tiers_conflict)
+      is = json(is, shortest)
       if is ~= want then complain(place .. "details: " .. is) end
     elseif name == "notes" then
       for number, part in pairs(want) do
         local note = ""
-        for i, c in ipairs(claims) do if c.number == number then note = is[i] or "" end end
+        for i, c in ipairs(claims) do if c.given == number then note = is[i] or "" end end
         if not (part and note:find(part, 1, true)) and (part or note ~= "") then
           complain(place .. "note on " .. number .. ": " .. note)
         end
@@ -189,7 +216,7 @@ local function run_specs()
     print(name)
     for _, case in ipairs(dofile(root .. "/lenses/" .. name .. "_spec.lua")) do
       local claims, complaints = prepare(case.given), {}
-      local got = resolve(lens, claims, case.params, NOW)
+      local got = resolve(lens, claims, case.params, NOW, case)
       compare(claims, case.expect, got, "", function(text) complaints[#complaints + 1] = text end)
       failures = failures + (#complaints > 0 and 1 or 0)
       print((#complaints == 0 and "  holds: " or "  FAILS: ") .. case.claim .. " " .. table.concat(complaints, "; "))

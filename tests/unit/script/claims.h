@@ -26,6 +26,12 @@ struct Claim {
   std::string agent;  // empty: anonymous
   std::string source = "s";
   uint8_t id = 0;  // 0: numbered by position
+  double trust = 0.5;
+  double derived_trust = 0.5;
+  uint32_t votes = 0;
+  double vote_weight = 0;
+  std::string epoch;  // empty: none
+  bool epoch_superseded = false;
 };
 
 class Claims {
@@ -63,6 +69,10 @@ class Claims {
     Candidate row{};
     row.confidence = row.effective_confidence = claim.confidence;
     row.weight = claim.confidence * kClassMultipliers[static_cast<size_t>(claim.tier)];
+    row.trust = claim.trust;
+    row.derived_trust = claim.derived_trust;
+    row.votes = claim.votes;
+    row.vote_weight = claim.vote_weight;
     row.timestamp_ms = kNow - claim.age_ms;
     row.valid_from_ms = INT64_MIN;
     row.valid_to_ms = INT64_MAX;
@@ -71,7 +81,9 @@ class Claims {
     row.value_text_size = static_cast<uint32_t>(claim.value.size());
     row.source_id = Keep(claim.source);
     row.source_id_size = static_cast<uint32_t>(claim.source.size());
-    row.epoch = "";
+    row.epoch = Keep(claim.epoch);
+    row.epoch_size = static_cast<uint32_t>(claim.epoch.size());
+    row.epoch_superseded = claim.epoch_superseded ? 1 : 0;
     std::string id(1, static_cast<char>(claim.id != 0 ? claim.id : (position + 1) / 256));
     if (claim.id == 0) id += static_cast<char>((position + 1) % 256);
     row.id = KeepId(id);

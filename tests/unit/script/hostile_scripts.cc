@@ -199,6 +199,44 @@ const std::vector<HostileScript>& HostileScripts() {
       {"helpers over a large list", End::kStopped,
        "local t = {} for i = 1, 6e4 do t[i] = candidates[1] end while true do steme.weights(t) "
        "steme.by_value(t) end"},
+      {"sums of long texts", End::kHarmless,
+       "local s, t = ('0'):rep(16000), {} for i = 1, 6e4 do t[i] = s end for i = 1, 50 do steme.total(t, "
+       "6e4) "
+       "end"},
+      {"weights of claims that are none", End::kHarmless,
+       "local c, t = { value_index = 1, weight = ('0'):rep(16000) }, {} for i = 1, 6e4 do t[i] = c end "
+       "steme.weights(t)"},
+      {"a leader by long texts", End::kHarmless,
+       "local s, w, t = ('0'):rep(16000), {}, {} for i = 1, 6e4 do t[i] = { value_index = i } w[i] = s end "
+       "steme.leader(t, w)"},
+      {"keep with a function that loops", End::kStopped,
+       "steme.keep(candidates, function() while true do end end)"},
+      {"keep over and over", End::kStopped,
+       "local t = {} for i = 1, 6e4 do t[i] = candidates[1] end while true do steme.keep(t, type) end"},
+      {"keep of a list that grows meanwhile", End::kHarmless,
+       "local t = { candidates[1] } steme.keep(t, function(c) t[#t + 1] = c return true end)"},
+      {"keep of what long texts spell", End::kStopped,
+       "local s, t = ('0'):rep(16000), {} for i = 1, 6e4 do t[i] = s end while true do steme.keep(t, "
+       "tonumber) "
+       "end"},
+      {"best with a function that loops", End::kStopped,
+       "steme.best(candidates, function() while true do end end)"},
+      {"best over and over", End::kStopped,
+       "local t = {} for i = 1, 6e4 do t[i] = candidates[i % 2 + 1] end while true do steme.best(t, "
+       "function(c) "
+       "return c.weight end) end"},
+      {"best of what long texts spell", End::kStopped,
+       "local s, t = ('0'):rep(60000), {} for i = 1, 6e4 do t[i] = s end while true do pcall(steme.best, t, "
+       "tonumber) end"},
+      {"rules over a large list", End::kStopped,
+       "local t = {} for i = 1, 6e4 do t[i] = candidates[i % 2 + 1] end while true do "
+       "steme.rule('tier_authority', ctx, t) steme.rule('recency', ctx, t) steme.rule('confidence', ctx, t) "
+       "end"},
+      {"rules over claims that are none", End::kStopped,
+       "local s, t = ('0'):rep(60000), {} local c = { tier = s, weight = s, number = 1, value_index = 1, "
+       "timestamp = 1, effective_confidence = s } for i = 1, 6e4 do t[i] = c end while true do "
+       "for _, rule in ipairs({ 'tier_authority', 'recency', 'confidence', 'consensus' }) do "
+       "pcall(steme.rule, rule, ctx, t) end end"},
       {"helpers at load", End::kRefused, "", "steme.total({}, 1e15)"},
       {"helpers at load, with nothing behind them", End::kHarmless, "return {}",
        "pcall(steme.decay, 1, 1, 1) pcall(steme.voices, {}) pcall(steme.smaller_id, 1, 2)"},

@@ -39,12 +39,53 @@ TEST(LensRunner, ShowsTheFieldsOfACandidate) {
   EXPECT_EQ(Explain("candidates[1].lifecycle", claims), "proposed");
   EXPECT_EQ(Explain("candidates[1].epoch", claims), "nil");
   EXPECT_EQ(Explain("candidates[1].sequence", claims), "1");
+  EXPECT_EQ(Explain("candidates[1].number", claims), "1");
+  EXPECT_EQ(Explain("candidates[1].trust", claims), "0.5");
+  EXPECT_EQ(Explain("candidates[1].derived_trust", claims), "0.5");
+  EXPECT_EQ(Explain("candidates[1].votes", claims), "0");
+  EXPECT_EQ(Explain("candidates[1].vote_weight", claims), "0");
+  EXPECT_EQ(Explain("candidates[1].epoch_superseded", claims), "false");
   EXPECT_EQ(Explain("candidates[1].value_index", claims), "1");
   EXPECT_EQ(Explain("candidates[1].voice_index", claims), "1");
   EXPECT_EQ(Explain("#candidates", claims), "1");
   EXPECT_EQ(Explain("candidates[0]", claims), "nil");
   EXPECT_EQ(Explain("candidates[2]", claims), "nil");
   EXPECT_EQ(Explain("candidates[1.5]", claims), "nil");
+}
+
+TEST(LensRunner, ShowsWhatOthersMakeOfAClaim) {
+  Claim claim{"a"};
+  claim.trust = 0.75, claim.derived_trust = 0.25, claim.votes = 4'000'000'000, claim.vote_weight = 2.5;
+  claim.epoch = "spring", claim.epoch_superseded = true;
+  Claim newer{"b"};
+  claim.age_ms = kDay;
+  const Claims claims({claim, newer});
+  EXPECT_EQ(Explain("candidates[2].number", claims), "2");
+  EXPECT_EQ(Explain("candidates[2].trust", claims), "0.75");
+  EXPECT_EQ(Explain("candidates[2].derived_trust", claims), "0.25");
+  EXPECT_EQ(Explain("candidates[2].votes", claims), "4000000000");
+  EXPECT_EQ(Explain("candidates[2].vote_weight", claims), "2.5");
+  EXPECT_EQ(Explain("candidates[2].epoch", claims), "spring");
+  EXPECT_EQ(Explain("candidates[2].epoch_superseded", claims), "true");
+}
+
+TEST(LensRunner, ShowsWhatTheClaimsAreAbout) {
+  const Claims claims({{"a"}});
+  const auto set =
+      ScriptSet::Build({Lens("return { explain = ctx.concept_path .. ' ' .. ctx.predicate .. '.' }")}, 1);
+  ASSERT_TRUE(set) << set.error().message();
+  LensRunner runner(*set, {});
+  const auto explain = [&](std::string_view concept_path, std::string_view predicate) {
+    LensCall call = claims.Call();
+    call.concept_path = concept_path;
+    call.predicate = predicate;
+    return runner.Resolve(0, call)->explain;
+  };
+  EXPECT_EQ(explain("drugs/aspirin", "dose"), "drugs/aspirin dose.");
+  EXPECT_EQ(explain("a", "b"), "a b.");
+  EXPECT_EQ(explain({}, {}), " .");
+  const std::string path(512, 'p'), predicate(128, 'q');
+  EXPECT_EQ(explain(path, predicate), path + " " + predicate + ".");
 }
 
 TEST(LensRunner, AnswersRecencyAndConsensus) {
@@ -99,11 +140,17 @@ TEST(LensRunner, AnswersTheSameWhateverCameBefore) {
     for (int i = 0; i <= round % 23; ++i) {
       list.push_back({"v" + std::to_string(i * round % 4), 0.3 + i % 5 / 10.0, i % 6, i % 3 * kDay,
                       "agent" + std::to_string(i % 7)});
+      list.back().trust = list.back().derived_trust = i % 7 / 6.0;
+      list.back().votes = static_cast<uint32_t>(i % 3), list.back().vote_weight = i % 3 * 0.7;
+      list.back().epoch = "e", list.back().epoch_superseded = round % 5 == 0 && i % 4 == 0;
     }
     const Claims claims(list);
     LensRunner fresh(shipped, {});
-    for (int script = 0; script < 6; ++script) {
-      const auto a = used.Resolve(script, claims.Call()), b = fresh.Resolve(script, claims.Call());
+    LensCall call = claims.Call();
+    call.predicate = round % 2 == 0 ? "must_use:it" : "price";
+    for (size_t i = 0; i < shipped->scripts().size(); ++i) {
+      const int script = static_cast<int>(i);
+      const auto a = used.Resolve(script, call), b = fresh.Resolve(script, call);
       ASSERT_TRUE(a && b);
       EXPECT_EQ(a->overall.winner, b->overall.winner);
       EXPECT_EQ(a->overall.confidence, b->overall.confidence);
@@ -173,6 +220,75 @@ TEST(LensRunner, StemeConflictIsTheRuleOfTheConflictScore) {
                 outcome->overall.conflict_score, 1e-12)
         << weights;
   }
+}
+
+// A rule over a part of the candidates says what its lens says of that part alone.
+TEST(LensRunner, ARuleOverWhatIsKeptIsItsLensOverThose) {
+  LensRunner shipped(Shipped(), {});
+  for (const std::string rule : {"consensus", "recency", "confidence", "tier_authority"}) {
+    const auto set =
+        ScriptSet::Build({Lens("return steme.rule('" + rule +
+                               "', ctx, steme.keep(candidates, function(c) return c.votes == 0 end))")},
+                         1);
+    ASSERT_TRUE(set) << set.error().message();
+    LensRunner composed(*set, {});
+    for (int round = 0; round < 200; ++round) {
+      std::vector<Claim> all, part;
+      for (int i = 0; i <= round % 37; ++i) {
+        Claim claim{"v" + std::to_string(i * round % 4), (i * 7 % 5 + 1) / 5.0, (i + round) % 6, i % 3 * kDay,
+                    "agent" + std::to_string(i % 5)};
+        claim.id = static_cast<uint8_t>(i * 37 % 251 + 1);
+        claim.votes = (i * 13 + round) % 3 == 0 ? 1 : 0;
+        all.push_back(claim);
+        if (claim.votes == 0) part.push_back(claim);
+      }
+      const Claims whole(all), kept(part);
+      const auto got = composed.Resolve(0, whole.Call());
+      const auto wanted = shipped.Resolve(shipped.scripts().Find(rule), kept.Call());
+      ASSERT_TRUE(got && wanted);
+      if (part.empty()) {
+        EXPECT_TRUE(got->declined);
+        EXPECT_EQ(got->explain, "no claim is left");
+        continue;
+      }
+      ASSERT_TRUE(got->overall.winner && wanted->overall.winner);
+      EXPECT_EQ(whole.rows()[*got->overall.winner].id[0], kept.rows()[*wanted->overall.winner].id[0])
+          << rule << " " << round;
+      EXPECT_DOUBLE_EQ(got->overall.confidence, wanted->overall.confidence) << rule << " " << round;
+      EXPECT_NEAR(got->overall.conflict_score, wanted->overall.conflict_score, 1e-12) << rule << " " << round;
+      EXPECT_EQ(got->explain, wanted->explain);
+      EXPECT_EQ(got->overall.candidates_count, all.size());
+    }
+  }
+}
+
+TEST(LensRunner, KeepsAndRanksCandidates) {
+  const Claims claims({{"a", 0.5, 1}, {"b", 0.9, 2}, {"a", 0.9, 3}, {"c", 0.1, 4}});
+  const std::string list =
+      "(function(list) local t = {} for i = 1, #list do t[i] = list[i].number end return "
+      "table.concat(t, ' ') end)";
+  EXPECT_EQ(Explain(list + "(steme.keep(candidates, function(c) return c.tier > 1 end))", claims), "2 3 4");
+  EXPECT_EQ(Explain(list + "(steme.keep(candidates, function(c) return c.tier ~= 3 end))", claims), "1 2 4");
+  EXPECT_EQ(Explain(list + "(steme.keep(candidates, function() return false end))", claims), "");
+  EXPECT_EQ(
+      Explain(list + "(steme.keep({ candidates[4], candidates[2] }, function(c) return c.tier == 2 end))",
+              claims),
+      "2");
+  EXPECT_EQ(Explain("type(steme.keep(candidates, function() return true end)) .. ' ' .. "
+                    "type(steme.keep(candidates, function() end))",
+                    claims),
+            "cdata table");
+  EXPECT_EQ(Explain("steme.best(candidates, function(c) return c.confidence end)", claims), "2");
+  EXPECT_EQ(Explain("steme.best(candidates, function(c) return -c.confidence end)", claims), "4");
+  EXPECT_EQ(Explain("steme.best(candidates, function() return -math.huge end)", claims), "1");
+  EXPECT_EQ(
+      Explain("steme.best({ candidates[3], candidates[2] }, function(c) return c.confidence end)", claims),
+      "2")
+      << "a place in the list";
+  EXPECT_EQ(Explain("steme.best({}, function() return 1 end)", claims), "nil");
+  EXPECT_EQ(Explain("steme.rule('recency', ctx, candidates, 1).explain", claims),
+            "newest claim, and no other value");
+  EXPECT_EQ(Explain("steme.rule('consensus', ctx, {})", claims), "nil");
 }
 
 TEST(LensRunner, KeepsTheStatesOfUnchangedScriptsWhenItGoesOverToAnotherSet) {
@@ -259,9 +375,33 @@ TEST(LensRunner, ShippedLensesTakeAnyNumberOfValues) {
     const Claims all(claims);
     for (size_t script = 0; script < runner.scripts().scripts().size(); ++script) {
       if (runner.scripts().scripts()[script].kind != "lens") continue;
-      const auto outcome = runner.Resolve(static_cast<int>(script), all.Call());
+      LensCall call = all.Call();
+      call.predicate = "must_use:it";
+      const auto outcome = runner.Resolve(static_cast<int>(script), call);
       EXPECT_TRUE(outcome) << count << ": " << outcome.error().message();
     }
+  }
+}
+
+// As many as a question may have at most, and half of them left out.
+TEST(LensRunner, ShippedLensesTakeTheMostCandidates) {
+  std::vector<Claim> claims(100'000);
+  for (size_t i = 0; i < claims.size(); ++i) {
+    Claim& claim = claims[i];
+    claim.value = "value " + std::to_string(i * 7919 % 50'021);
+    claim.confidence = static_cast<double>(i % 1000) / 1000;
+    claim.source = "source " + std::to_string(i % 3001);
+    claim.votes = static_cast<uint32_t>(i % 3), claim.vote_weight = static_cast<double>(i % 3) / 2;
+    claim.epoch = "e", claim.epoch_superseded = i % 2 == 0;
+    claim.age_ms = static_cast<int64_t>(i);
+  }
+  const Claims all(claims);
+  LensCall call = all.Call();
+  call.predicate = "forbidden:it";
+  LensRunner runner(Shipped(), {.time_ms_max = 1000});  // for slow machines and sanitizers
+  for (size_t script = 0; script < runner.scripts().scripts().size(); ++script) {
+    const auto outcome = runner.Resolve(static_cast<int>(script), call);
+    EXPECT_TRUE(outcome) << outcome.error().message();
   }
 }
 

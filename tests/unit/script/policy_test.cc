@@ -83,6 +83,9 @@ TEST_F(PolicyTest, SeesTheRequest) {
   EXPECT_THAT(Shown("ctx.now"), HasSubstr("1767225600000"));
   EXPECT_THAT(Shown("request.rout"), HasSubstr("a request has no field 'rout'"));
   EXPECT_THAT(Shown("ctx.candidates_count"), HasSubstr("ctx has no field"));
+  EXPECT_THAT(Shown("ctx.predicate"), HasSubstr("ctx has no field 'predicate'"));
+  EXPECT_THAT(Shown("ctx.concept_path"), HasSubstr("ctx has no field 'concept_path'"));
+  EXPECT_THAT(Shown("request[{}]"), HasSubstr("a request has no field 'table'"));
   request_.agent = {};
   EXPECT_THAT(Shown("request.agent"), HasSubstr("nil"));
 }

@@ -57,8 +57,8 @@ TEST(Prelude, ChunksUseNoGlobalsOnceTheyHaveRun) {
   EXPECT_EQ(GlobalsInside("local a = print return function()\n\n local function f() print(a) x = 1 end end"),
             "3: print, 3: x")
       << "the test itself";
-  for (const std::string_view chunk :
-       {kPreludeLua, kCandidatesLua, kSandboxLua, kTextsLua, kVerdictLua, kPolicyLua, kPromptLua}) {
+  for (const std::string_view chunk : {kPreludeLua, kCandidatesLua, kSandboxLua, kTextsLua, kVerdictLua,
+                                       kStemeLua, kPolicyLua, kPromptLua}) {
     EXPECT_EQ(GlobalsInside(chunk), "") << chunk.substr(0, 200);
   }
 }

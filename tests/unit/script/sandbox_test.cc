@@ -143,6 +143,10 @@ TEST(Sandbox, RefusesForgedCandidates) {
 }
 
 TEST(Sandbox, LeaksNoAddresses) {
+  EXPECT_EQ(Failure("return ctx[{}]"), "probe.lua:1: ctx has no field 'table'");
+  EXPECT_EQ(Failure("return ctx.params[tostring]"),
+            "probe.lua:1: the script describes no parameter 'function'");
+  EXPECT_EQ(Failure("return candidates[1][{}]"), "probe.lua:1: a candidate has no field 'table'");
   for (const char* thing : {"{}", "function() end", "tostring", "candidates", "candidates[1]", "ctx", "math",
                             "steme", "steme.voices", "ipairs(candidates)", "pairs({})", "1LL", "1i"}) {
     EXPECT_THAT(Explain(thing), Not(HasSubstr("0x"))) << thing;
@@ -263,6 +267,33 @@ TEST(Sandbox, LetsNobodyCatchAFullStackOrMemory) {
               ::testing::AnyOf(HasSubstr("out of memory"), HasSubstr("stopped after")));
   EXPECT_EQ(Explain("pcall(error, 'x', 0)"), "false");
   EXPECT_EQ(Explain("select('#', pcall(function() return 1, nil, nil end))"), "4");
+}
+
+// The helpers' own loops have no steps, so what they are given must be what they can be quick with.
+TEST(Sandbox, HelpersTakeNumbersAlone) {
+  const std::string text = "local s = '1' ";
+  for (const auto& [call, name] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"steme.total({ s }, 1)", "steme.total"},
+           {"steme.conflict({ s }, 1)", "steme.conflict"},
+           {"steme.leader({ candidates[1] }, { s })", "steme.leader"},
+           {"steme.leader(candidates, { s })", "steme.leader"},
+           {"steme.weights({ { value_index = 1, weight = s } })", "steme.weights"},
+           {"steme.best(candidates, function() return s end)", "steme.best"}}) {
+    EXPECT_THAT(Failure(text + "local _ = " + call),
+                ::testing::AllOf(HasSubstr("probe.lua:1: " + std::string(name)), HasSubstr("numbers")))
+        << call;
+  }
+  EXPECT_EQ(Failure("steme.best(candidates, function() return 0/0 end)"),
+            "probe.lua:1: steme.best: the score of claim 1 is no number (nan)");
+  EXPECT_THAT(Failure("steme.rule('skeptic', ctx, candidates)"), HasSubstr("probe.lua:1: steme.rule knows "));
+  EXPECT_THAT(Failure("steme.rule({}, ctx, candidates)"), HasSubstr("probe.lua:1: steme.rule knows "));
+  for (const char* misuse : {"steme.keep(candidates)", "steme.keep(nil, type)", "steme.best(candidates, 5)",
+                             "steme.rule('consensus', ctx)", "steme.rule('consensus', nil, candidates)",
+                             "steme.rule('consensus', ctx, { 1 })", "steme.rule('recency', ctx, { {} })",
+                             "steme.rule('tier_authority', ctx, { {} })", "steme.keep(1LL, type)"}) {
+    EXPECT_THAT(Failure(misuse), HasSubstr("probe.lua:1: ")) << misuse;
+    EXPECT_THAT(Failure(misuse), Not(HasSubstr("0x"))) << misuse;
+  }
 }
 
 TEST(Sandbox, HidesWhatACandidateIsMadeOf) {

@@ -44,7 +44,8 @@ TEST(ScriptSet, LoadsTheShippedLensesWithTheirHashes) {
     EXPECT_FALSE(script.description.empty());
     EXPECT_EQ((*set)->scripts()[static_cast<size_t>((*set)->Find(script.name))].name, script.name);
   }
-  for (const char* name : {"confidence", "consensus", "layered", "recency", "skeptic", "tier_authority"}) {
+  for (const char* name : {"authority", "confidence", "consensus", "constraints", "epoch_aware", "layered",
+                           "recency", "skeptic", "tier_authority", "vote_consensus"}) {
     EXPECT_THAT(names, ::testing::Contains(name));
   }
   EXPECT_EQ((*set)->Find("nobody"), -1);

@@ -138,7 +138,11 @@ TEST(Spec, SaysWhatIsWrongWithACase) {
   EXPECT_EQ(fault("expect = { 1 }"), "expect[1] is no known field: there are " + fields);
   EXPECT_EQ(fault("expects = { winner = 1 }"), "expects is no known field: did you mean 'expect'?");
   EXPECT_EQ(fault("expect = { winner = 1 }, [true] = 1"),
-            "[a boolean] is no known field: there are claim, expect, given, params");
+            "[a boolean] is no known field: there are claim, concept_path, expect, given, params, predicate");
+  EXPECT_EQ(fault("expect = { winner = 1 }, predicate = ''"),
+            "predicate must be a text of 1 to 128 bytes, got 0");
+  EXPECT_EQ(fault("expect = { winner = 1 }, concept_path = ('c'):rep(513)"),
+            "concept_path must be a text of 1 to 512 bytes, got 513");
   EXPECT_EQ(fault("expect = { confidence = 0/0 }"), "expect.confidence must be a finite number, got nan");
   EXPECT_EQ(fault("expect = { value = -1/0 }"), "expect.value must be a finite number, got -inf");
   EXPECT_EQ(fault("expect = { shares = { { 'a', 1 }, { 'b', 0/0 } } }"),
@@ -225,7 +229,24 @@ TEST(Spec, RefusesClaimsThatCannotBe) {
   EXPECT_EQ(field("id = 7"), "given[1].id must be a text of 1 to 32 bytes");
   EXPECT_EQ(field("source = ''"), "given[1].source must be a text of 1 to 512 bytes, got 0");
   EXPECT_EQ(field("source = '\\255'"), "given[1].source must be UTF-8, as a claim's texts are");
-  EXPECT_THAT(field("votes = -1"), HasSubstr("given[1].votes is no known field: there are age_s, agent, "));
+  EXPECT_EQ(field("vote = 1"), "given[1].vote is no known field: did you mean 'vote_weight'?");
+  EXPECT_EQ(field("trust = 1.1"), "given[1].trust must be a number from 0 to 1, got 1.1");
+  EXPECT_EQ(field("trust = 0/0"), "given[1].trust must be a finite number, got nan");
+  EXPECT_EQ(field("trust = 0.3, derived_trust = 0.4"),
+            "given[1].derived_trust must be a number from 0 to the trust, 0.3, got 0.4");
+  EXPECT_EQ(field("derived_trust = 0.6"),
+            "given[1].derived_trust must be a number from 0 to the trust, 0.5, got 0.6");
+  EXPECT_EQ(field("votes = -1"), "given[1].votes must be a whole number from 0 to 4294967295, got -1");
+  EXPECT_EQ(field("votes = 1.5"), "given[1].votes must be a whole number from 0 to 4294967295, got 1.5");
+  EXPECT_EQ(field("vote_weight = 0.1"),
+            "given[1].vote_weight must be a number from 0 to the votes, 0, got 0.1");
+  EXPECT_EQ(field("votes = 2, vote_weight = 2.5"),
+            "given[1].vote_weight must be a number from 0 to the votes, 2, got 2.5");
+  EXPECT_EQ(field("epoch = ''"), "given[1].epoch must be a text of 1 to 128 bytes, got 0");
+  EXPECT_EQ(field("epoch_superseded = 1"), "given[1].epoch_superseded must be true or false");
+  EXPECT_EQ(field("epoch_superseded = true"), "given[1].epoch_superseded must not be true without an epoch");
+  EXPECT_EQ(field("lifecycle = 'draft'"),
+            "given[1].lifecycle must be one of proposed, under_review, approved, deprecated, rejected");
   EXPECT_EQ(fault("{ value = '\\255' }"), "given[1].value must be UTF-8, as a claim's texts are");
   EXPECT_EQ(fault("{ value = table.concat({ ('x'):rep(65536) }) }"), "good");
   EXPECT_EQ(fault("{ value = 1 }, { value = 2, id = 'x' }, { value = 3, id = 'x' }"),
@@ -235,6 +256,34 @@ TEST(Spec, RefusesClaimsThatCannotBe) {
             "source = ('s'):rep(512), id = ('i'):rep(32) }, { value = 1, confidence = 1, "
             "effective_confidence = 1, tier = 5, weight = 0, age_s = -2e11 }"),
       "good");
+  EXPECT_EQ(
+      fault("{ value = 1, trust = 0, votes = 2^32 - 1, vote_weight = 0, epoch = ('e'):rep(128), "
+            "epoch_superseded = true, lifecycle = 'rejected' }, { value = 1, trust = 1, derived_trust = "
+            "0, votes = 3, epoch_superseded = false }"),
+      "good");
+}
+
+// What a lens sees of a claim that gives everything, and of one that gives nothing.
+TEST(Spec, GivesALensWhatItSays) {
+  const auto set = ScriptSet::Build(
+      {Lens("local c = candidates[1] return { explain = table.concat({ ctx.concept_path, ctx.predicate, "
+            "c.trust, c.derived_trust, c.votes, c.vote_weight, tostring(c.epoch), "
+            "tostring(c.epoch_superseded), c.lifecycle }, ' ') }")},
+      1);
+  ASSERT_TRUE(set) << set.error().message();
+  LensRunner runner(*set, {});
+  const auto failure = [&](const std::string& given, const std::string& explain, const std::string& more) {
+    return FirstFailure(runner, "probe_spec.lua",
+                        "return { { claim = 'c', given = { { value = 1, " + given +
+                            " } }, expect = { explain = '" + explain + "' }, " + more + " } }");
+  };
+  EXPECT_EQ(failure("", "concept predicate 0.5 0.5 0 0 nil false proposed", ""), "");
+  EXPECT_EQ(failure("trust = 0.75, votes = 3", "concept predicate 0.75 0.75 3 3 nil false proposed", ""), "");
+  EXPECT_EQ(failure("trust = 0.75, derived_trust = 0.25, votes = 3, vote_weight = 1.5, epoch = 'spring', "
+                    "epoch_superseded = true, lifecycle = 'approved'",
+                    "a/b must_use:x 0.75 0.25 3 1.5 spring true approved",
+                    "concept_path = 'a/b', predicate = 'must_use:x'"),
+            "");
 }
 
 TEST(Spec, LooksAtEveryKeyOfTheVerdict) {
