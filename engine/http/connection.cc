@@ -17,7 +17,7 @@
 namespace stemedb::http {
 namespace {
 
-constexpr size_t kLingerBytesMax = 64 * 1024 * 1024;
+constexpr size_t kDroppedBytesMax = 64 * 1024 * 1024;
 constexpr size_t kKeptOutputBytes = 256 * 1024;
 constexpr size_t kKeptWhenIdleBytes = 4 * 1024;  // of one buffer, by a connection that rests
 
@@ -96,9 +96,9 @@ void Connection::OnRead(ssize_t count, const char* bytes) {
   if (count == 0 || life_ == Life::kClosing) return;
   if (count == UV_EOF) return OnEnd();
   if (count < 0) return Close();
-  if (life_ == Life::kLingering) {
-    lingered_bytes_ += static_cast<size_t>(count);
-    if (lingered_bytes_ > kLingerBytesMax) Close();
+  if (life_ == Life::kLingering || stream_ != nullptr) {
+    dropped_bytes_ += static_cast<size_t>(count);
+    if (dropped_bytes_ > kDroppedBytesMax) Close();
     return;
   }
   in_batch_ = true;
@@ -109,7 +109,7 @@ void Connection::OnRead(ssize_t count, const char* bytes) {
 void Connection::OnEnd() {
   peer_ended_ = true;
   reading_ = false;
-  if (life_ == Life::kLingering) return Close();
+  if (life_ == Life::kLingering || streams()) return Close();
   // A peer may shut down its side after its last request and still wait for answers.
   if (current_ != nullptr) loop_.Recycle(std::exchange(current_, nullptr));
   input_ = Input::kDiscard;
@@ -167,6 +167,7 @@ void Connection::OnWritten(int status) {
   if (status != 0) return Close();
   writing_.clear();
   if (writing_.capacity() > kKeptOutputBytes) writing_.shrink_to_fit();
+  if (streams()) idle_since_ms_ = loop_.now_ms();
   Flush();
 }
 
@@ -189,6 +190,7 @@ void Connection::Tick(uint64_t now_ms) {
     if (now_ms - idle_since_ms_ > timeouts.idle_ms) return Close();
     FreeIdleBuffers();
   }
+  if (streams()) CheckStream(now_ms);
   CheckStall(now_ms);
   if (life_ == Life::kOpen && current_ != nullptr) CheckSender(now_ms);
 }
@@ -200,8 +202,15 @@ void Connection::FreeIdleBuffers() {
   }
 }
 
+// One whose peer takes nothing of what waits is CheckStall's business.
+void Connection::CheckStream(uint64_t now_ms) {
+  if (write_pending_ || !out_.empty()) return;
+  if (now_ms - idle_since_ms_ > loop_.options().timeouts.idle_ms) return Close();
+  FreeIdleBuffers();
+}
+
 void Connection::CheckStall(uint64_t now_ms) {
-  if (!write_pending_) return;
+  if (!write_pending_ || life_ != Life::kOpen) return;
   size_t queued = uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&tcp_));
   if (queued != stalled_queue_bytes_) {
     stalled_queue_bytes_ = queued;
@@ -226,7 +235,11 @@ void Connection::CheckSender(uint64_t now_ms) {
 }
 
 void Connection::Drain() {
-  if (life_ == Life::kOpen && IsIdle()) Close();
+  if (life_ != Life::kOpen) return;
+  if (IsIdle()) return Close();
+  if (!streams()) return;  // one that waits for earlier answers ends when it begins
+  FinishStream();
+  Flush();
 }
 
 void Connection::EndIfDone() {
@@ -253,7 +266,7 @@ void Connection::Close() {
   if (life_ == Life::kClosing) return;
   life_ = Life::kClosing;
   while (queue_head_ != nullptr) Detach(std::exchange(queue_head_, queue_head_->next_));
-  queue_tail_ = nullptr;
+  queue_tail_ = stream_ = nullptr;
   loop_.ReleaseOutput(std::exchange(charged_output_bytes_, 0));
   if (current_ != nullptr) loop_.Recycle(std::exchange(current_, nullptr));
   uv_close(reinterpret_cast<uv_handle_t*>(&tcp_), [](uv_handle_t* handle) {

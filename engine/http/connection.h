@@ -4,6 +4,9 @@
 //
 // Input goes through these states:
 //   kHead -> (kBody | kChunked) -> kHead ...   and to kDiscard after the last request that will be answered.
+// An answer that comes in pieces (a stream) is the connection's last one. From its start on, input is
+// dropped, and requests behind it are forgotten; it stays at the head of the queue until it ends.
+//
 // The connection ends by Linger (shut down our side, read and drop until the peer closes, so that it can read
 // its answer) or, when nothing is owed, by Close.
 //
@@ -16,6 +19,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "http/chunked_decoder.h"
 #include "http/exchange.h"
@@ -35,11 +39,16 @@ class Connection {
 
   // The answer for `exchange`, which is one of ours.
   void Answer(Exchange* exchange, Response&& response);
+  // As the functions of the Exchange, which is one of ours.
+  void StartStream(Exchange* exchange, Response&& head);
+  void SendPiece(Exchange* exchange, std::string_view piece);
+  void EndStream(Exchange* exchange);
+  size_t unsent_bytes() const;
   // Writes what is ready, goes on with input that was held back, ends the connection when that is due.
   void Flush();
   // Enforces the time-outs.
   void Tick(uint64_t now_ms);
-  // No further requests: closes at once when idle, else after the last answer.
+  // No further requests: closes at once when idle, else after the last answer. A stream ends.
   void Drain();
   // Memory of the answers that wait, as it was when the connection was last flushed.
   size_t charged_output_bytes() const { return charged_output_bytes_; }
@@ -91,15 +100,22 @@ class Connection {
   bool MayStartRequest() const;
   void HoldBack(const char* bytes, size_t count);
   void ReadOn();
-  size_t unsent_bytes() const;
   void SendContinueIfDue();
 
   void Send(Exchange* exchange, Response& response);
+  void AppendAnswer(Exchange* exchange, Response& response, BodyFraming framing);
+  void Dequeue(Exchange* exchange);
+  void ForgetRequestsBehind(Exchange* exchange);
+  void BeginStream();
+  void AppendPiece(std::string_view piece);
+  void FinishStream();
+  bool streams() const;
   void SendReadyAnswers();
   void WriteOut();
   void ChargeOutput();
   void FreeIdleBuffers();
   void EndIfDone();
+  void CheckStream(uint64_t now_ms);
   void CheckStall(uint64_t now_ms);
   void CheckSender(uint64_t now_ms);
   void Linger();
@@ -131,6 +147,7 @@ class Connection {
 
   Exchange* queue_head_ = nullptr;  // requests without an answer on its way, oldest first
   Exchange* queue_tail_ = nullptr;
+  Exchange* stream_ = nullptr;  // the last of the queue, whose answer comes in pieces
   size_t in_flight_ = 0;
   size_t waiting_bytes_ = 0;  // in answers that wait for earlier ones
   size_t charged_output_bytes_ = 0;
@@ -140,10 +157,10 @@ class Connection {
   bool write_pending_ = false;
 
   uint64_t phase_started_ms_ = 0;  // of the head, the body, or lingering
-  uint64_t idle_since_ms_ = 0;     // the last answer, or the beginning
+  uint64_t idle_since_ms_ = 0;     // the last answer, or piece of one, or the beginning
   uint64_t stalled_since_ms_ = 0;  // the last moment at which the peer took something
   size_t stalled_queue_bytes_ = 0;
-  size_t lingered_bytes_ = 0;
+  size_t dropped_bytes_ = 0;  // of input, while lingering or streaming
 };
 
 }  // namespace stemedb::http

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The request side of a connection: from bytes to requests, from requests to handlers, and their answers back
 // into order.
+#include <array>
+#include <charconv>
 #include <exception>
 
 #include "http/connection.h"
@@ -275,12 +277,18 @@ void Connection::Answer(Exchange* exchange, Response&& response) {
 
 void Connection::SendReadyAnswers() {
   while (queue_head_ != nullptr && queue_head_->waiting_) {
+    if (queue_head_ == stream_) return BeginStream();
     waiting_bytes_ -= queue_head_->response_.body.size();
     Send(queue_head_, queue_head_->response_);
   }
 }
 
 void Connection::Send(Exchange* exchange, Response& response) {
+  AppendAnswer(exchange, response, BodyFraming::kLength);
+  Dequeue(exchange);
+}
+
+void Connection::AppendAnswer(Exchange* exchange, Response& response, BodyFraming framing) {
   bool last_of_drain =
       loop_.draining() && exchange->next_ == nullptr && current_ == nullptr && held_back_.empty();
   if (!exchange->keep_alive_ || last_of_drain) {
@@ -294,6 +302,7 @@ void Connection::Send(Exchange* exchange, Response& response) {
   context.http_1_0 = exchange->http_1_0_;
   context.keep_alive = exchange->keep_alive_ && !last_of_drain;
   context.accepts_gzip = exchange->accepts_gzip_;
+  context.framing = framing;
   if (!loop_.options().allowed_origins.empty()) {
     context.origin = request.header("origin");
     if (request.method == Method::kOptions) {
@@ -307,7 +316,10 @@ void Connection::Send(Exchange* exchange, Response& response) {
   loop_.writer().Append(out_, response, context);
   idle_since_ms_ = loop_.now_ms();
   loop_.Record(*exchange, status, out_.size() - before);
+}
 
+// The queue's head is answered.
+void Connection::Dequeue(Exchange* exchange) {
   queue_head_ = exchange->next_;
   if (queue_head_ == nullptr) queue_tail_ = nullptr;
   --in_flight_;
@@ -318,6 +330,83 @@ void Connection::Detach(Exchange* exchange) {
   exchange->connection_.store(nullptr, std::memory_order_relaxed);
   exchange->next_ = nullptr;
   if (!exchange->handed_out_) loop_.Recycle(exchange);
+}
+
+bool Connection::streams() const { return stream_ != nullptr && !stream_->waiting_; }
+
+void Connection::StartStream(Exchange* exchange, Response&& head) {
+  ForgetRequestsBehind(exchange);
+  exchange->keep_alive_ = false;
+  exchange->response_ = std::move(head);
+  exchange->waiting_ = true;
+  waiting_bytes_ += exchange->response_.body.size();
+  stream_ = exchange;
+  if (exchange == queue_head_) BeginStream();
+  if (!in_batch_) loop_.MarkDirty(this);
+}
+
+// It is the connection's last: who has sent further ones is told so by "Connection: close", and asks again
+// elsewhere.
+void Connection::ForgetRequestsBehind(Exchange* exchange) {
+  while (exchange->next_ != nullptr) {
+    Exchange* behind = std::exchange(exchange->next_, exchange->next_->next_);
+    if (behind->waiting_) waiting_bytes_ -= behind->response_.body.size();
+    --in_flight_;
+    Detach(behind);
+  }
+  queue_tail_ = exchange;
+  if (current_ != nullptr) loop_.Recycle(std::exchange(current_, nullptr));
+  continue_due_ = false;
+  held_back_.clear();
+  input_ = Input::kDiscard;
+}
+
+void Connection::BeginStream() {
+  Exchange* exchange = stream_;
+  exchange->waiting_ = false;
+  const std::string first = std::exchange(exchange->response_.body, std::string());
+  waiting_bytes_ -= first.size();
+  AppendAnswer(exchange, exchange->response_,
+               exchange->http_1_0_ ? BodyFraming::kUntilClose : BodyFraming::kChunked);
+  AppendPiece(first);
+  const bool ends = exchange->stream_ended_ || exchange->request_.method == Method::kHead;
+  if (ends || peer_ended_ || loop_.draining()) FinishStream();
+}
+
+void Connection::SendPiece(Exchange* exchange, std::string_view piece) {
+  if (unsent_bytes() >= loop_.options().limits.stream_output_bytes_max) return Close();
+  if (exchange->waiting_) {
+    exchange->response_.body.append(piece);
+    waiting_bytes_ += piece.size();
+    return;
+  }
+  AppendPiece(piece);
+  idle_since_ms_ = loop_.now_ms();
+  if (!in_batch_) loop_.MarkDirty(this);
+}
+
+void Connection::EndStream(Exchange* exchange) {
+  if (exchange->waiting_) return;  // it ends when it begins
+  FinishStream();
+  if (!in_batch_) loop_.MarkDirty(this);
+}
+
+// An empty chunk would end the body.
+void Connection::AppendPiece(std::string_view piece) {
+  if (piece.empty() || stream_->request_.method == Method::kHead) return;
+  if (stream_->http_1_0_) {
+    out_.append(piece);
+    return;
+  }
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), piece.size(), 16).ptr;
+  out_.append(digits.data(), end).append("\r\n").append(piece).append("\r\n");
+}
+
+void Connection::FinishStream() {
+  Exchange* exchange = std::exchange(stream_, nullptr);
+  if (!exchange->http_1_0_ && exchange->request_.method != Method::kHead) out_.append("0\r\n\r\n");
+  Dequeue(exchange);
 }
 
 void Connection::SendContinueIfDue() {

@@ -6,6 +6,11 @@
 // of the requests, whatever the order of Respond. When every ExchangePtr is gone without an answer, the peer
 // gets 500.
 //
+// An answer may also come in pieces for as long as the peer listens: StartStream, Send, EndStream. It is the
+// last one of its connection, which takes no further request: what the peer sends meanwhile is dropped, and
+// its FIN, or a stop of the server, ends the stream. A stream that sends nothing for the idle time-out is cut
+// off, and so is one whose peer doesn't read.
+//
 // All ExchangePtrs must be gone before the Server is destroyed; request().route is valid until Server::Stop.
 #pragma once
 
@@ -13,6 +18,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "http/message.h"
@@ -33,9 +39,21 @@ class Exchange {
   const Request& request() const { return request_; }
   // On the loop's thread, once. When the peer is gone the answer is dropped silently.
   void Respond(Response&& response);
+  // Instead of Respond: the head of an answer whose body follows piece by piece; head.body is its first
+  // piece. Chunked, or for HTTP/1.0 up to the connection's end; never compressed. A HEAD gets the head alone.
+  // Like Respond and the three below, on the loop's thread.
+  void StartStream(Response&& head);
+  // One more piece, as one chunk. A peer that has Limits::stream_output_bytes_max unread bytes waiting, or
+  // more, is dropped: look at unsent_bytes before. Dropped silently when the stream has ended or the peer is
+  // gone.
+  void Send(std::string_view piece);
+  void EndStream();
+  bool is_streaming() const { return streams_; }
+  // What the connection holds and the peer's socket hasn't taken yet; 0 when the peer is gone.
+  size_t unsent_bytes() const;
   Loop& loop() const;
-  // Whether the peer still waits for an answer. Useful before costly work. Any thread that holds an
-  // ExchangePtr; on others than the loop's it may have changed already.
+  // Whether the peer still waits for an answer, or listens to its stream. Useful before costly work. Any
+  // thread that holds an ExchangePtr; on others than the loop's it may have changed already.
   bool peer_waits() const { return connection() != nullptr; }
 
  private:
@@ -62,7 +80,9 @@ class Exchange {
   Exchange* next_ = nullptr;  // the connection's next request, or the pool's next spare
   bool handed_out_ = false;   // a handler may still hold it
   bool responded_ = false;
-  bool waiting_ = false;    // response_ waits for an earlier request's answer
+  bool waiting_ = false;  // response_ waits for an earlier request's answer
+  bool streams_ = false;  // answered by StartStream
+  bool stream_ended_ = false;
   bool keep_alive_ = true;  // the connection may go on after this answer
   bool http_1_0_ = false;
   bool accepts_gzip_ = false;

@@ -117,18 +117,23 @@ bool ResponseWriter::MaybeCompress(Response& response, const AnswerContext& cont
 void ResponseWriter::Append(std::string& out, Response& response, const AnswerContext& context) {
   if (response.content_type == kProblemType) AddRequestId(response.body, context.request_id);
   bool no_body = HasNoBody(response.status);
-  bool negotiated = !no_body && response.body.size() >= options_.gzip_bytes_min &&
+  bool has_length = context.framing == BodyFraming::kLength;
+  bool negotiated = !no_body && has_length && response.body.size() >= options_.gzip_bytes_min &&
                     IsCompressible(response.content_type) && !HasField(response, "Content-Encoding");
   bool compressed = negotiated && MaybeCompress(response, context);
 
   AppendStatusLine(out, response.status);
   out.append(Date());
   if (!no_body) {
-    if (!response.body.empty()) AppendField(out, "Content-Type", response.content_type);
+    if (!response.body.empty() || !has_length) AppendField(out, "Content-Type", response.content_type);
     if (compressed) AppendField(out, "Content-Encoding", "gzip");
-    out.append("Content-Length: ");
-    AppendNumber(out, response.body.size());
-    out.append("\r\n");
+    if (has_length) {
+      out.append("Content-Length: ");
+      AppendNumber(out, response.body.size());
+      out.append("\r\n");
+    } else if (context.framing == BodyFraming::kChunked) {
+      AppendField(out, "Transfer-Encoding", "chunked");
+    }
   }
   if (negotiated) AppendField(out, "Vary", "Accept-Encoding");
   if (!options_.allowed_origins.empty()) {
@@ -148,7 +153,7 @@ void ResponseWriter::Append(std::string& out, Response& response, const AnswerCo
     AppendField(out, "Connection", "keep-alive");
   }
   out.append("\r\n");
-  if (!no_body && !context.head) out.append(response.body);
+  if (!no_body && has_length && !context.head) out.append(response.body);
 }
 
 }  // namespace stemedb::http

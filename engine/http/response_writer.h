@@ -14,6 +14,13 @@
 
 namespace stemedb::http {
 
+// How the peer learns where the body ends.
+enum class BodyFraming : uint8_t {
+  kLength,
+  kChunked,     // the body follows in chunks
+  kUntilClose,  // the body follows, and the connection ends with it: HTTP/1.0 knows no chunks
+};
+
 // What the answer's form depends on besides the answer itself.
 struct AnswerContext {
   std::string_view request_id;
@@ -24,6 +31,7 @@ struct AnswerContext {
   bool http_1_0 = false;
   bool keep_alive = true;
   bool accepts_gzip = false;
+  BodyFraming framing = BodyFraming::kLength;
 };
 
 class ResponseWriter {
@@ -31,7 +39,8 @@ class ResponseWriter {
   // `options` must outlive the writer.
   explicit ResponseWriter(const Options& options);
 
-  // Appends the whole answer to `out`. `response` may be changed (its body compressed or completed).
+  // Appends the whole answer to `out`, or, when its body follows, the head. `response` may be changed (its
+  // body compressed or completed).
   void Append(std::string& out, Response& response, const AnswerContext& context);
 
  private:

@@ -31,6 +31,8 @@ struct Limits {
   // Memory of all answers of one loop that wait for their readers, or for an earlier answer. Beyond it the
   // connections that hold most of it are closed, the largest first.
   size_t output_bytes_total_max = 256 * 1024 * 1024;
+  // Unsent bytes of a streaming answer; who has more waiting when a further piece comes is dropped.
+  size_t stream_output_bytes_max = 256 * 1024;
   size_t connections_max = 16384;  // for each loop; further ones get 503 and are closed
 };
 
@@ -39,7 +41,7 @@ struct Timeouts {
   // A body may take body_ms plus one second for each body_bytes_per_second that has arrived.
   uint64_t body_ms = 10'000;
   uint64_t body_bytes_per_second = 16 * 1024;
-  uint64_t idle_ms = 60'000;         // between requests
+  uint64_t idle_ms = 60'000;         // between requests, and between the pieces of a streaming answer
   uint64_t write_stall_ms = 30'000;  // the peer takes nothing of its answer
   uint64_t linger_ms = 2'000;        // after the last answer, until the peer closes
   uint64_t drain_ms = 10'000;        // from Drain to the end of requests in flight
