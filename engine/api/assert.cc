@@ -22,10 +22,10 @@ http::Response StoredResponse(const Hash256& id, const store::ItemResult& item) 
   return response;
 }
 
-void Commit(LoopContext& context, http::ExchangePtr exchange, store::PreparedClaim claim) {
+void Commit(LoopContext& context, http::ExchangePtr exchange, store::PreparedRecord claim) {
   const Hash256 id = claim.id;
   store::Submission submission;
-  submission.claims.push_back(std::move(claim));
+  submission.records.push_back(std::move(claim));
   submission.done = [&context, exchange, id](store::CommitResult&& result) {
     // When the loop has ended nobody waits for the answer any more.
     exchange->loop().Post([&context, exchange, id, result = std::move(result)] {

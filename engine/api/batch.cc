@@ -90,7 +90,7 @@ void BatchJob::Take(model::ParsedClaim&& parsed) {
   item.errors = std::move(intake.errors);
   if (!item.status.ok()) return context_.CountError(item.status);
   item.id = intake.claim.id;
-  submission_.claims.push_back(std::move(intake.claim));
+  submission_.records.push_back(std::move(intake.claim));
 }
 
 // A batch has one payer: the agent that the request names, if all of it is signed by that one.
@@ -103,9 +103,9 @@ Status BatchJob::Pay() {
 void BatchJob::Commit() {
   const Status paid = Pay();
   if (!paid.ok()) return Respond(context_.Refusal(exchange_->request(), paid));
-  const bool has_refused = submission_.claims.size() < items_.size();
+  const bool has_refused = submission_.records.size() < items_.size();
   if (has_refused && atomicity_ == store::Atomicity::kAllOrNothing) return Respond(RefuseWhole());
-  if (submission_.claims.empty()) return Respond(Results({}));
+  if (submission_.records.empty()) return Respond(Results({}));
   submission_.atomicity = atomicity_;
   submission_.done = [self = shared_from_this()](store::CommitResult&& result) {
     self->exchange_->loop().Post(

@@ -23,7 +23,7 @@ Status UnsignedClaimsFault(const Backend& backend, const http::Request& request)
 struct Intake {
   Status status;                         // ok, or why the claim was refused
   std::vector<http::FieldError> errors;  // with pointers into the claim
-  store::PreparedClaim claim;            // when ok
+  store::PreparedRecord claim;           // when ok
   std::optional<model::AgentId> signer;  // the primary one, whose signature is right; when ok and signed
 };
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET /v1/concepts?prefix=&cursor=&limit=: the children of a concept path, with how many claims stand there
-// and below.
+// and below. POST /v1/concepts/alias: a path that stands for another.
 #include <charconv>
 
+#include "api/operations.h"
 #include "api/routes.h"
 #include "model/text_rules.h"
 #include "query/question.h"
@@ -62,6 +63,7 @@ http::Response Concepts(LoopContext& context, const http::Request& request) {
 }  // namespace
 
 void AddConceptsRoutes(http::Router& router, LoopContext& context) {
+  AddOperationRoute(router, context, "/v1/concepts/alias", model::OperationKind::kAlias);
   router.Add({.path = "/v1/concepts",
               .methods = {http::Method::kGet},
               .handler =

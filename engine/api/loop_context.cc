@@ -7,7 +7,7 @@
 
 namespace stemedb::api {
 
-LoopContext::LoopContext(Backend& backend, Role role) : backend_(&backend) {
+LoopContext::LoopContext(Backend& backend, Role role, std::shared_ptr<WatchBell> bell) : backend_(&backend) {
   if (role == Role::kOperations) return;
   query::EngineOptions options;
   options.clock = backend.clock;
@@ -19,12 +19,15 @@ LoopContext::LoopContext(Backend& backend, Role role) : backend_(&backend) {
   engine_ = std::make_unique<query::Engine>(backend.store->NewReader(), deployment.live().Current(), options);
   turns_ = std::make_unique<TurnQueue>(*backend.clock, backend.turns,
                                        [this](const http::ExchangePtr& exchange, const Status& status) {
+                                         if (exchange->is_streaming())
+                                           return watches_->Refused(exchange, status);
                                          exchange->Respond(Refusal(exchange->request(), status));
                                        });
   rates_ = std::make_unique<RateGate>(
       deployment.live(), backend.limiter, backend.proven_agents, *backend.clock,
       [this](const Status& status) { PolicyFailed(status); },
       RateGate::Options{.recent = deployment.NewRecentRequests()});
+  watches_ = std::make_unique<WatchHub>(*this, std::move(bell));
 }
 
 void LoopContext::TakeUpLive() {

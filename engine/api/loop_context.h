@@ -15,20 +15,23 @@
 #include "api/backend.h"
 #include "api/rate_gate.h"
 #include "api/turn_queue.h"
+#include "api/watch_hub.h"
 #include "base/status.h"
 #include "http/exchange.h"
 #include "http/problem.h"
 #include "http/router.h"
 #include "model/claim_parser.h"
+#include "model/operation_parser.h"
 #include "query/engine.h"
 
 namespace stemedb::api {
 
 class LoopContext {
  public:
-  // `backend` outlives it. The operations loop answers no questions and has no engine.
+  // `backend` outlives it. The operations loop answers no questions and has no engine. `bell` is rung after
+  // each publish.
   enum class Role : uint8_t { kClients, kOperations };
-  LoopContext(Backend& backend, Role role);
+  LoopContext(Backend& backend, Role role, std::shared_ptr<WatchBell> bell);
   // For a list of routes that is never served.
   LoopContext() = default;
   LoopContext(const LoopContext&) = delete;
@@ -37,11 +40,13 @@ class LoopContext {
   Backend& backend() const { return *backend_; }
   query::Engine& engine() { return *engine_; }  // kClients only
   model::ClaimParser& claim_parser() { return claim_parser_; }
+  model::OperationParser& operation_parser() { return operation_parser_; }
   simdjson::dom::parser& json_parser() { return json_parser_; }
   telemetry::QuerySeries& Queries(std::string_view endpoint);
   // Where whatever runs a script takes its turn.
-  TurnQueue& turns() { return *turns_; }  // kClients only
-  RateGate& rates() { return *rates_; }   // kClients only
+  TurnQueue& turns() { return *turns_; }     // kClients only
+  RateGate& rates() { return *rates_; }      // kClients only
+  WatchHub& watches() { return *watches_; }  // kClients only
   // Lets go of a generation of scripts that is no more live, states and all, if there is one. kClients only.
   void TakeUpLive();
   // How many batches this loop is working on: they are bounded, as each holds its body.
@@ -62,10 +67,12 @@ class LoopContext {
   std::unique_ptr<TurnQueue> turns_;
   std::unique_ptr<RateGate> rates_;
   model::ClaimParser claim_parser_;
+  model::OperationParser operation_parser_;
   simdjson::dom::parser json_parser_;
   std::map<std::string, telemetry::QuerySeries, std::less<>> queries_;
   std::map<std::pair<std::string, std::string_view>, telemetry::Counter*> errors_;  // by code and layer
   std::map<std::string, telemetry::Counter*, std::less<>> rejected_;                // by code
+  std::unique_ptr<WatchHub> watches_;                                               // uses the others
 };
 
 }  // namespace stemedb::api

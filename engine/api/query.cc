@@ -71,6 +71,7 @@ void AddQueryRoutes(http::Router& router, LoopContext& context) {
               .param_names = {}});
   AddLensPath(router, context, "skeptic");
   AddLensPath(router, context, "layered");
+  AddLensPath(router, context, "constraints");
 }
 
 }  // namespace stemedb::api

@@ -3,7 +3,9 @@
 #include "api/question_fields.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <utility>
 
 #include "base/time.h"
 #include "model/text_rules.h"
@@ -17,6 +19,12 @@ constexpr size_t kParamsMax = 64;
 constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr double kMultiplierMax = 1000;
 constexpr double kHalfLifeDaysMax = 1e6;
+constexpr std::pair<std::string_view, query::StatusFilter> kStatusFilters[] = {
+    {"active", query::StatusFilter::kActive},
+    {"superseded", query::StatusFilter::kSuperseded},
+    {"retracted", query::StatusFilter::kRetracted},
+    {"any", query::StatusFilter::kAny},
+};
 constexpr std::string_view kClassNames = "regulatory, clinical, observational, expert, community, anecdotal";
 
 }  // namespace
@@ -154,6 +162,15 @@ void QuestionFields::ReadValidAt(element value) {
   std::string_view text;
   if (value.get(text) == simdjson::SUCCESS) question_.valid_at_ms = ParseTime(text);
   if (!question_.valid_at_ms) Complain("must be an RFC 3339 time such as 2026-02-11T10:00:00.000Z");
+}
+
+void QuestionFields::ReadStatus(element value) {
+  const auto text = Text(value);
+  if (!text) return;
+  const auto named = std::find_if(std::begin(kStatusFilters), std::end(kStatusFilters),
+                                  [&](const auto& filter) { return filter.first == *text; });
+  if (named == std::end(kStatusFilters)) return Complain("must be one of active, superseded, retracted, any");
+  question_.status = named->second;
 }
 
 void QuestionFields::ReadLifecycle(element value) {

@@ -54,6 +54,7 @@ class QuestionFields {
   void ReadAsOf(element value);
   void ReadSince(element value);
   void ReadValidAt(element value);
+  void ReadStatus(element value);
   void ReadLifecycle(element value);
   void ReadEpoch(element value);
   void ReadSourceClass(element value);

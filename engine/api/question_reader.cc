@@ -59,6 +59,7 @@ const QuestionFields::Field QuestionFields::kFields[] = {
     {"as_of", &QuestionFields::ReadAsOf},
     {"valid_at", &QuestionFields::ReadValidAt},
     {"since", &QuestionFields::ReadSince},
+    {"status", &QuestionFields::ReadStatus},
     {"lifecycle", &QuestionFields::ReadLifecycle},
     {"epoch", &QuestionFields::ReadEpoch},
     {"source_class", &QuestionFields::ReadSourceClass},

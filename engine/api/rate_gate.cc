@@ -14,17 +14,21 @@
 namespace stemedb::api {
 namespace {
 
-constexpr std::array<std::string_view, 3> kWrites = {"/v1/assert", "/v1/assertions", "/v1/assert/batch"};
+constexpr std::array<std::string_view, 11> kWrites = {
+    "/v1/assert",    "/v1/assertions",   "/v1/assert/batch",  "/v1/vote",
+    "/v1/supersede", "/v1/retract",      "/v1/epoch",         "/v1/source",
+    "/v1/sources",   "/v1/sources/{id}", "/v1/concepts/alias"};
 
 // As the shipped policy has it.
 std::optional<script::RateVerdict> BuiltInLimit(const script::PolicyRequest& asked) {
   constexpr double kPoints = 10'000, kHour = 3600, kAgentsPerPeer = 10;
-  constexpr double kClaim = 10, kQuestion = 5, kLens = 1;
+  constexpr double kClaim = 10, kVote = 1, kQuestion = 5, kLens = 1;
   if (asked.loopback) return std::nullopt;
-  const bool is_write =
-      asked.method == "POST" && std::find(kWrites.begin(), kWrites.end(), asked.route) != kWrites.end();
+  const bool is_write = (asked.method == "POST" || asked.method == "PATCH") &&
+                        std::find(kWrites.begin(), kWrites.end(), asked.route) != kWrites.end();
   const auto items = static_cast<double>(asked.items);
-  const double cost = (is_write ? kClaim * items : kQuestion + kLens * items) +
+  const double one = asked.route == "/v1/vote" ? kVote : kClaim;
+  const double cost = (is_write ? one * items : kQuestion + kLens * items) +
                       std::ceil(static_cast<double>(asked.body_bytes) / 1024);
   if (cost == 0) return std::nullopt;
   return script::RateVerdict{"points", cost, kPoints, kHour, kAgentsPerPeer * kPoints};
@@ -70,8 +74,8 @@ void RateGate::OnTurnEnd() {
 RateGate::Payment RateGate::PaymentOf(const http::Route& route) {
   constexpr std::array<std::string_view, 5> kFree = {"/v1/health", "/livez", "/readyz", "/metrics",
                                                      "/api-doc/openapi.json"};
-  constexpr std::array<std::string_view, 4> kWhenRead = {"/v1/query", "/v1/skeptic", "/v1/layered",
-                                                         "/v1/lenses/compare"};
+  constexpr std::array<std::string_view, 5> kWhenRead = {"/v1/query", "/v1/skeptic", "/v1/layered",
+                                                         "/v1/constraints", "/v1/lenses/compare"};
   const auto is_in = [&](const auto& list) {
     return std::find(list.begin(), list.end(), route.path) != list.end();
   };
@@ -118,14 +122,17 @@ Status RateGate::Judge(http::Request& request) {
   const auto payment = payments_.find(request.route);
   if (payment == payments_.end() || payment->second == Payment::kFree) return Status::Ok();
   const Sender sender = SenderOf(request);
-  auto verdict = Ask(request, sender, sender.body_bytes, payment->second == Payment::kWhenProven ? 1 : 0);
+  const bool reads = request.method == http::Method::kGet || request.method == http::Method::kHead;
+  const bool can_prove = payment->second == Payment::kWhenProven && !reads;
+  auto verdict = Ask(request, sender, sender.body_bytes, can_prove ? 1 : 0);
   if (!verdict) return Status::Ok();
-  const bool can_prove = payment->second == Payment::kWhenProven;
   const auto account =
       std::make_shared<Account>(limiter_, proven_agents_, clock_, std::move(*verdict),
                                 AddressKey(sender.address), can_prove ? NamedAgent(request) : std::string());
   request.note = account;
-  if (payment->second == Payment::kAtOnce) return account->PayUnproven() ? Status::Ok() : NoRoom(*account);
+  const bool pays_at_once =
+      payment->second == Payment::kAtOnce || (payment->second == Payment::kWhenProven && reads);
+  if (pays_at_once) return account->PayUnproven() ? Status::Ok() : NoRoom(*account);
   if (account->Look()) return Status::Ok();
   account->Forgive();
   return NoRoom(*account);

@@ -13,6 +13,10 @@ void AddBatchRoutes(http::Router& router, LoopContext& context);         // batc
 void AddAssertionsRoutes(http::Router& router, LoopContext& context);    // assertions.cc
 void AddQueryRoutes(http::Router& router, LoopContext& context);         // query.cc
 void AddLensesRoutes(http::Router& router, LoopContext& context);        // lenses.cc
+void AddOpinionsRoutes(http::Router& router, LoopContext& context);      // opinions.cc
+void AddSourcesRoutes(http::Router& router, LoopContext& context);       // sources.cc
+void AddTraceRoutes(http::Router& router, LoopContext& context);         // trace.cc
+void AddWatchRoutes(http::Router& router, LoopContext& context);         // watch.cc
 void AddConceptsRoutes(http::Router& router, LoopContext& context);      // concepts.cc
 void AddHealthRoutes(http::Router& router, LoopContext& context);        // health.cc
 void AddMetricsRoutes(http::Router& router, LoopContext& context);       // metrics.cc

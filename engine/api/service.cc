@@ -27,13 +27,17 @@ void AddClientRoutes(http::Router& router, LoopContext& context) {
   AddQueryRoutes(router, context);
   AddLensesRoutes(router, context);
   AddConceptsRoutes(router, context);
+  AddOpinionsRoutes(router, context);
+  AddSourcesRoutes(router, context);
+  AddTraceRoutes(router, context);
+  AddWatchRoutes(router, context);
   AddOperationsRoutes(router, context);
 }
 
 class LoopService final : public http::Service {
  public:
-  LoopService(Backend& backend, LoopContext::Role role)
-      : role_(role), context_(backend, role), observer_(backend) {
+  LoopService(Backend& backend, LoopContext::Role role, std::shared_ptr<WatchBell> bell)
+      : role_(role), context_(backend, role, std::move(bell)), observer_(backend) {
     if (role == LoopContext::Role::kClients) {
       AddClientRoutes(router_, context_);
       context_.rates().Learn(router_);
@@ -55,6 +59,7 @@ class LoopService final : public http::Service {
   void OnTurnEnd() override {
     if (std::exchange(context_.has_submitted, false)) context_.backend().store->Begin();
     if (role_ != LoopContext::Role::kClients) return;
+    context_.watches().OnTurnEnd();
     context_.turns().OnTurnEnd();
     context_.rates().OnTurnEnd();
     // Idle loops have turns as well, two a second, by their connections' time-outs.
@@ -69,19 +74,21 @@ class LoopService final : public http::Service {
   RequestObserver observer_;
 };
 
-http::ServiceFactory Services(Backend& backend, LoopContext::Role role) {
-  return [&backend, role](http::Loop&) -> Result<std::unique_ptr<http::Service>> {
-    return std::unique_ptr<http::Service>(std::make_unique<LoopService>(backend, role));
+http::ServiceFactory Services(Backend& backend, LoopContext::Role role, std::shared_ptr<WatchBell> bell) {
+  return [&backend, role, bell = std::move(bell)](http::Loop&) -> Result<std::unique_ptr<http::Service>> {
+    return std::unique_ptr<http::Service>(std::make_unique<LoopService>(backend, role, bell));
   };
 }
 
 }  // namespace
 
 http::ServiceFactory ClientServices(Backend& backend) {
-  return Services(backend, LoopContext::Role::kClients);
+  auto bell = std::make_shared<WatchBell>();
+  backend.store->SetPublishListener([bell] { bell->Ring(); });
+  return Services(backend, LoopContext::Role::kClients, std::move(bell));
 }
 http::ServiceFactory OperationsServices(Backend& backend) {
-  return Services(backend, LoopContext::Role::kOperations);
+  return Services(backend, LoopContext::Role::kOperations, nullptr);
 }
 
 std::vector<std::string> ListRoutes() {

@@ -65,7 +65,7 @@ class Pipe(unittest.TestCase):
         done = self.console('kept = 41\nlocal t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1000) .. i end\nkept + 1\n', code=1)
         self.assertEqual((done.stdout, done.stderr), ("42\n", "error: out of memory (cap 256 MiB)\n"))
         done = self.console('kept, t = 41, {} for i = 1, 1e9 do t[i] = ("x"):rep(1000) .. i end\nkept\n#lenses().lenses\n', code=1)
-        self.assertEqual((done.stdout, done.stderr), ("nil\n6\n", "error: out of memory (cap 256 MiB): the globals held most of "
+        self.assertEqual((done.stdout, done.stderr), ("nil\n10\n", "error: out of memory (cap 256 MiB): the globals held most of "
                                                       "it, so all of them are gone: keep less in them\n"))
 
     def test_what_has_no_end_is_an_error(self):
@@ -102,7 +102,8 @@ class Pipe(unittest.TestCase):
     def test_compare_asks_all_lenses_unless_some_are_named(self):
         everyone = self.json('compare{"weather/zagreb", "sky"}\n')[0]
         self.assertEqual([one["lens"]["name"] for one in everyone["results"]],
-                         ["confidence", "consensus", "layered", "recency", "skeptic", "tier_authority"])
+                         ["authority", "confidence", "consensus", "constraints", "epoch_aware", "layered", "recency", "skeptic",
+                          "tier_authority", "vote_consensus"])
         text = self.console('compare{"weather/zagreb", "sky", lenses = { "recency", "skeptic" }}\n').stdout
         self.assertEqual([line.split()[0] for line in text.splitlines()[1:3]], ["recency", "skeptic"])
 
@@ -123,7 +124,7 @@ class Pipe(unittest.TestCase):
         self.assertRegex(self.console("health()\n").stdout, r"status +healthy")
 
     def test_what_the_server_refuses_is_said_with_its_code(self):
-        self.assertIn("unknown_lens: there is no lens 'nix'; there are confidence",
+        self.assertIn("unknown_lens: there is no lens 'nix'; there are authority, confidence",
                       self.console('query{"a", "b", lens = "nix"}\n', code=1).stderr)
         self.assertIn("invalid_request", self.console('query{"a", limit = -1, nix = 2}\n', code=1).stderr)
         self.assertIn("unknown field", self.console('query{"a", limit = -1, nix = 2}\n', code=1).stderr)

@@ -42,7 +42,7 @@ class Script(unittest.TestCase):
         self.assertEqual(done.stdout.count(", good\n"), len(files))
         done = run("script", "test", "--strict", LENSES)
         self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertRegex(done.stdout, r"\n6 scripts, \d+ cases: all hold\n$")
+        self.assertRegex(done.stdout, r"\n10 scripts, \d+ cases: all hold\n$")
 
     def test_check_says_what_the_server_says(self):
         broken = {

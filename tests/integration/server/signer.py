@@ -12,13 +12,20 @@ def seed(number):
     return f"{number:064x}"
 
 
-def sign_all(pairs):
-    """(seed, claim) → {agent_id, signature, id}, in order."""
-    lines = "".join(json.dumps({"seed": key, "claim": claim}) + "\n" for key, claim in pairs)
+def sign_all(pairs, kind=None):
+    """(seed, claim) → {agent_id, signature, id}, in order; with `kind`, of operations."""
+    more = {} if kind is None else {"kind": kind}
+    lines = "".join(json.dumps({"seed": key, "claim": claim} | more) + "\n" for key, claim in pairs)
     tool = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sign.mjs")
     run = subprocess.run(["node", tool], input=lines, capture_output=True, text=True, check=True)
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
-def sign(key, claim):
-    return sign_all([(key, claim)])[0]
+def sign(key, claim, kind=None):
+    return sign_all([(key, claim)], kind)[0]
+
+
+def signed(key, body, kind=None):
+    """The body with its agent and signature."""
+    proof = sign(key, body, kind)
+    return body | {"agent_id": proof["agent_id"], "signature": proof["signature"]}

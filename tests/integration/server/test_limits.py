@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 from server_process import SOURCE_DIR, Server, claim
-from signer import TIME, seed, sign
+from signer import TIME, seed, sign, signed
 
 FIELDS = ("RateLimit-Policy", "RateLimit", "X-Quota-Limit", "X-Quota-Remaining", "X-Quota-Reset")
 
@@ -33,6 +33,8 @@ def policies(root, **numbers):
 
 
 class ShippedPolicy(unittest.TestCase):
+    addresses = 0
+
     @classmethod
     def setUpClass(cls):
         cls.server = Server(env={"STEMEDB_POLICIES_DIR": os.path.join(SOURCE_DIR, "policies")})
@@ -58,6 +60,24 @@ class ShippedPolicy(unittest.TestCase):
             self.assertIn("RateLimit", answer.headers, headers)
             unsigned = self.server.request("POST", "/v1/assert", claim(), headers)
             self.assertEqual((unsigned.status, unsigned.code), (403, "unsigned_not_allowed"), headers)
+
+    def test_what_is_recorded_costs_as_much_as_a_claim_but_a_vote_costs_a_point(self):
+        for method, path, left in (("POST", "/v1/vote", 9998), ("POST", "/v1/supersede", 9989), ("POST", "/v1/retract", 9989),
+                                   ("POST", "/v1/epoch", 9989), ("POST", "/v1/source", 9989), ("POST", "/v1/sources", 9989),
+                                   ("PATCH", "/v1/sources/a", 9989), ("POST", "/v1/concepts/alias", 9989),
+                                   ("GET", "/v1/sources", 9995), ("GET", "/v1/sources/a", 9995),
+                                   ("GET", "/v1/trace/" + "0" * 64, 9995), ("GET", "/v1/feed", 9995)):
+            type(self).addresses += 1
+            answer = self.server.request(method, path, None if method == "GET" else "{}", via(f"198.51.100.{self.addresses}"))
+            self.assertEqual(answer.headers["X-Quota-Remaining"], str(left), f"{method} {path}")
+
+    def test_an_agent_pays_for_the_operation_that_it_signed(self):
+        own = self.server.post("/v1/assert", signed(seed(1), claim(timestamp=TIME))).json["id"]
+        body = signed(seed(1), {"assertion_id": own, "timestamp": TIME}, "retraction")
+        for address in ("198.51.100.101", "198.51.100.102"):
+            answer = self.server.post("/v1/retract", body, via(address))
+            self.assertIn(answer.status, (200, 201), answer.body)
+        self.assertLess(int(answer.headers["X-Quota-Remaining"]), 9985)  # 9978, and what has come back meanwhile
 
     def test_a_question_pays_for_the_lens_that_may_stand_in(self):
         target = "/v1/query?concept_path=a&lens=consensus&fallback=recency"
@@ -88,12 +108,18 @@ class SmallNumbers(unittest.TestCase):
             self.server.request("POST", "/v1/assert", "no claim", headers=via("203.0.113.7"))
         for _ in range(4):
             self.server.request("GET", "/v1/concepts", headers=via("203.0.113.7"))
+        for _ in range(4):  # the cheapest call of all
+            self.server.request("POST", "/v1/vote", "no vote", headers=via("203.0.113.7"))
         calls = [("POST", "/v1/assert"), ("POST", "/v1/assertions"), ("POST", "/v1/assert/batch"),
                  ("GET", "/v1/assertions/" + "0" * 64), ("POST", "/v1/query"), ("GET", "/v1/query?concept_path=a"),
                  ("GET", "/v1/skeptic?concept_path=a"), ("GET", "/v1/layered?concept_path=a"), ("GET", "/v1/lenses"),
-                 ("POST", "/v1/lenses/compare"), ("GET", "/v1/concepts")]
+                 ("GET", "/v1/constraints?concept_path=a"),
+                 ("POST", "/v1/lenses/compare"), ("GET", "/v1/concepts"), ("POST", "/v1/concepts/alias"),
+                 ("POST", "/v1/vote"), ("POST", "/v1/supersede"), ("POST", "/v1/retract"), ("POST", "/v1/epoch"),
+                 ("POST", "/v1/source"), ("POST", "/v1/sources"), ("GET", "/v1/sources"), ("GET", "/v1/sources/a"),
+                 ("PATCH", "/v1/sources/a"), ("GET", "/v1/trace/" + "0" * 64), ("GET", "/v1/feed")]
         for method, target in calls:
-            self.assert_refused(self.server.request(method, target, "{}" if method == "POST" else None,
+            self.assert_refused(self.server.request(method, target, None if method == "GET" else "{}",
                                                     headers=via("203.0.113.7")))
         for target in ("/livez", "/readyz", "/v1/health", "/metrics"):
             self.assertEqual(self.server.request("GET", target, headers=via("203.0.113.7")).status, 200, target)
@@ -132,7 +158,7 @@ class SlowLenses(unittest.TestCase):
         cls.root = tempfile.mkdtemp(prefix="stemedb-test-")
         lenses = os.path.join(cls.root, "lenses")
         os.makedirs(lenses)
-        for name in ("slow", "skeptic", "layered"):
+        for name in ("slow", "skeptic", "layered", "constraints"):
             with open(os.path.join(lenses, name + ".lua"), "w", encoding="utf-8") as file:
                 file.write(f'return {{ kind = "lens", api = 1, name = "{name}", version = "1", description = "Slow.",\n'
                            "  resolve = function(ctx, candidates)\n"
@@ -155,6 +181,7 @@ class SlowLenses(unittest.TestCase):
                    self.server.get("/v1/query", **question),
                    self.server.get("/v1/skeptic", concept_path="slow/*"),
                    self.server.get("/v1/layered", concept_path="slow/*"),
+                   self.server.get("/v1/constraints", concept_path="slow/*"),
                    self.server.post("/v1/lenses/compare", {"concept_path": "slow/*", "lenses": ["slow", "skeptic"]})]
         for answer in answers:
             self.assertEqual((answer.status, answer.code), (504, "query_timeout"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""POST and GET /v1/query, /v1/skeptic, /v1/layered, /v1/lenses, /v1/lenses/compare, /v1/concepts."""
+"""POST and GET /v1/query, /v1/skeptic, /v1/layered, /v1/constraints, /v1/lenses, /v1/lenses/compare, /v1/concepts."""
 
 import datetime
 import hashlib
@@ -212,7 +212,7 @@ class Queries(unittest.TestCase):
         self.assertEqual(answer["lens"]["sha256"], lenses["consensus"]["sha256"])
 
     def test_paths_of_their_own_ask_their_lens(self):
-        for lens in ("skeptic", "layered"):
+        for lens in ("skeptic", "layered", "constraints"):
             path = "/v1/" + lens
             answer = self.server.get(path, concept_path="q/filters", limit=0)
             self.assertEqual(answer.json["lens"]["name"], lens)
@@ -304,6 +304,15 @@ class KnownAnswers(unittest.TestCase):
         self.assertEqual(self.resolve("known/volume", "consensus")["value"], "rumour")
         self.assertEqual(self.resolve("known/volume", "layered")["value"], "law")
 
+    def test_constraints_are_listed_by_confidence_and_nothing_else_is_answered(self):
+        self.store([claim(concept_path="known/rules", predicate=predicate, value=value, confidence=confidence, source={"id": value})
+                    for predicate, value, confidence in (("must_use:currency", "EUR", 0.9), ("must_use:currency", "HRK", 0.4),
+                                                         ("forbidden:font", "Comic Sans", 0.7), ("colour", "red", 1))])
+        answer = self.server.get("/v1/constraints", concept_path="known/rules", limit=0).json
+        self.assertEqual({r["predicate"]: (r["value"], [c["value"] for c in r["claims"]]) for r in answer["resolutions"]},
+                         {"must_use:currency": ("EUR", ["EUR", "HRK"]), "forbidden:font": ("Comic Sans", ["Comic Sans"]),
+                          "colour": (None, ["red"])})
+
     def test_repeating_oneself_adds_no_voice(self):
         self.store([claim(concept_path="known/voices", value="loud", source={"id": "one"}, metadata={"n": i})
                     for i in range(20)])
@@ -354,7 +363,7 @@ class BrokenLenses(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.lenses)
         for name in ("recency", "consensus"):
             shutil.copy(os.path.join(SOURCE_DIR, "lenses", name + ".lua"), self.lenses)
-        for name in ("broken", "skeptic", "layered"):
+        for name in ("broken", "skeptic", "layered", "constraints"):
             self.write_lens(name, 'if candidates[1].source == "boom" then error("on purpose") end return {}')
 
     def write_lens(self, name, body):
@@ -369,7 +378,8 @@ class BrokenLenses(unittest.TestCase):
         question = {"concept_path": "drugs/aspirin", "lens": "broken"}
         for answer in (server.query(**question), server.get("/v1/query", **question),
                        server.get("/v1/skeptic", concept_path="drugs/aspirin"),
-                       server.get("/v1/layered", concept_path="drugs/aspirin")):
+                       server.get("/v1/layered", concept_path="drugs/aspirin"),
+                       server.get("/v1/constraints", concept_path="drugs/aspirin")):
             self.assertEqual((answer.status, answer.code), (500, "lens_failed"))
             self.assertRegex(answer.json["detail"], r"\w+\.lua:4")
         self.assertEqual(server.query(concept_path="drugs/aspirin", lens="recency").json["resolutions"][0]["value"], True)
@@ -419,11 +429,11 @@ class BrokenLenses(unittest.TestCase):
             self.assertRegex(metrics, name + r'\{script="loops"\} 2\b')
 
     def test_a_path_whose_lens_is_gone_is_404(self):
-        for name in ("skeptic", "layered"):
+        for name in ("skeptic", "layered", "constraints"):
             os.remove(os.path.join(self.lenses, name + ".lua"))
         server = Server(lenses_dir=self.lenses)
         self.addCleanup(server.close)
-        for name in ("skeptic", "layered"):
+        for name in ("skeptic", "layered", "constraints"):
             self.assertEqual(server.get("/v1/" + name, concept_path="a").code, "unknown_lens")
         answer = server.post("/v1/lenses/compare", {"concept_path": "a", "lenses": ["skeptic"]})
         self.assertEqual((answer.status, answer.code), (404, "unknown_lens"))

@@ -92,7 +92,8 @@ class Resources(unittest.TestCase):
     def refused_write(self, server, target, body):
         """Writes until the server refuses to, and holds the refusal against the document."""
         for i in range(100):
-            answer = server.post(target, body(i))
+            method, path = target.split() if " " in target else ("POST", target)
+            answer = server.request(method, path, body(i))
             if answer.status not in (200, 201):
                 self.assertEqual(answer.status, 503, answer.body)
                 self.assertRegex(answer.headers["Retry-After"], r"^\d+$")
@@ -107,12 +108,33 @@ class Resources(unittest.TestCase):
             self.assertIn(self.refused_write(server, target, bulky).code, codes)
         answer = self.refused_write(server, "/v1/assert/batch?atomic=true", lambda i: [bulky(1000 + i), bulky(2000 + i)])
         self.assertIn(answer.code, codes)
+        for target, body in self.operations().items():
+            self.assertIn(self.refused_write(server, target, body).code, codes, target)
+
+    def prepare_operations(self, server):
+        """What those below are about."""
+        self.about = [server.post("/v1/assert", claim(concept_path="disk/about", value=i)).json["id"] for i in range(101)]
+        self.assertEqual(server.post("/v1/source", {"id": "disk"}).status, 201)
+
+    def operations(self):
+        """By the call: the i-th body, another one for each."""
+        return {
+            "/v1/vote": lambda i: {"assertion_id": self.about[0], "weight": 1, "timestamp": 1770804000 + i},
+            "/v1/supersede": lambda i: {"target": self.about[i], "replacement": self.about[100], "reason": "x" * 1000},
+            "/v1/retract": lambda i: {"source_id": f"disk {i}", "reason": "x" * 1000},
+            "/v1/epoch": lambda i: {"name": f"disk {i} " + "x" * 100},
+            "/v1/source": lambda i: {"id": f"a {i}", "content": "x" * 60_000},
+            "/v1/sources": lambda i: {"id": f"b {i}", "content": "x" * 60_000},
+            "PATCH /v1/sources/disk": lambda i: {"status": "deprecated", "reason": f"{i} " + "x" * 1000},
+            "/v1/concepts/alias": lambda i: {"alias": f"disk/alias/{i}/" + "x" * 400, "concept_path": "disk/about"},
+        }
 
     def test_a_full_disk_refuses_writes_and_keeps_what_was_acknowledged(self):
         inside, disk = mount_small_disk(self, os.path.join(self.root, "data"), self.root)
         where = {"prefix": inside, "env": {"STEMEDB_DB_DIR": os.path.join(self.root, "db")}}
         server = self.start(**where)
         kept = server.post("/v1/assert", claim(concept_path="disk/kept")).json["id"]
+        self.prepare_operations(server)
         filler = os.path.join(disk, "filler")
         fill(filler)
         self.refuse_every_write(server, ("disk_full", "wal_failed"))

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The query string of a list: ?limit=&cursor=.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "http/problem.h"
+#include "query/question.h"
+
+namespace stemedb::api {
+
+struct ListPage {
+  Status status;  // ok, or kInvalidArgument "invalid_request"
+  std::vector<http::FieldError> errors;
+  std::string cursor;  // as it came; empty: from the beginning
+  size_t limit = query::kLimitDefault;
+};
+ListPage ReadListPage(std::string_view query, size_t cursor_bytes_max);
+
+}  // namespace stemedb::api

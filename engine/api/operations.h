@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all calls that record an operation have in common: reading and checking it, who may make it unsigned,
+// payment, and the way through the store, which starts again when a name's meaning has changed meanwhile.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "api/loop_context.h"
+#include "http/exchange.h"
+#include "model/operation.h"
+#include "query/operation_rules.h"
+
+namespace stemedb::api {
+
+inline constexpr size_t kOperationBodyMax = 64 * 1024;
+
+// Adds a POST route for operations of one kind.
+void AddOperationRoute(http::Router& router, LoopContext& context, std::string path,
+                       model::OperationKind kind, size_t body_max = kOperationBodyMax);
+
+// Answers the exchange: takes the operation in its body in, or says why not. `source_id` is the one that the
+// URL names, for a change of a source's status.
+void TakeOperation(LoopContext& context, http::ExchangePtr exchange, model::OperationKind kind,
+                   std::string_view source_id = {});
+
+}  // namespace stemedb::api
