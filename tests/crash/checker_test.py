@@ -10,6 +10,7 @@ import argparse
 import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -17,12 +18,15 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import log_files
-from checks import check_by_id, check_by_question, check_restarted
+from checks import (check_aliases, check_by_id, check_by_question, check_restarted, check_statuses, check_votes, ids_by_path,
+                    is_claim, walk)
 from claims import random_claim
 from http_connection import Connection
 from ledger import Ledger, Violation
+from operations import Knowledge, Operation
 from server_program import ServerProgram
-from workload import expect
+from stores import Stores
+from workload import expect, tell
 
 OPTIONS = None
 
@@ -47,6 +51,27 @@ class Checker(unittest.TestCase):
             if ledger:
                 ledger.stored(claim, item, False)
         return answer["results"]
+
+    def tell(self, kind, fields, ledger=None, signer=None):
+        operation = Operation(kind, fields | {"timestamp": "2026-02-11T10:00:00.000Z"}, signer)
+        expect(tell(self.connection, ledger or self.ledger, operation), 201)
+        return operation
+
+    def say_all_kinds(self):
+        """Thirty claims, of which the last two rest on others, and operations of every kind about them."""
+        ids = [claim.id for claim in self.claims]
+        self.claims.append(random_claim(self.rng, "checker", 30, {"derived_from": [ids[0]], "parent": ids[1]}))
+        self.claims.append(random_claim(self.rng, "checker", 31, {"derived_from": [self.claims[30].id]}))
+        self.send(self.claims, self.ledger)
+        self.tell("vote", {"assertion_id": ids[2], "weight": 0.25})
+        self.tell("vote", {"assertion_id": ids[2], "weight": 0.5}, signer=1)
+        self.tell("supersession", {"target": ids[3], "replacement": ids[4]})
+        self.tell("retraction", {"assertion_id": ids[0], "cascade": True})
+        self.tell("retraction", {"concept_path": self.claims[5].path})
+        self.tell("epoch", {"name": "new", "supersedes": "old"})
+        self.tell("source", {"id": "registered", "title": "T", "content": "C"})
+        self.tell("source_status", {"id": "registered", "status": "deprecated"})
+        self.tell("alias", {"alias": "crash/alias/1", "concept_path": self.claims[6].path})
 
     def restart(self, between=lambda: None):
         self.server.kill()
@@ -119,6 +144,87 @@ class Checker(unittest.TestCase):
         item = self.send(self.claims[:1], self.ledger)[0]
         with self.assertRaisesRegex(Violation, "created a second time"):
             self.ledger.stored(self.claims[0], item, False)
+
+    def test_is_content_with_operations(self):
+        self.say_all_kinds()
+        self.restart()
+        check_restarted(self.connection, self.ledger, self.rng)
+        statuses = [claim["status"] for claim in walk(self.connection).values() if is_claim(claim)]
+        self.assertGreaterEqual(statuses.count("retracted"), 4)
+        self.assertEqual(statuses.count("superseded"), 1)
+
+    def test_notices_an_acknowledged_operation_that_is_gone(self):
+        self.send(self.claims, self.ledger)
+        self.tell("vote", {"assertion_id": self.claims[0].id, "weight": 1})
+
+        def lose_the_last_write():
+            last = log_files.Segment(log_files.segment_paths(self.server.wal_dir)[-1])
+            os.truncate(last.path, last.last_write()[0].offset)
+            shutil.rmtree(self.server.db_dir)
+
+        self.restart(lose_the_last_write)
+        self.notices("1 acknowledged claims are gone")
+
+    def test_notices_an_operation_that_nobody_sent(self):
+        self.send(self.claims, self.ledger)
+        self.tell("alias", {"alias": "crash/alias/1", "concept_path": self.claims[0].path}, Ledger())
+        self.notices("nobody ever sent")
+
+    def test_notices_an_operation_that_was_refused(self):
+        self.send(self.claims, self.ledger)
+        vote = self.tell("vote", {"assertion_id": self.claims[0].id, "weight": 1}, Ledger())
+        self.ledger.sending_operation(vote)
+        self.ledger.refuse([vote])
+        self.notices("was refused, and is there")
+
+    def test_notices_a_status_that_nothing_accounts_for(self):
+        self.say_all_kinds()
+        found = walk(self.connection)
+        claims = [one for one in found.values() if is_claim(one)]
+        said = [one for one in found.values() if not is_claim(one)]
+        check_statuses(claims, Knowledge(claims, said).statuses())
+        for left_out in ("supersession", "retraction"):
+            rest = [one for one in said if one["kind"] != left_out]
+            with self.assertRaisesRegex(Violation, "another status"):
+                check_statuses(claims, Knowledge(claims, rest).statuses())
+
+    def test_notices_votes_and_aliases_that_differ(self):
+        self.say_all_kinds()
+        found = walk(self.connection)
+        claims = [one for one in found.values() if is_claim(one)]
+        said = [one for one in found.values() if not is_claim(one)]
+        by_path = ids_by_path(self.ledger)
+        check_votes(self.connection, Knowledge(claims, said), self.rng)
+        check_aliases(self.connection, Knowledge(claims, said), by_path, self.rng)
+        for one in said:
+            if one["kind"] == "vote":
+                one["weight"] = 0.125
+            if one["kind"] == "alias":
+                one["concept_path"] = "crash/elsewhere"
+        with self.assertRaises(Violation):
+            check_aliases(self.connection, Knowledge(claims, said), by_path, self.rng)
+        with self.assertRaisesRegex(Violation, "has the votes"):
+            check_votes(self.connection, Knowledge(claims, said), self.rng)
+
+    @unittest.skipUnless(shutil.which("mdb_load"), "needs LMDB's mdb_dump and mdb_load")
+    def test_notices_a_byte_of_the_index_that_was_changed(self):
+        """In each table: the last byte of a value, or of a key that has none."""
+        self.say_all_kinds()
+        code, _ = self.server.stop()
+        self.assertEqual(code, 0)
+        Stores(self.server).check_complete(len(self.ledger.known))
+        indexes = os.path.join(self.server.db_dir, "indexes")
+        dump = subprocess.run(["mdb_dump", "-a", indexes], capture_output=True, check=True).stdout.decode().split("\n")
+        for table in ("claims", "concepts", "operations", "votes", "links", "meta"):
+            changed = list(dump)
+            first = changed.index("DATA=END", changed.index(f"database={table}")) - 2  # the last key, then its value
+            at = first + 1 if changed[first + 1].strip() else first
+            changed[at] = changed[at][:-1] + ("0" if changed[at][-1] != "0" else "1")
+            shutil.rmtree(indexes)
+            os.mkdir(indexes)
+            subprocess.run(["mdb_load", indexes], input="\n".join(changed).encode(), check=True, capture_output=True)
+            with self.subTest(table), self.assertRaises(Violation):
+                Stores(self.server)
 
     def test_notices_an_index_without_a_claim(self):
         self.send(self.claims, self.ledger)

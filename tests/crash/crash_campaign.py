@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import damage
 import log_files
-from checks import check_everything, check_restarted, check_writes_go_on
+from checks import check_everything, check_operations_go_on, check_restarted, check_writes_go_on
 from claims import random_claim
 from http_connection import Connection
 from ledger import Ledger, Violation
@@ -121,6 +121,7 @@ class Leg:
         check_restarted(connection, self.ledger, self.rng)
         check_writes_go_on(connection, self.ledger, random_claim(self.rng, f"{self.number}.end", 1),
                            self.ledger.pick(self.rng, 3))
+        check_operations_go_on(connection, self.ledger, self.rng, f"{self.number}.end")
         check_everything(connection, self.ledger)
         self.found = len(self.ledger.known)
         connection.close()
@@ -165,7 +166,7 @@ def campaign(options):
         shutil.rmtree(root)
         print(f"leg {number}: {kills} kills so far, {time.monotonic() - began:.0f} s", flush=True)
     print(f"seed {options.seed}: {kills} kills, {total['requests']} requests, {total['acknowledged']} acknowledgements, "
-          f"{total['found']} claims found in {total['segments']} segments: nothing lost, nothing invented")
+          f"{total['found']} claims and operations found in {total['segments']} segments: nothing lost, nothing invented")
     return 0
 
 

@@ -94,7 +94,7 @@ def _check_salvaged(leg, server, told_at_least, at_most=None):
     wrong = [i for i in there if there[i] != leg.ledger.known.get(i)]
     missing = [i for i in told_at_least if i not in there]
     if wrong or missing or (at_most is not None and len(there) != at_most):
-        raise Violation(f"salvage kept {len(there)} claims of {len(told_at_least)} before the damage; "
+        raise Violation(f"salvage kept {len(there)} records of {len(told_at_least)} before the damage; "
                         f"{len(missing)} are missing, {len(wrong)} are not as they were")
     if not any(".damaged-" in name for name in os.listdir(server.wal_dir)):
         raise Violation("salvage kept nothing aside")

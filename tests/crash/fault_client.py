@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One writer that sends a request after the other, and so knows for each answer whether a sync failed before it."""
 
-from claims import random_claim
 from http_connection import Connection
 from ledger import Violation
-from workload import LENSES, expect
+from operations import Author
+from workload import LENSES, derived, expect, take_in
 
 
 class Client:
@@ -12,7 +12,9 @@ class Client:
         self.server, self.ledger, self.rng, self.name = server, ledger, rng, name
         self.connection = Connection(server.port)
         self.serial = 0
-        self.acts = (self.one, self.one, self.batch, self.atomic, self.repeat, self.ask)
+        self.author = Author(rng, name)
+        self.acts = (self.one, self.one, self.batch, self.atomic, self.repeat, self.ask, self.operation, self.operation,
+                     self.repeat_operation)
 
     def run(self, requests):
         for _ in range(requests):
@@ -20,7 +22,7 @@ class Client:
 
     def fresh(self, count):
         self.serial += count
-        return [random_claim(self.rng, self.name, self.serial - i) for i in range(count)]
+        return derived(self.rng, self.ledger, self.name, range(self.serial - count + 1, self.serial + 1))
 
     def one(self):
         self.write("/v1/assert", self.fresh(1))
@@ -34,6 +36,28 @@ class Client:
     def repeat(self):
         for claim in self.ledger.pick(self.rng, 1):
             self.write("/v1/assert", [claim])
+
+    def operation(self):
+        targets = self.ledger.pick_known(self.rng, 2)
+        if len(targets) == 2:
+            self.tell(self.author.make(targets))
+
+    def repeat_operation(self):
+        for operation in self.ledger.pick_operations(self.rng, 1):
+            self.tell(operation)
+
+    def tell(self, operation):
+        was_known, is_new = self.ledger.sending_operation(operation)
+        answer = self.connection.request(operation.method, operation.target, operation.body)
+        fired = self.server.report().fired()
+        if answer.status >= 500:
+            self.refused(answer, [operation], fired)
+            return
+        if self.log_is_lost(fired) and answer.status in (200, 201) and answer.json()["status"] == "created":
+            raise Violation(f"acknowledged after a failed sync of the log: {fired}, {answer}")
+        take_in(self.ledger, operation, answer, was_known, is_new)
+        if answer.status in (200, 201):
+            self.author.took(operation)
 
     def write(self, target, claims, atomic=False):
         known = self.ledger.sending(claims, atomic)
@@ -65,7 +89,7 @@ class Client:
 
     def ask(self):
         for claim in self.ledger.pick(self.rng, 1):
-            question = {"concept_path": claim.path, "lens": self.rng.choice(LENSES), "limit": 100}
+            question = {"concept_path": claim.path, "lens": self.rng.choice(LENSES), "limit": 100, "status": "any"}
             answer = self.connection.post("/v1/query", question)
             if answer.status >= 500 and self.server.report().fired():
                 return

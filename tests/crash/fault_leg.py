@@ -12,7 +12,7 @@ import signal
 import time
 
 import answers
-from checks import check_everything, check_restarted, check_writes_go_on
+from checks import check_everything, check_operations_go_on, check_restarted, check_writes_go_on
 from claims import random_claim
 from fault_client import Client
 from faulty_server import FaultyServer
@@ -104,7 +104,7 @@ class FaultLeg:
             return
         client = Client(self.server, self.ledger, self.rng, f"{self.name}.{self.lives}")
         if life.load == "batches":
-            client.acts = (client.atomic, client.atomic, client.batch, client.one)
+            client.acts = (client.atomic, client.atomic, client.batch, client.one, client.operation)
         client.run(self.rng.randrange(10, 16) if life.load != "client" else self.rng.randrange(3, 16))
         if life.load == "until indexed":
             self.wait_until_indexed()
@@ -126,7 +126,7 @@ class FaultLeg:
     def check_served(self):
         connection = Connection(self.server.port)
         try:
-            self.tally["claims checked"] += check_restarted(connection, self.ledger, self.rng)
+            self.tally["records checked"] += check_restarted(connection, self.ledger, self.rng)
         except Unexpected as unexpected:
             if not self.server.report().fired():
                 raise unexpected
@@ -182,15 +182,15 @@ class FaultLeg:
 
     def check_files(self):
         stores = Stores(self.server)
-        ids = {claim.id.hex() for claim in stores.claims}
-        for claim_id, (sequence, _) in self.ledger.known.items():
-            if sequence > len(stores.claims) or stores.claims[sequence - 1].id.hex() != claim_id:
-                raise Violation(f"{claim_id} was acknowledged as {sequence}; the log, of {len(stores.claims)}, hasn't got it")
+        ids = {record.id.hex() for record in stores.records}
+        for one_id, (sequence, _) in self.ledger.known.items():
+            if sequence > len(stores.records) or stores.records[sequence - 1].id.hex() != one_id:
+                raise Violation(f"{one_id} was acknowledged as {sequence}; the log, of {len(stores.records)}, hasn't got it")
         back = self.ledger.refused & ids
         if back:
             raise Violation(f"refused, and in the log: {sorted(back)[:3]}")
-        if len(ids) != len(stores.claims):
-            raise Violation(f"{len(stores.claims)} records in the log with {len(ids)} ids")
+        if len(ids) != len(stores.records):
+            raise Violation(f"{len(stores.records)} records in the log with {len(ids)} ids")
         if stores.starts < self.served_starts:
             raise Violation(f"metadata.json says {stores.starts} starts, it has said {self.served_starts}")
         self.served_starts = stores.starts
@@ -205,6 +205,7 @@ class FaultLeg:
         check_restarted(connection, self.ledger, self.rng)
         check_writes_go_on(connection, self.ledger, random_claim(self.rng, f"{self.name}.end", 1),
                            self.ledger.pick(self.rng, 3))
+        check_operations_go_on(connection, self.ledger, self.rng, f"{self.name}.end")
         check_everything(connection, self.ledger)
         connection.close()
         self.end(Life(end="stop"))
@@ -213,4 +214,5 @@ class FaultLeg:
         self.tally["answers compared"] += answers.check(self.server, stores, self.rng)
         self.tally["acknowledged"] += self.ledger.acknowledged
         self.tally["claims"] += len(stores.claims)
+        self.tally["operations"] += len(stores.records) - len(stores.claims)
         return stores.digest()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ledger: what the clients sent, what they were told, and whether the two can both be true.
 
-A claim is *pending* from the moment it is sent until an answer, or a walk through the restarted server, settles it.
-Then it is *known*, and must be there for ever with the same sequence and time; or *lost*, and must not come back by
-itself; or *refused*, and must never be there. Any number of threads.
+A claim, or an operation, is *pending* from the moment it is sent until an answer, or a walk through the restarted
+server, settles it. Then it is *known*, and must be there for ever with the same sequence and time; or *lost*, and must
+not come back by itself; or *refused*, and must never be there. Any number of threads.
 """
 
 import threading
@@ -16,7 +16,7 @@ class Violation(Exception):
 class Ledger:
     def __init__(self):
         self._lock = threading.Lock()
-        self.claims = {}       # id -> Claim, everything ever sent
+        self.claims = {}       # id -> Claim or Operation, everything ever sent
         self.known = {}        # id -> (sequence, recorded_at)
         self.by_sequence = {}  # sequence -> id, of the known ones
         self.pending = set()
@@ -42,6 +42,12 @@ class Ledger:
                     self.lost.discard(claim.id)
             return {claim.id for claim in claims if claim.id in self.known}
 
+    def sending_operation(self, operation):
+        """As `sending`. (whether it is known already, whether it was never sent before)"""
+        with self._lock:
+            is_new = operation.id not in self.claims
+        return operation.id in self.sending([operation]), is_new
+
     def refuse(self, claims):
         """The server said that it took none of these."""
         with self._lock:
@@ -51,11 +57,11 @@ class Ledger:
                     self.refused.add(claim.id)
 
     def stored(self, claim, item, was_known):
-        """The server's answer for one claim: {status, id, sequence, recorded_at}."""
+        """The server's answer for one claim or operation: {status, id, sequence, recorded_at}."""
         told = (item["sequence"], item["recorded_at"])
         with self._lock:
             self.acknowledged += 1
-            if item["id"] != claim.id or item["hash"] != claim.id:
+            if any(item[name] != claim.id for name in claim.ID_FIELDS):
                 raise Violation(f"{claim.canonical!r} has the id {claim.id}, the server answers {item}")
             if item["status"] == "created":
                 if was_known or claim.id in self.created:
@@ -92,10 +98,26 @@ class Ledger:
         """Claims to repeat: known ones, and some of which nobody knows whether they arrived. No members of atomic
         batches while these are open: sent alone, they would not be bound to the others any more."""
         with self._lock:
-            settled = list(self.known) if len(self.known) < 500 else rng.sample(tuple(self.by_sequence.values()), 50)
             unsettled = [i for i in list(self.lost)[:40] + list(self.pending)[:40] if i not in self.group_members]
-            pool = settled + unsettled
-            return [self.claims[i] for i in rng.sample(pool, min(count, len(pool)))]
+            return self._sample(rng, count, self._some_known(rng) + unsettled, is_claim=True)
+
+    def pick_known(self, rng, count):
+        """Claims that are there: what operations may be about, and other claims rest on."""
+        with self._lock:
+            return self._sample(rng, count, self._some_known(rng), is_claim=True)
+
+    def pick_operations(self, rng, count):
+        """Operations to repeat. None that another client may be sending: whether the server takes one depends on what it
+        has got before, so the answer to the one would say nothing of the other."""
+        with self._lock:
+            return self._sample(rng, count, self._some_known(rng) + list(self.lost)[:40], is_claim=False)
+
+    def _some_known(self, rng):
+        return list(self.known) if len(self.known) < 500 else rng.sample(tuple(self.by_sequence.values()), 80)
+
+    def _sample(self, rng, count, pool, is_claim):
+        pool = [one for one in (self.claims[i] for i in pool) if one.is_claim == is_claim]
+        return rng.sample(pool, min(count, len(pool)))
 
     def settle(self, found):
         """After a restart: `found` (id -> (sequence, recorded_at)) is everything that the server has."""

@@ -17,10 +17,10 @@ MORE, WRITE_BEGINS = 1, 1
 
 
 class Record:
-    __slots__ = ("offset", "end", "flags", "marks", "sequence", "chain", "recorded_at", "payload")
+    __slots__ = ("offset", "end", "kind", "flags", "marks", "sequence", "chain", "recorded_at", "payload")
 
-    def __init__(self, offset, end, flags, marks, sequence, chain, recorded_at, payload):
-        self.offset, self.end, self.flags, self.marks = offset, end, flags, marks
+    def __init__(self, offset, end, kind, flags, marks, sequence, chain, recorded_at, payload):
+        self.offset, self.end, self.kind, self.flags, self.marks = offset, end, kind, flags, marks
         self.sequence, self.chain, self.recorded_at, self.payload = sequence, chain, recorded_at, payload
 
 
@@ -48,7 +48,7 @@ class Segment:
             chain = hashlib.sha256(chain + said).digest()
             if end > self.size or sequence != due or own != chain:
                 return
-            self.records.append(Record(at, end, flags, marks, sequence, chain, recorded_at, payload))
+            self.records.append(Record(at, end, kind, flags, marks, sequence, chain, recorded_at, payload))
             self.whole_end, due = end, due + 1
 
     def whole(self):

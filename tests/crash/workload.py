@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the server has to do while it is killed: writers that mix every way of asserting, each with a second connection
-on which it asks for what it was just told is stored, and readers that ask about anything.
+"""What the server has to do while it is killed: writers that mix every way of asserting with operations about what is
+there, each with a second connection on which it asks for what it was just told is stored, and readers that ask about
+anything.
 
 A thread ends when its connection breaks. That is a failure unless the server was killed.
 """
@@ -13,8 +14,10 @@ import urllib.parse
 from claims import random_claim
 from http_connection import Connection, Disconnected
 from ledger import Violation
+from operations import CONFLICTS, Author, shown_id
 
-LENSES = ("recency", "consensus", "confidence", "tier_authority", "layered", "skeptic")
+LENSES = ("recency", "consensus", "confidence", "tier_authority", "layered", "skeptic", "vote_consensus", "authority",
+          "epoch_aware")
 
 
 class Workload:
@@ -64,13 +67,58 @@ def expect(answer, *statuses):
     return answer.json()
 
 
+def tell(connection, ledger, operation):
+    """Sends an operation. The server's answer; what it promises is in the ledger, and so is what it refuses."""
+    was_known, is_new = ledger.sending_operation(operation)
+    answer = connection.request(operation.method, operation.target, operation.body)
+    if answer.status != 503:
+        take_in(ledger, operation, answer, was_known, is_new)
+    return answer
+
+
+def take_in(ledger, operation, answer, was_known, is_new):
+    if answer.status in (404, 409):
+        if was_known:
+            raise Violation(f"{operation} is there, and its repeat was refused: {answer}")
+        if answer.json()["code"] not in CONFLICTS[operation.kind]:
+            raise Violation(f"{operation} is about what is there, and was refused: {answer}")
+        if is_new:
+            ledger.refuse([operation])
+        return
+    item = expect(answer, 200, 201)
+    ledger.stored(operation, item, was_known)
+    if (answer.status == 201) != (item["status"] == "created") or item["kind"] != operation.kind:
+        raise Violation(f"status and body differ: {answer}")
+
+
+def derived(rng, ledger, name, serials):
+    """New claims, some of which rest on others: on known ones, or on each other, whichever comes first."""
+    known, claims = ledger.pick_known(rng, 4), []
+    for serial in serials:
+        more, chance = {}, rng.random()
+        pool = [claim.id for claim in known + claims[-5:]]
+        if pool and chance < 0.3:
+            more["derived_from"] = rng.sample(pool, min(len(pool), rng.choice((1, 1, 2, 3))))
+        if pool and chance < 0.1:
+            more["parent"] = rng.choice(pool)
+        if chance > 0.8:
+            more["epoch"] = f"epoch-{name}-{rng.randrange(1, 40)}"
+        if chance > 0.9:
+            more["source"] = {"id": f"registered-{name}-{rng.randrange(1, 40)}"}
+        claims.append(random_claim(rng, name, serial, more))
+    if rng.random() < 0.3:
+        rng.shuffle(claims)
+    return claims
+
+
 class Writer:
     def __init__(self, round_, name, rng):
         self.round, self.ledger, self.name, self.rng = round_, round_.ledger, name, rng
         self.serial = 0
         self.requests = 0
+        self.author = Author(rng, name)
         self.acts = (self.one, self.one, self.one, self.one, self.batch, self.lines, self.atomic, self.atomic_with_fault,
-                     self.repeat)
+                     self.repeat, self.operation, self.operation, self.operation, self.operation, self.repeat_operation)
 
     def run(self):
         self.connection, self.asker = Connection(self.round.port), Connection(self.round.port)
@@ -80,7 +128,39 @@ class Writer:
 
     def fresh(self, count):
         self.serial += count
-        return [random_claim(self.rng, self.name, self.serial - i) for i in range(count)]
+        return derived(self.rng, self.ledger, self.name, range(self.serial - count + 1, self.serial + 1))
+
+    def operation(self):
+        targets = self.ledger.pick_known(self.rng, 2)
+        if len(targets) == 2:
+            self.send_operation(self.author.make(targets))
+
+    def repeat_operation(self):
+        for operation in self.ledger.pick_operations(self.rng, 1):
+            self.send_operation(operation)
+
+    def send_operation(self, operation):
+        answer = tell(self.connection, self.ledger, operation)
+        if answer.status in (200, 201):
+            self.author.took(operation)
+            self.ask_about(operation)
+
+    def ask_about(self, operation):
+        """As with claims: at once, on any connection."""
+        if self.rng.random() > 0.3:
+            return
+        self.requests += 1
+        sequence = self.ledger.sequence_of(operation.id)
+        item = expect(self.asker.get(f"/v1/feed?limit=1&cursor={sequence + 1}"), 200)["items"][0]
+        shown = item.get("operation", {"kind": None, "id": None})
+        if shown_id(shown) != operation.id or shown["sequence"] != sequence:
+            raise Violation(f"{operation} was acknowledged with sequence {sequence}; there the feed has {item}")
+        if "assertion_id" in operation.fields:
+            trace = expect(self.asker.get(f"/v1/trace/{operation.fields['assertion_id']}"), 200)
+            if operation.kind == "vote" and trace["votes"]["count"] == 0:
+                raise Violation(f"{operation} was acknowledged; its claim has no vote: {trace}")
+            if operation.kind == "retraction" and trace["status"] != "retracted":
+                raise Violation(f"{operation} was acknowledged; its claim is {trace['status']}")
 
     def some(self, count):
         """New claims with a repeat here and there."""
@@ -160,7 +240,7 @@ class Writer:
         if self.rng.random() < 0.5:
             found = [expect(self.asker.get(f"/v1/assertions/{claim.id}"), 200)]
         else:
-            question = {"concept_path": claim.path, "limit": 10_000}
+            question = {"concept_path": claim.path, "limit": 10_000, "status": "any"}
             if self.rng.random() < 0.3:
                 question["lens"] = self.rng.choice(LENSES)
             answer = expect(self.asker.post("/v1/query", question), 200)
@@ -185,10 +265,17 @@ class Reader:
 
     def ask(self, connection):
         picked = self.ledger.pick(self.rng, 1)
-        path = self.rng.choice((picked[0].path if picked else "crash/none", "crash/*", picked[0].path + "/*" if picked else "*"))
+        if self.rng.random() < 0.2:
+            self.ask_feed(connection)
+            return
+        path = self.rng.choice((picked[0].path if picked else "crash/none", "crash/*",
+                                f"crash/alias/{self.rng.randrange(12)}", picked[0].path + "/*" if picked else "*"))
         question = {"concept_path": path, "limit": 50}
         if self.rng.random() < 0.6 and not path.endswith("*"):
             question["lens"] = self.rng.choice(LENSES)
+        wanted = self.rng.choice((None, "any", "active", "retracted", "superseded"))
+        if wanted:
+            question["status"] = wanted
         told_before = self.ledger.seen
         if self.rng.random() < 0.5:
             answer = connection.post("/v1/query", question)
@@ -202,3 +289,22 @@ class Reader:
         for assertion in answer["assertions"]:
             if assertion["sequence"] > as_of or not self.ledger.may_be_there(assertion["id"]):
                 raise Violation(f"an answer as of {as_of} shows what it can't: {json.dumps(assertion)}")
+            if wanted != "any" and assertion["status"] != (wanted or "active"):
+                raise Violation(f"asked for {wanted or 'active'} ones: {json.dumps(assertion)}")
+
+    def ask_feed(self, connection):
+        told_before = self.ledger.seen
+        items = expect(connection.get("/v1/feed?limit=30"), 200)["items"]
+        sequences = []
+        for item in items:
+            is_claim = item["type"] == "assertion"
+            shown = item["assertion" if is_claim else "operation"]
+            sequences.append(shown["sequence"])
+            self.ledger.saw(shown["sequence"])
+            if not self.ledger.may_be_there(shown["id"] if is_claim else shown_id(shown)):
+                raise Violation(f"the feed shows what it can't: {json.dumps(shown)}")
+        newest = sequences[0] if sequences else 0
+        if sequences != list(range(newest, newest - len(sequences), -1)):
+            raise Violation(f"the feed has holes: {sequences}")
+        if newest < told_before:
+            raise Violation(f"the feed begins at {newest}, but {told_before} had been told of before")

@@ -37,6 +37,8 @@ class Claim:
     """What is sent (`body`), and under which id it must be found."""
 
     __slots__ = ("id", "canonical", "body", "path")
+    ID_FIELDS = ("id", "hash")  # where an answer has its id
+    is_claim = True
 
     def __init__(self, fields, body=None):
         self.canonical = canonical(fields)
@@ -61,8 +63,8 @@ def random_value(rng, serial):
     return {"ref": f"crash/ref/{rng.randrange(20)}"}
 
 
-def random_claim(rng, writer, serial):
-    """No two calls with different (writer, serial) give the same claim: metadata holds both."""
+def random_claim(rng, writer, serial, more=None):
+    """No two calls with different (writer, serial) give the same claim: metadata holds both. `more` are further fields."""
     fields = {
         "concept_path": f"crash/{serial % 5}/{serial % 37}",
         "predicate": rng.choice(("rate", "name", "colour")),
@@ -75,6 +77,7 @@ def random_claim(rng, writer, serial):
         fields["source"] = {"id": f"source {rng.randrange(9)}", "class": rng.choice(CLASSES)}
     if rng.random() < 0.2:
         fields["lifecycle"] = rng.choice(("proposed", "approved", "rejected"))
+    fields |= more or {}
     claim = Claim(fields)
     if rng.random() < 0.1:
         claim.body = _in_dialect(rng, fields)

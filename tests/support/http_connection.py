@@ -39,7 +39,7 @@ class Connection:
         self.socket.close()
 
     def send(self, method, target, body=b""):
-        head = f"{method} {target} HTTP/1.1\r\nHost: test\r\n"
+        head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n"
         if body or method == "POST":
             head += f"Content-Length: {len(body)}\r\n"
         self._send_bytes(head.encode("ascii") + b"\r\n" + body)
@@ -58,7 +58,8 @@ class Connection:
         """Pipelined, in the order of `targets`."""
         for start in range(0, len(targets), at_once):
             part = targets[start:start + at_once]
-            self._send_bytes(b"".join(f"GET {target} HTTP/1.1\r\nHost: test\r\n\r\n".encode("ascii") for target in part))
+            heads = "".join(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n" for target in part)
+            self._send_bytes(heads.encode("ascii"))
             for _ in part:
                 yield self.receive()
 
