@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every call, against the server that STEMEDB_URL names. Its claims stand under a path of their own, client-js/….
 import assert from 'node:assert/strict';
+import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import { StemeDB, StemeDBError, newKey, sign, verify } from '../stemedb.mjs';
 
@@ -151,7 +152,8 @@ onServer('the assertions come page by page, as of the moment of the first', asyn
 onServer('lenses are listed and put side by side', async () => {
   const { lenses } = await db.listLenses();
   assert.ok(lenses.some((lens) => lens.name === 'recency'));
-  await db.assertBatch([claim('lenses', { value: 1, timestamp: new Date(0), confidence: 0.9 }), claim('lenses', { value: 2 })]);
+  const older = claim('lenses', { value: 1, timestamp: new Date(0), confidence: 0.9 });
+  await db.assertBatch([older, claim('lenses', { value: 2 })]);
   const { results } = await db.compareLenses({ concept_path: `${root}/lenses`, lenses: ['recency', 'confidence'] });
   assert.deepEqual(results.map((result) => [result.lens.name, result.resolutions[0].value]), [['recency', 2], ['confidence', 1]]);
 });
@@ -255,8 +257,9 @@ const canWatch = url && (await fetch(`${url}/v1/watch?concept_path=${root}`).the
   (answer) => { answer.body?.cancel(); return answer.status !== 404; }));
 const onWatch = (name, body) => test(name, { skip: !canWatch && 'the server has no /v1/watch', timeout: 30_000 }, body);
 
-onWatch('who watches sees claims, operations and changed answers, and goes on behind the last event', async () => {
+onWatch('who watches sees claims, operations and changed answers, and goes on behind the last event', async ({ signal }) => {
   const stop = new AbortController();
+  signal.addEventListener('abort', () => stop.abort());
   const watched = { concept_path: `${root}/watched/*`, lens: 'recency' };
   const events = db.watch(watched, { signal: stop.signal });
   const next = async (...wanted) => {
@@ -277,11 +280,37 @@ onWatch('who watches sees claims, operations and changed answers, and goes on be
   assert.ok((await events.next()).done);
 
   const missed = await db.assert(claim('watched/b'));
-  for await (const { event, data } of db.watch(watched, { lastEventId: operation.id })) {
+  for await (const { event, data } of db.watch(watched, { lastEventId: operation.id, signal })) {
     if (event !== 'assertion') continue;
     assert.equal(data.id, missed.id);
     break;
   }
+});
+
+onWatch('a connection that is lost is made again, behind the last event', async (context) => {
+  const { hostname, port } = new URL(url);
+  const sockets = new Set();
+  const between = createServer((socket) => {
+    const server = connect(port, hostname);
+    for (const one of [socket, server]) sockets.add(one.on('error', () => {}));
+    socket.pipe(server).pipe(socket);
+  });
+  await new Promise((resolve) => between.listen(0, '127.0.0.1', resolve));
+  context.after(() => { between.close(); sockets.forEach((socket) => socket.destroy()); });
+
+  const seen = [];
+  const asserted = () => db.assert(claim('lost', { value: seen.length }));
+  const watcher = new StemeDB(`http://127.0.0.1:${between.address().port}`);
+  for await (const { event, data } of watcher.watch({ concept_path: `${root}/lost` }, { signal: context.signal })) {
+    seen.push(event === 'assertion' ? data.value : event);
+    if (seen.length === 1) await asserted();
+    if (seen.length === 2) {
+      sockets.forEach((socket) => socket.destroy());
+      await asserted();
+    }
+    if (seen.length === 4) break;
+  }
+  assert.deepEqual(seen, ['hello', 1, 'hello', 2]);
 });
 
 onWatch('what can not be watched is an error', async () => {
