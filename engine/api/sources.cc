@@ -5,7 +5,6 @@
 #include "api/operations.h"
 #include "api/query_string.h"
 #include "api/routes.h"
-#include "model/text_rules.h"
 
 namespace stemedb::api {
 namespace {

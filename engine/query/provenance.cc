@@ -109,14 +109,16 @@ class Trace {
   Status AppendRestingOnIt(const store::Record& record) {
     json_.Key("resting_on_it");
     json_.BeginArray();
-    bool is_cut = false;
+    bool is_any_cut = false;
     for (const index::LinkKind kind : {index::LinkKind::kDerivedFrom, index::LinkKind::kParent}) {
       std::vector<uint64_t> sequences;
+      bool is_cut = false;
       STEMEDB_RETURN_IF_ERROR(reader_.VisitLinks(record.id(), kind, 0, UINT64_MAX, [&](uint64_t sequence) {
         is_cut = is_cut || sequences.size() == kTraceListMax;
         if (!is_cut) sequences.push_back(sequence);
         return !is_cut;
       }));
+      is_any_cut = is_any_cut || is_cut;
       for (const uint64_t sequence : sequences) {
         auto resting = reader_.Get(sequence);
         if (!resting) return resting.error();
@@ -125,7 +127,7 @@ class Trace {
       }
     }
     json_.EndArray();
-    if (is_cut) {
+    if (is_any_cut) {
       json_.Key("resting_on_it_cut");
       json_.Bool(true);
     }

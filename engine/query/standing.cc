@@ -61,6 +61,7 @@ void Standing::Begin(store::Reader& reader, uint64_t sequence_max) {
   if (stamp.retractions != stamp_.retractions) {
     retractions_.clear();
     cascades_.clear();
+    open_.clear();
   }
   if (reader.sequence() != looked_at_) {
     for (const uint64_t sequence : open_) cascades_.erase(sequence);
@@ -76,8 +77,13 @@ void Standing::Begin(store::Reader& reader, uint64_t sequence_max) {
   trust_moment_ = sequence_max;
   stamp_ = stamp;
   ClearWhenFull(retractions_);
-  ClearWhenFull(cascades_);
   ClearWhenFull(epochs_);
+  ClearWhenFull(agents_);
+  if (cascades_.size() > kCachedMax || trusts_.size() > kCachedMax) {
+    cascades_.clear();
+    trusts_.clear();
+    open_.clear();
+  }
 }
 
 Result<const Standing::Retractions*> Standing::RetractionsOf(SubjectKind kind, std::string_view name) {

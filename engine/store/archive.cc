@@ -65,6 +65,8 @@ Status OpenArchive::OpenTables() {
   if (!records) return records.error();
   records_ = std::move(*records);
   auto claims = index::ClaimIndex::Open(records_.get(), index_path, index::kMapBytes, kv::Access::kAtRest);
+  if (!claims && claims.error().reason() == "no_such_database")
+    return NoDatabase(index_path + " is of an earlier version");
   if (!claims) return claims.error();
   claims_ = std::move(*claims);
   return Status::Ok();

@@ -189,6 +189,8 @@ Status Committer::OrderOne(Submission& submission, CommitResult& result, Work& w
       batch.entries.empty() ? work.recorded_at_min_ms : batch.entries.back().recorded_at_ms;
   const int64_t now_ms = std::max(options_.clock->NowMs(), before_ms);
   const size_t first_new = batch.entries.size();
+  // Decided once for all of its records: the first that is new changes what the others would be held against.
+  const bool is_stale = submission.names_as_of && names_changed_ > *submission.names_as_of;
   result.items.resize(submission.records.size());
   for (size_t i = 0; i < submission.records.size(); ++i) {
     PreparedRecord& prepared = submission.records[i];
@@ -196,7 +198,7 @@ Status Committer::OrderOne(Submission& submission, CommitResult& result, Work& w
     auto repeat = FindRepeat(prepared.id, item);
     if (!repeat) return repeat.error();
     if (*repeat) continue;
-    if (submission.names_as_of && names_changed_ > *submission.names_as_of) {
+    if (is_stale) {
       result.status =
           Status(Code::kConflict, "names_changed", "what this is about has just been changed; try again");
       result.items.clear();

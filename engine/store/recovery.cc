@@ -148,11 +148,26 @@ Status CatchUpIndex(const Options& options, const index::Checkpoint& at, index::
   return feed.Finish(done);
 }
 
+Result<bool> HasRowsWithoutCheckpoint(index::ClaimIndex& claims, const index::Checkpoint& at) {
+  if (at.sequence > 0) return false;
+  auto txn = kv::ReadTxn::Open(&claims.environment());
+  if (!txn) return txn.error();
+  const kv::ReadScope scope(**txn);
+  STEMEDB_RETURN_IF_ERROR(scope.status());
+  const auto rows = (*txn)->Count(claims.claims());
+  if (!rows) return rows.error();
+  return *rows > 0;
+}
+
 Status BringIndexUp(const Options& options, const index::Checkpoint& at, bool from_nothing,
                     index::RecordTable& records, index::ClaimIndex& claims) {
   auto from = CheckpointOf(claims);
   if (!from) return from.error();
-  if (from->sequence == at.sequence && from->chain == at.chain && !from_nothing) return Status::Ok();
+  // Of an earlier layout, or left by a loading that was broken off: rows without a checkpoint.
+  auto stale = HasRowsWithoutCheckpoint(claims, *from);
+  if (!stale) return stale.error();
+  if (from->sequence == at.sequence && from->chain == at.chain && !from_nothing && !*stale)
+    return Status::Ok();
   const telemetry::Stopwatch stopwatch;
   telemetry::LogInfo(kRoom, "Rebuilding indexes...");
   if (from_nothing || from->sequence >= at.sequence) *from = {};

@@ -370,11 +370,16 @@ TEST_F(EngineOnKnowledge, AListThatIsTooLongSaysSo) {
     records.push_back(stemedb::testing::Prepare(child));
     records.push_back(stemedb::testing::Prepare(Vote(id, 1, 1, static_cast<int64_t>(i))));
   }
+  for (int i = 0; i < 3; ++i) {
+    auto change = Claim("a", "p", Number(1 + i));
+    change.parent = id;
+    records.push_back(stemedb::testing::Prepare(change));
+  }
   ASSERT_TRUE(stemedb::testing::Write(*store_, std::move(records)).status.ok());
   answer_.clear();
   ASSERT_TRUE(engine_->Trace(id, answer_).ok());
   const auto trace = Parse();
-  EXPECT_EQ(List(trace["resting_on_it"]).size(), kTraceListMax);
+  EXPECT_EQ(List(trace["resting_on_it"]).size(), kTraceListMax + 3) << "of each relation so many";
   EXPECT_TRUE(trace["resting_on_it_cut"].get_bool().value());
   EXPECT_EQ(List(trace["operations"]).size(), kTraceListMax);
   EXPECT_TRUE(trace["operations_cut"].get_bool().value());

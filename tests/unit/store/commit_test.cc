@@ -195,6 +195,22 @@ TEST_F(Commit, OfSeveralInOneFsyncThatWereJudgedAlikeOneIsTaken) {
       << "after a restart the end of the log is the newest there is";
 }
 
+TEST_F(Commit, ASubmissionOfSeveralThatWereJudgedTogetherIsTakenOrRefusedAsOne) {
+  Open();
+  SayMany(2);
+  const auto both = [&](const char* one, const char* other, uint64_t names_as_of) {
+    return Write(*store_, {Prepare(Alias(one, "x")), Prepare(Alias(other, "x"))}, Atomicity::kEachItem,
+                 names_as_of);
+  };
+  const auto taken = both("a", "b", 2);
+  ASSERT_TRUE(taken.status.ok()) << taken.status.message();
+  ASSERT_EQ(taken.items.size(), 2u);
+  EXPECT_EQ(taken.items[1].sequence, 4u);
+  EXPECT_EQ(both("a", "c", 3).status.reason(), "names_changed");
+  EXPECT_EQ(store_->stats().sequence, 4u);
+  EXPECT_EQ(both("a", "c", 4).items.at(1).sequence, 5u);
+}
+
 TEST_F(Commit, AWriteThatFailsChangesNoNames) {
   Open();
   SayMany(2);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations through crashes and rebuilds: whatever was lost and made again, LMDB then holds the same bytes.
+#include <filesystem>
 #include <map>
 #include <random>
 
@@ -206,6 +207,27 @@ TEST_F(OperationRecovery, AnIndexOfAnEarlierLayoutIsMadeAnew) {
   EXPECT_THAT(TakeLog(), Not(HasSubstr("Rebuilding"))) << "once";
 }
 
+TEST_F(OperationRecovery, AnEarlierLayoutsRowsDoNotOutliveTheirRecords) {
+  Open();
+  SayAll(30);
+  store_.reset();
+  {
+    auto records = index::RecordTable::Open(options_.db_dir + "/assertions.kv");
+    auto claims = index::ClaimIndex::Open(records->get(), options_.db_dir + "/indexes");
+    const kv::Database meta = *(*claims)->environment().OpenDatabase("meta");
+    auto txn = kv::WriteTxn::Begin(&(*claims)->environment());
+    ASSERT_TRUE(*(*txn)->Delete(meta, "layout"));
+    ASSERT_TRUE((*txn)->Commit().ok());
+  }
+  std::filesystem::remove_all(options_.wal_dir);
+  std::filesystem::remove(options_.db_dir + "/assertions.kv");
+  Open();
+  EXPECT_EQ(store_->stats().sequence, 0u);
+  const Tables left = CloseAndRead();
+  for (const char* name : {"claims", "concepts", "operations", "links"})
+    EXPECT_TRUE(left.at(name).empty()) << name << ": of records that are gone";
+}
+
 TEST_F(OperationRecovery, AnOlderLogWithOperationsGoesOnBehindTheCheckpoint) {
   Open();
   SayAll(30);
@@ -383,6 +405,24 @@ TEST_F(OperationArchive, AnIndexThatOnlyAStartCanMakeIsRefused) {
   ASSERT_FALSE(archive) << "it has rows and no checkpoint";
   EXPECT_EQ(archive.error().reason(), "no_database");
   EXPECT_EQ(archive.error().code(), Code::kNotFound);
+}
+
+TEST_F(OperationArchive, AnIndexWithoutTheTablesOfTodayIsRefused) {
+  Open();
+  SayMany(5);
+  store_.reset();
+  const std::string directory = options_.db_dir + "/indexes";
+  std::filesystem::remove_all(directory);
+  std::filesystem::create_directory(directory);
+  {
+    auto index = kv::Environment::Open({.path = directory, .layout = kv::Layout::kDirectory});
+    ASSERT_TRUE(index.has_value());
+    for (const char* name : {"claims", "concepts", "meta"}) ASSERT_TRUE((*index)->OpenDatabase(name));
+  }
+  const auto archive = OpenArchive();
+  ASSERT_FALSE(archive);
+  EXPECT_EQ(archive.error().reason(), "no_database");
+  EXPECT_THAT(std::string(archive.error().message()), HasSubstr("start the server on it once"));
 }
 
 }  // namespace
