@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Authority: the claim with the largest confidence × trust in its agent wins; a tie goes to the smaller id. Shares,
---- conflict and status go by the same product, added up by value. A claim is worth no more than what it rests on, so trust
---- is that of the least trusted agent in its lineage, unless `derived` is false.
+--- conflict and status go by the same product, added up by value. With `derived` a claim is worth no more than what it
+--- rests on: trust is then that of the least trusted agent in its lineage.
 local function by_trust(c) return c.effective_confidence * c.trust end
 local function by_derived_trust(c) return c.effective_confidence * c.derived_trust end
 
@@ -9,7 +9,7 @@ return {
   kind = "lens", api = 1, name = "authority", version = "1.0.0",
   description = "The claim with the largest confidence times trust in its agent wins.",
   params = {
-    derived = { type = "boolean", default = true,
+    derived = { type = "boolean", default = false,
       description = "Trust a claim no more than the least trusted agent of all that it is derived from." },
   },
 

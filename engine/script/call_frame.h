@@ -67,14 +67,16 @@ struct CallFrame {
   void* state;            // the State that this is a part of
   uint32_t text_bytes;    // the longest text that the script may have had; at least kTextLight
   uint32_t stopped_line;  // of the script, when it was stopped; 0 when not known
+  uint32_t read_now;      // the script has looked at the clock during this call
+  uint32_t padding;
   JudgementSlot slots[kSlots];
   MatchResult matched;
 };
 
 static_assert(sizeof(JudgementSlot) == 40 && offsetof(CallFrame, call) == 44,
               "keep the prelude's cdef in step");
-static_assert(sizeof(MatchResult) == 256 && offsetof(CallFrame, slots) == 152 &&
-                  sizeof(CallFrame) == 152 + 40 * kSlots + 256,
+static_assert(sizeof(MatchResult) == 256 && offsetof(CallFrame, slots) == 160 &&
+                  sizeof(CallFrame) == 160 + 40 * kSlots + 256,
               "keep the prelude's cdef in step");
 
 }  // namespace stemedb::script

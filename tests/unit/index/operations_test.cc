@@ -156,27 +156,28 @@ class OperationTables : public ::testing::Test {
   }
 
   struct Ballots {
-    std::map<std::pair<Hash256, model::AgentId>, std::pair<int64_t, double>> latest;  // time, weight
+    using Ballot = std::tuple<int64_t, Hash256, double>;  // time, id, weight
+    std::map<std::pair<Hash256, model::AgentId>, Ballot> latest;
     // Of all agents: how many, and their weights in units.
     std::pair<uint64_t, uint64_t> Sum(const Hash256& claim) const {
       std::pair<uint64_t, uint64_t> sum;
       for (const auto& [who, ballot] : latest) {
         if (who.first != claim) continue;
         ++sum.first;
-        sum.second += Units(ballot.second);
+        sum.second += Units(std::get<double>(ballot));
       }
       return sum;
     }
   };
-  // Of each agent the vote with the latest time; of several with the same time the one that came last.
+  // Of each agent the vote with the latest time; of several with the same time the one with the greatest id.
   Ballots BallotsAt(size_t count) const {
     Ballots ballots;
     ForEachOperation(count, [&](uint64_t, const model::Operation& operation) {
       if (operation.kind != model::OperationKind::kVote) return;
       const std::pair who{*operation.assertion_id, operation.agent_id.value_or(model::kAnonymousAgent)};
-      const auto known = ballots.latest.find(who);
-      if (known == ballots.latest.end() || known->second.first <= *operation.timestamp_ms)
-        ballots.latest[who] = {*operation.timestamp_ms, operation.number};
+      const Ballots::Ballot ballot{*operation.timestamp_ms, Encode(operation).id, operation.number};
+      const auto [known, is_first] = ballots.latest.emplace(who, ballot);
+      if (!is_first) known->second = std::max(known->second, ballot);
     });
     return ballots;
   }
@@ -198,7 +199,8 @@ class OperationTables : public ::testing::Test {
     Table table;
     for (const auto& [who, ballot] : BallotsAt(count).latest) {
       table[std::string(AsView(who.first)).append(AsView(who.second))] =
-          Little(static_cast<uint64_t>(ballot.first)) + Little(Units(ballot.second));
+          Little(static_cast<uint64_t>(std::get<int64_t>(ballot))) + Little(Units(std::get<double>(ballot))) +
+          std::string(AsView(std::get<Hash256>(ballot)));
     }
     return table;
   }
@@ -237,6 +239,11 @@ class OperationTables : public ::testing::Test {
     ForEachOperation(count, [&](uint64_t sequence, const model::Operation& operation) {
       for (const model::Subject& subject : model::SubjectsOf(operation))
         table[std::string("newest:") + static_cast<char>(subject.kind)] = Big(sequence);
+      const bool is_status = operation.kind == model::OperationKind::kSourceStatus &&
+                             operation.source_status == model::SourceStatus::kRetracted;
+      if (!is_status && operation.kind != model::OperationKind::kRetraction) return;
+      if (operation.cascade) table["newest:C"] = Big(sequence);
+      if (!operation.assertion_id && operation.path.empty()) table["newest:S"] = Big(sequence);
     });
     return table;
   }

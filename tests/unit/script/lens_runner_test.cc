@@ -53,6 +53,25 @@ TEST(LensRunner, ShowsTheFieldsOfACandidate) {
   EXPECT_EQ(Explain("candidates[1.5]", claims), "nil");
 }
 
+// Who keeps answers must know which are of their moment alone. Compiled or not.
+TEST(LensRunner, TellsWhetherAScriptLookedAtTheClockInThisCall) {
+  auto set = ScriptSet::Build({Lens("local age = 0\n"
+                                    "if candidates[1].confidence > 0.5 then age = ctx.now - candidates[1].timestamp end\n"
+                                    "return { winner = 1, explain = 'age ' .. age }")},
+                              1);
+  ASSERT_TRUE(set.has_value()) << set.error().message();
+  LensRunner runner(*set, {});
+  const Claims sure({{"a", 0.75, 1, kDay}}), unsure({{"a", 0.25, 1, kDay}});
+  for (int i = 0; i < 500; ++i) {
+    const bool looks = i % 3 == 0;
+    const auto outcome = runner.Resolve(0, (looks ? sure : unsure).Call());
+    ASSERT_TRUE(outcome.has_value()) << outcome.error().message();
+    ASSERT_EQ(outcome->read_now, looks) << i;
+    ASSERT_EQ(outcome->explain, looks ? "age 86400000" : "age 0");
+  }
+  EXPECT_FALSE(runner.Resolve(0, Claims(std::vector<Claim>{}).Call())->read_now) << "no script ran";
+}
+
 TEST(LensRunner, ShowsWhatOthersMakeOfAClaim) {
   Claim claim{"a"};
   claim.trust = 0.75, claim.derived_trust = 0.25, claim.votes = 4'000'000'000, claim.vote_weight = 2.5;

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <mutex>
 
-namespace stemedb::telemetry {
+namespace stemedb {
 
 // Times are seconds of any clock that doesn't go back. Any thread.
 class RateWindow {
@@ -26,4 +26,4 @@ class RateWindow {
   std::array<Slot, kSlots> slots_;  // under mutex_
 };
 
-}  // namespace stemedb::telemetry
+}  // namespace stemedb

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A slot is known to be stale by the second that it remembers, so nothing has to run in the seconds without
 // events.
-#include "telemetry/rate_window.h"
+#include "base/rate_window.h"
 
-namespace stemedb::telemetry {
+namespace stemedb {
 
 void RateWindow::Add(uint64_t events, int64_t now_s) {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -21,4 +21,4 @@ uint64_t RateWindow::PerMinute(int64_t now_s) const {
   return sum;
 }
 
-}  // namespace stemedb::telemetry
+}  // namespace stemedb
