@@ -51,18 +51,36 @@ std::string Megabytes(size_t bytes) {
 void* State::Allocate(void* memory, void* block, size_t old_size, size_t new_size) {
   auto* account = static_cast<Memory*>(memory);
   if (new_size == 0) {
-    std::free(block);
+    account->large.Has(block) ? account->large.Free(block) : std::free(block);
     account->used -= old_size;
     return nullptr;
   }
   const bool refuses = new_size > old_size && Refuses(*account, block, old_size, new_size);
-  void* moved = refuses ? nullptr : std::realloc(block, new_size);
+  void* moved = refuses ? nullptr : Resize(*account, block, old_size, new_size);
   if (moved != nullptr) {
     account->used += new_size - old_size;
   } else {
     account->stack.ReadyForRefusal();
   }
   return moved;
+}
+
+void* State::Resize(Memory& account, void* block, size_t old_size, size_t new_size) {
+  LargeBlocks& large = account.large;
+  if (large.Has(block)) {
+    if (new_size > old_size) return large.Grow(block, old_size, new_size, account.budget) ? block : nullptr;
+    large.Shrink(block, old_size, new_size);
+    return block;
+  }
+  if (!account.running || new_size < LargeBlocks::kBytesMin || !large.HasRoom()) {
+    return std::realloc(block, new_size);
+  }
+  void* made = large.Make(new_size, account.max, account.budget);
+  if (made != nullptr && block != nullptr) {
+    std::memcpy(made, block, std::min(old_size, new_size));
+    std::free(block);
+  }
+  return made;
 }
 
 // Texts have a length limit, for how long an operator may take. The allocator isn't told what a block is for,

@@ -12,6 +12,7 @@
 #include "script/budget.h"
 #include "script/call_frame.h"
 #include "script/lens.h"
+#include "script/large_blocks.h"
 #include "script/lua_stack.h"
 #include "script/matcher.h"
 #include "script/policy_frame.h"
@@ -70,6 +71,7 @@ class State {
     bool text_refused = false;  // a block, because it would be too long a text
     bool running = false;       // the script's own code may ask, not the compiler
     Budget budget;
+    LargeBlocks large;
     const CallFrame* frame = nullptr;
     LuaStack stack;
   };
@@ -89,6 +91,7 @@ class State {
   void CheckKeys(int said);
   std::string TakeError(int code);
   std::string StoppedError() const;
+  static void* Resize(Memory& account, void* block, size_t old_size, size_t new_size);
   static bool Refuses(Memory& account, const void* block, size_t old_size, size_t new_size);
 
   Options options_;
