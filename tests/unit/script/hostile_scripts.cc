@@ -207,7 +207,7 @@ const std::vector<HostileScript>& HostileScripts() {
        "local c, t = { value_index = 1, weight = ('0'):rep(16000) }, {} for i = 1, 6e4 do t[i] = c end "
        "steme.weights(t)"},
       {"a leader by long texts", End::kHarmless,
-       "local s, w, t = ('0'):rep(16000), {}, {} for i = 1, 6e4 do t[i] = { value_index = i } w[i] = s end "
+       "local s, w, t = ('0'):rep(16000), {}, {} for i = 1, 2e4 do t[i] = { value_index = i } w[i] = s end "
        "steme.leader(t, w)"},
       {"keep with a function that loops", End::kStopped,
        "steme.keep(candidates, function() while true do end end)"},
