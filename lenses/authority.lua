@@ -23,8 +23,7 @@ return {
       weights[value] = (weights[value] or 0) + score(c)
     end
 
-    local winner = steme.best(candidates, score)
-    local lead, notes = candidates[winner], nil
+    local winner, notes = steme.best(candidates, score), nil
     if ctx.wants_notes then
       notes = {}
       for i = 1, #candidates do
@@ -34,8 +33,8 @@ return {
     end
     return {
       winner = winner, weights = weights, notes = notes,
-      explain = "largest confidence × trust, " .. lead.effective_confidence .. " × "
-        .. (derived and lead.derived_trust or lead.trust),
+      explain = "largest confidence × trust, " .. winner.effective_confidence .. " × "
+        .. (derived and winner.derived_trust or winner.trust),
     }
   end,
 }

@@ -20,6 +20,7 @@ local table_new = require("table.new")
 local error, type, tostring, setfenv = error, type, tostring, setfenv
 local setmetatable, getmetatable, newproxy, next = setmetatable, getmetatable, newproxy, next
 local getinfo, ffi_string = debug.getinfo, ffi.string
+local string_sub = string.sub
 
 -- In step with candidate.h and call_frame.h.
 ffi.cdef [[
@@ -60,6 +61,7 @@ typedef struct steme_frame {
   int32_t (*find)(const char *text, uint32_t size, uint32_t from, const char *what, uint32_t what_size);
   int32_t (*match)(struct steme_frame *frame, const char *text, uint32_t size, const char *pattern,
     uint32_t pattern_size, uint32_t from);
+  uint32_t (*hint)(const char *name, uint32_t size, const char *known, uint32_t known_size, char *out, uint32_t out_size);
   void *state;
   uint32_t text_bytes, stopped_line, read_now, padding;
   steme_judgement judgements[7];
@@ -159,6 +161,18 @@ given.of_numbers = of_numbers
 local strings, match, find_all = chunks.texts(given)
 steme.match, steme.find_all = match, find_all
 local read_verdict = chunks.verdict(given)
+
+-- Of a name that steme hasn't, an error rather than nil, which would be called; the hint is the engine's (near_name.h).
+local helpers = {}
+for name in next, steme do helpers[#helpers + 1] = name end
+table.sort(helpers)
+helpers = table.concat(helpers, " ")
+local hint_buffer = ffi.new("char[512]")
+setmetatable(steme, { __index = function(_, key)
+  local name = string_sub(key_text(key), 1, 64)
+  local size = frame.hint(name, #name, helpers, #helpers, hint_buffer, 512)
+  error("there is no steme." .. name .. ": " .. ffi_string(hint_buffer, size), 2)
+end })
 
 getmetatable("").__index = strings
 getmetatable("").__metatable = false

@@ -5,7 +5,7 @@
 --
 -- Called once: steme, check_claims = chunk(charge, kind_of). Loops here have no steps: those that call a script's function, or
 -- go over whatever it was that a script gave, pay with charge(units) for each stretch of claims (prelude.lua). kind_of(value)
--- is type(value), but "candidates" and "candidate" for the engine's. In stock LuaJIT nobody is paid, and these are tables.
+-- is type(value), but "candidates" and "a candidate" for the engine's. In stock LuaJIT nobody is paid, and these are tables.
 local error, type = error, type
 local charge, kind_of = ...
 charge, kind_of = charge or function() end, kind_of or type
@@ -220,7 +220,7 @@ local function check_count(count, name)
   if name ~= "recency" then
     error("steme.rule: a count is for recency alone, and " .. name .. " looks at all claims: give it fewer of them", 3)
   end
-  if type(count) ~= "number" or not (count >= 1) then
+  if type(count) ~= "number" or count < 1 or count ~= count then
     error("steme.rule wants a count of 1 or more, got " .. (type(count) == "number" and count or type(count)), 3)
   end
 end

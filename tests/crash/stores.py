@@ -105,6 +105,7 @@ class StoredOperation:
         if said != self.subjects:
             raise Violation(f"a {self.kind} is about {self.subjects}, its row says {said}")
         self.weight = units(self.fields["weight"]) if self.kind == "vote" else 0
+        self.retracts = self.kind == "retraction" or (self.kind == "source_status" and self.fields["status"] == "retracted")
 
 
 def parse(record):
@@ -174,6 +175,11 @@ class OperationTables:
                 self.newest[b"newest:" + letter] = big(sequence)
                 mark = {b"v": HAS_VOTES, b"a": HAS_OPERATIONS}.get(letter, 0)
                 self.marks[name] = self.marks.get(name, 0) | mark
+            if operation.retracts:
+                if operation.fields.get("cascade"):
+                    self.newest[b"newest:C"] = big(sequence)
+                if operation.subjects[0][0] == b"s":
+                    self.newest[b"newest:S"] = big(sequence)
         self.votes = {key: struct.pack("<qQ32s", *ballot) for key, ballot in votes.items()}
 
     def marked(self, claim):
