@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // LargeBlocks: the largest blocks of a script's memory. What takes long about a large block is that the
-// system gives its pages at their first touch: up to 40 ms for 16 MiB on a busy virtual machine, in which
-// nobody would ask whether the script's time is over. So these get their pages a slice at a time, with a look
-// at the clock in between, and have addresses in reserve to grow where they are. Owned by a State, used on
-// its thread.
+// system gives its pages at their first touch: tens of milliseconds for 16 MiB on a busy virtual machine, in
+// which nobody would ask whether the script's time is over. So these get their pages a slice at a time, with
+// a look at the clock in between, and have addresses in reserve to grow where they are. Owned by a State,
+// used on its thread.
 #pragma once
 
 #include <array>
@@ -42,7 +42,7 @@ class LargeBlocks {
   };
   const Block* Find(const void* block) const;
 
-  std::array<Block, 4> blocks_{};
+  std::array<Block, 4> blocks_;
   size_t count_ = 0;
 };
 

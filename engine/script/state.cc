@@ -51,7 +51,11 @@ std::string Megabytes(size_t bytes) {
 void* State::Allocate(void* memory, void* block, size_t old_size, size_t new_size) {
   auto* account = static_cast<Memory*>(memory);
   if (new_size == 0) {
-    account->large.Has(block) ? account->large.Free(block) : std::free(block);
+    if (account->large.Has(block)) {
+      account->large.Free(block);
+    } else {
+      std::free(block);
+    }
     account->used -= old_size;
     return nullptr;
   }

@@ -55,7 +55,7 @@ TEST(LargeBlocks, IsStoppedInTheMiddleOfABlockWhenTheTimeIsOver) {
   Budget budget;
   budget.Start(5);
   const int64_t start = ThreadCpuNs();
-  EXPECT_EQ(blocks.Make(size_t{64} << 30, 0, budget), nullptr);  // would take seconds
+  EXPECT_EQ(blocks.Make(size_t{4} << 30, 0, budget), nullptr);  // would take a second
   EXPECT_LT(ThreadCpuNs() - start, 500'000'000);
   EXPECT_TRUE(budget.stopped());
   EXPECT_TRUE(blocks.HasRoom());
@@ -64,11 +64,11 @@ TEST(LargeBlocks, IsStoppedInTheMiddleOfABlockWhenTheTimeIsOver) {
 TEST(LargeBlocks, ARefusedGrowthLeavesTheBlockAsItWas) {
   LargeBlocks blocks;
   Budget budget;
-  auto* block = static_cast<char*>(blocks.Make(4 * kMiB, size_t{64} << 30, budget));
+  auto* block = static_cast<char*>(blocks.Make(4 * kMiB, size_t{4} << 30, budget));
   ASSERT_NE(block, nullptr);
   block[4 * kMiB - 1] = 'x';
   budget.Start(5);
-  EXPECT_FALSE(blocks.Grow(block, 4 * kMiB, size_t{64} << 30, budget));
+  EXPECT_FALSE(blocks.Grow(block, 4 * kMiB, size_t{4} << 30, budget));
   EXPECT_EQ(block[4 * kMiB - 1], 'x');
   EXPECT_EQ(PagesIn(block + 4 * kMiB, 8 * kMiB), 0u);
 }
