@@ -44,6 +44,9 @@ class File {
   virtual Result<size_t> ReadAt(uint64_t offset, std::span<uint8_t> out) const = 0;
   // Bytes, as this handle knows it: at opening, moved by Append, Truncate and SetEnd.
   virtual uint64_t size() const = 0;
+  // Whether path() still leads to this very file, and it is no shorter than size(): false once somebody has
+  // renamed, removed, replaced it or cut it short behind our back. True when that can't be told.
+  virtual bool IsInPlace() const = 0;
   virtual const std::string& path() const = 0;
 };
 

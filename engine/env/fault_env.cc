@@ -66,6 +66,7 @@ class FaultFile final : public File {
   }
 
   uint64_t size() const override { return base_->size(); }
+  bool IsInPlace() const override { return base_->IsInPlace(); }
   const std::string& path() const override { return base_->path(); }
 
  private:

@@ -92,6 +92,15 @@ class PosixFile final : public File {
   }
 
   uint64_t size() const override { return size_; }
+
+  bool IsInPlace() const override {
+    struct stat here, there;
+    if (::fstat(fd_.get(), &here) != 0) return true;
+    if (::stat(path_.c_str(), &there) != 0) return errno != ENOENT && errno != ENOTDIR;
+    return here.st_dev == there.st_dev && here.st_ino == there.st_ino &&
+           static_cast<uint64_t>(here.st_size) >= size_;
+  }
+
   const std::string& path() const override { return path_; }
 
  private:

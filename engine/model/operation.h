@@ -75,7 +75,7 @@ struct Subject {
 //   kEpoch         name, other_name (the epoch that it supersedes, or empty), detail (supersession_type)
 //   kSource        name (its id), detail (title), source_class, url, hash, content
 //   kSourceStatus  name, source_status, reason
-//   kAlias         path (that stands for) other_name (a path)
+//   kAlias         path (that stands for) other_name (a path; the same one: it is an alias no longer)
 //   kTrust         other_id (whose trust: an agent's key), number (0..1), reason
 struct Operation {
   OperationKind kind{};

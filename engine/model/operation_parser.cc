@@ -19,11 +19,11 @@ OperationParser::OperationParser() : impl_(std::make_unique<Impl>()) {}
 OperationParser::~OperationParser() = default;
 
 ParsedOperation OperationParser::Parse(OperationKind kind, std::string_view json, size_t capacity,
-                                       const HeaderSignature& header, std::string_view source_id) {
-  STEMEDB_CHECK(source_id.empty() || kind == OperationKind::kSourceStatus);
+                                       const HeaderSignature& header, std::string_view url_id) {
+  STEMEDB_CHECK(url_id.empty() || kind == OperationKind::kSourceStatus || kind == OperationKind::kTrust);
   simdjson::dom::element root;
   const auto problem = ParseJson(impl_->parser, json, capacity, root);
-  if (!problem) return OperationReader(kind, source_id).Read(root, header);
+  if (!problem) return OperationReader(kind, url_id).Read(root, header);
   ParsedOperation parsed;
   parsed.operation.kind = kind;
   parsed.status = Unreadable(json, "", *problem, parsed.errors);

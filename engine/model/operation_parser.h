@@ -8,7 +8,7 @@
 //   source         {id, class?, title?, url?, hash?, content?, …}
 //   source_status  {id, status, reason?, …}; the request's `dry_run` is no part of it
 //   alias          {alias, concept_path, …}: the first stands for the second
-//   trust          {agent, trust, reason?, …}
+//   trust          {agent, trust (or `rank`, which is the same), reason?, …}
 // and of all: agent_id, timestamp, and a signature in the three places where a claim's may stand.
 #pragma once
 
@@ -26,7 +26,9 @@ struct ParsedOperation {
   Status status;                   // ok, or why `operation` must not be used
   std::vector<FieldError> errors;  // every wrong field, when the document could be read at all
   Operation operation;
-  bool dry_run = false;  // of a retraction or source status: what it would do, without doing it
+  // Of a retraction or source status: what it would do, without doing it. Carries no signature, but may name
+  // the agent that would sign.
+  bool dry_run = false;
 };
 
 // One for each thread; keeps its buffers between calls. Statuses are those of ClaimParser.
@@ -38,10 +40,10 @@ class OperationParser {
   OperationParser& operator=(const OperationParser&) = delete;
 
   // `json` need not be padded; it is not kept. Reading in place is faster when `capacity` (bytes readable
-  // from json.data()) is at least json.size() + 64. `source_id` stands in the URL of a source_status: the
-  // body may leave `id` out, or must repeat it.
+  // from json.data()) is at least json.size() + 64. `url_id` stands in the URL, of a source_status the source
+  // and of a trust the agent: the body may leave `id` or `agent` out, or must repeat it.
   ParsedOperation Parse(OperationKind kind, std::string_view json, size_t capacity,
-                        const HeaderSignature& header, std::string_view source_id = {});
+                        const HeaderSignature& header, std::string_view url_id = {});
 
  private:
   struct Impl;

@@ -26,6 +26,17 @@ constexpr std::string_view kServerFields[] = {"id", "operation_id", "kind", "seq
 constexpr std::string_view kTargets[] = {"assertion_id", "concept_path", "source_id"};
 constexpr std::string_view kSupersessionTypes[] = {"replaces", "corrects", "expires"};
 
+// Whether nothing is left of it once a client has put its path in order, however it is encoded: ".." or "/".
+bool IsLostInUrls(std::string_view id) {
+  for (size_t slash = 0; slash != std::string_view::npos;) {
+    slash = id.find('/');
+    const std::string_view segment = id.substr(0, slash);
+    if (!segment.empty() && segment != "." && segment != "..") return false;
+    id.remove_prefix(slash == std::string_view::npos ? id.size() : slash + 1);
+  }
+  return true;
+}
+
 constexpr size_t kKindBitsMax = kOperationKindMax + 1;  // bit 0 is nobody's
 constexpr std::string_view kShapes[kKindBitsMax] = {
     "",
@@ -63,6 +74,7 @@ const OperationReader::Field OperationReader::kFields[] = {
     {"status", kSourceStatus, kSourceStatus, &OperationReader::ReadStatus},
     {"agent", kTrust, kTrust, &OperationReader::ReadTrusted},
     {"trust", kTrust, kTrust, &OperationReader::ReadFraction},
+    {"rank", kTrust, 0, &OperationReader::ReadRank},
     {"reason", kSupersession | kRetraction | kSourceStatus | kTrust, 0, &OperationReader::ReadName,
      &Operation::reason, kReasonBytesMax},
     {"cascade", kRetraction, 0, &OperationReader::ReadCascade},
@@ -82,8 +94,9 @@ ParsedOperation OperationReader::Read(Element element, const HeaderSignature& he
     CheckRequired();
     if (operation_.kind == OperationKind::kRetraction) CheckTarget();
     if (operation_.kind == OperationKind::kSourceStatus) TakeSourceId();
+    if (operation_.kind == OperationKind::kTrust) TakeAgent(), TakeRank();
     CheckSelf();
-    signers_.Join(header);
+    signers_.Join(header, parsed_.dry_run ? Naming::kFreely : Naming::kBySignature);
     if (!operation_.signatures.empty()) {
       CheckSignedTimes(NounOf(operation_.kind), operation_.timestamp_ms.has_value());
       if (parsed_.dry_run) {
@@ -173,6 +186,10 @@ void OperationReader::ReadFraction(const Field& field, Element element) {
   if (const auto number = FractionIn(field.name, element)) operation_.number = *number;
 }
 
+void OperationReader::ReadRank(const Field& field, Element element) {
+  rank_ = FractionIn(field.name, element);
+}
+
 std::optional<bool> OperationReader::TruthIn(Name name, Element element) {
   bool truth = false;
   if (element.get(truth) == simdjson::SUCCESS) return truth;
@@ -240,9 +257,11 @@ void OperationReader::CheckRequired() {
   for (size_t i = 0; i < std::size(kFields); ++i) {
     const Field& field = kFields[i];
     if ((field.required & kind_bit()) == 0 || seen(i)) continue;
-    if (field.name == "id" && !source_id_.empty()) continue;  // the URL has it
-    Complain(field.name, field.read == &OperationReader::ReadFraction ? "is required: a number from 0 to 1"
-                                                                      : "is required");
+    if ((field.name == "id" || field.name == "agent") && !url_id_.empty()) continue;  // the URL has it
+    if (field.name == "trust" && given("rank")) continue;
+    const Name name = field.name == "trust" && !url_id_.empty() ? "rank" : field.name;  // as that call has it
+    Complain(name, field.read == &OperationReader::ReadFraction ? "is required: a number from 0 to 1"
+                                                                : "is required");
   }
 }
 
@@ -261,12 +280,33 @@ void OperationReader::CheckTarget() {
 }
 
 void OperationReader::TakeSourceId() {
-  if (source_id_.empty()) return;
-  std::string fault = NameFault(source_id_, kSourceIdBytesMax);
+  if (url_id_.empty()) return;
+  std::string fault = NameFault(url_id_, kSourceIdBytesMax);
   if (!fault.empty()) return Complain("", "the source's id in the URL " + fault);
-  if (operation_.name.empty()) operation_.name = source_id_;
-  if (operation_.name != source_id_) {
+  if (operation_.name.empty()) operation_.name = url_id_;
+  if (operation_.name != url_id_) {
     Complain("id", "differs from the source's id in the URL; leave it out, or repeat that one");
+  }
+}
+
+void OperationReader::TakeAgent() {
+  if (url_id_.empty()) return;
+  AgentId key;
+  if (!FromHex(url_id_, key) || key == kAnonymousAgent) {
+    return Complain("", "the agent in the URL must be its key: 64 lower-case hex digits, not all zero");
+  }
+  if (!given("agent")) operation_.other_id = key;
+  if (operation_.other_id != key) {
+    Complain("agent", "differs from the agent in the URL; leave it out, or repeat that one");
+  }
+}
+
+// What is signed has it as `trust`.
+void OperationReader::TakeRank() {
+  if (!rank_) return;
+  if (!given("trust")) operation_.number = *rank_;
+  if (operation_.number != *rank_) {
+    Complain("rank", "differs from trust; trust and rank are one field, give one of them");
   }
 }
 
@@ -282,8 +322,10 @@ void OperationReader::CheckSelf() {
     Complain("supersession_type",
              "says how an epoch is superseded: name that one in supersedes, or leave it out");
   }
-  if (o.kind == OperationKind::kAlias && !o.path.empty() && o.path == o.other_name) {
-    Complain("concept_path", "is the alias; a path can't stand for itself");
+  if (o.kind == OperationKind::kSource && !o.name.empty() && IsLostInUrls(o.name)) {
+    Complain("id",
+             "is of dots and slashes alone, which clients take for a step in the path: nobody could ask for "
+             "/v1/sources/ID; give it a name");
   }
 }
 

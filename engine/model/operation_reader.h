@@ -20,9 +20,10 @@ namespace stemedb::model {
 // Used for one operation and thrown away.
 class OperationReader : private FieldReader {
  public:
-  // `source_id` is the one that a change of status has in its URL; empty when there is none.
-  OperationReader(OperationKind kind, std::string_view source_id)
-      : FieldReader(""), parsed_{.operation = {.kind = kind}}, source_id_(source_id) {}
+  // `url_id` is what the URL names: of a change of status the source, of a statement of trust the agent;
+  // empty when it names nothing.
+  OperationReader(OperationKind kind, std::string_view url_id)
+      : FieldReader(""), parsed_{.operation = {.kind = kind}}, url_id_(url_id) {}
 
   ParsedOperation Read(simdjson::dom::element element, const HeaderSignature& header);
 
@@ -47,6 +48,7 @@ class OperationReader : private FieldReader {
   void ReadReplacement(const Field& field, Element element);
   void ReadTrusted(const Field& field, Element element);
   void ReadFraction(const Field& field, Element element);
+  void ReadRank(const Field& field, Element element);
   void ReadCascade(const Field& field, Element element);
   void ReadDryRun(const Field& field, Element element);
   void ReadClass(const Field& field, Element element);
@@ -64,6 +66,8 @@ class OperationReader : private FieldReader {
   void CheckTarget();
   void CheckSelf();
   void TakeSourceId();
+  void TakeAgent();
+  void TakeRank();
 
   unsigned kind_bit() const { return 1U << static_cast<unsigned>(operation_.kind); }
   // Whether a field of this name was there.
@@ -72,8 +76,9 @@ class OperationReader : private FieldReader {
   ParsedOperation parsed_;
   Operation& operation_ = parsed_.operation;
   SignerReader signers_{*this, NounOf(operation_.kind), operation_.agent_id, operation_.signatures};
-  std::string_view source_id_;
+  std::string_view url_id_;
   bool has_replacement_ = false;
+  std::optional<double> rank_;
 };
 
 }  // namespace stemedb::model

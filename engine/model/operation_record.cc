@@ -157,24 +157,23 @@ void StoreHead(char* head, const Operation& operation, const std::vector<Subject
   StoreLittle(head + 124, static_cast<uint32_t>(canonical_size));
 }
 
-// In canonical order only agent_id and class stand before it, neither of which can hold its name.
+// In canonical order only agent_id and class stand before it, neither of which can hold its name. Behind it
+// stand hash, if there is one, and id. They are looked for from the end, so that the content, which may have
+// 1 MiB, isn't read: a quote within a string has a backslash before it, so that what they begin with stands in
+// no string.
 void AppendWithoutContent(std::string& out, std::string_view canonical) {
-  constexpr std::string_view kMember = "\"content\":\"";
+  constexpr std::string_view kMember = "\"content\":\"", kHash = "\",\"hash\":\"", kId = "\",\"id\":\"";
+  constexpr size_t kHashMax = kHash.size() + 6 * kSourceHashBytesMax;  // of a byte JSON makes six at most
   const size_t at = canonical.find(kMember);
-  if (at == std::string_view::npos) {
+  size_t next = at == std::string_view::npos ? at : canonical.rfind(kId);
+  if (next == std::string_view::npos) {
     out.append(canonical);
     return;
   }
-  size_t end = at + kMember.size();
-  while (end < canonical.size() && canonical[end] != '"') end += canonical[end] == '\\' ? 2 : 1;
-  std::string_view rest = canonical.substr(std::min(end + 1, canonical.size()));
-  std::string_view before = canonical.substr(0, at);
-  if (rest.starts_with(',')) {
-    rest.remove_prefix(1);
-  } else if (before.ends_with(',')) {
-    before.remove_suffix(1);
-  }
-  out.append(before).append(rest);
+  const size_t from = next - std::min(next, kHashMax);
+  const size_t hash = canonical.substr(from, next - from).rfind(kHash);
+  if (hash != std::string_view::npos) next = from + hash;
+  out.append(canonical.substr(0, at)).append(canonical.substr(next + 2));
 }
 
 }  // namespace

@@ -65,6 +65,11 @@ class OperationView {
   bool anonymous() const { return (byte(2) & 1) == 0; }
   bool cascade() const { return (byte(2) & 2) != 0; }
   SourceStatus source_status() const { return static_cast<SourceStatus>(byte(4)); }
+  // Whether it takes claims back.
+  bool retracts() const {
+    return kind() == OperationKind::kRetraction ||
+           (kind() == OperationKind::kSourceStatus && source_status() == SourceStatus::kRetracted);
+  }
   // kSource; absent counts as anecdotal.
   SourceClass source_class() const {
     return byte(5) > 5 ? SourceClass::kAnecdotal : static_cast<SourceClass>(byte(5));

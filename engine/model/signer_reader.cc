@@ -69,7 +69,7 @@ void SignerReader::ReadSigner(Name name, Element element) {
   signers_.push_back({*agent, *signature});
 }
 
-void SignerReader::Join(const HeaderSignature& header) {
+void SignerReader::Join(const HeaderSignature& header, Naming naming) {
   if (fields_.has_faults()) return;  // the places can't be compared while one of them is wrong
   if (!signers_.empty()) {
     if (agent_id_ && *agent_id_ != signers_.front().agent_id) {
@@ -81,23 +81,23 @@ void SignerReader::Join(const HeaderSignature& header) {
     }
     agent_id_ = signers_.front().agent_id;
   }
-  JoinHeader(header);
+  JoinHeader(header, naming);
   if (fields_.has_faults()) return;
   if (signers_.empty() && signature_) {
     if (!agent_id_)
       return fields_.Complain("agent_id", "is required beside a signature: the signer's public key");
     signers_.push_back({*agent_id_, *signature_});
   }
-  if (signers_.empty() && agent_id_) {
+  if (signers_.empty() && agent_id_ && naming == Naming::kBySignature) {
     fields_.Complain(
         "agent_id", Code::kUnauthenticated, "missing_signature",
         "names an agent, but " + TheNoun() + " carries no signature; sign it, or leave agent_id out");
   }
 }
 
-void SignerReader::JoinHeader(const HeaderSignature& header) {
+void SignerReader::JoinHeader(const HeaderSignature& header, Naming naming) {
   const bool is_signed = !header.signature.empty() || signature_ || !signers_.empty();
-  if (!is_signed) {
+  if (!is_signed && naming == Naming::kBySignature) {
     // A proxy that drops one of the two headers must not turn a signed claim into an anonymous one.
     if (header.agent_id.empty() || agent_id_) return;
     return fields_.Complain("", Code::kUnauthenticated, "missing_signature",

@@ -3,6 +3,7 @@
 // room.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,9 @@
 #include "model/field_reader.h"
 
 namespace stemedb::model {
+
+// Whether an agent may be named by somebody who brings no signature of its.
+enum class Naming : uint8_t { kBySignature, kFreely };
 
 // Part of a reader, to which it complains, and which hands it the members that speak of signers.
 class SignerReader {
@@ -28,11 +32,11 @@ class SignerReader {
   void ReadSignature(Name name, Element element);
   void ReadSignatures(Name name, Element element);
   // Once all members are read.
-  void Join(const HeaderSignature& header);
+  void Join(const HeaderSignature& header, Naming naming = Naming::kBySignature);
 
  private:
   void ReadSigner(Name name, Element element);
-  void JoinHeader(const HeaderSignature& header);
+  void JoinHeader(const HeaderSignature& header, Naming naming);
   std::optional<AgentId> KeyOf(std::string_view hex, Name name, std::string_view what);
   std::optional<Signature> SignatureOf(std::string_view hex, Name name, std::string_view what);
   // "the claim"

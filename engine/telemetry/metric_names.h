@@ -40,6 +40,7 @@ inline constexpr char kQueriesTotal[] = "stemedb_queries_total";
 inline constexpr char kQueryLatencySeconds[] = "stemedb_query_latency_seconds";
 inline constexpr char kQuerySlowLaneTotal[] = "stemedb_query_slow_lane_total";
 inline constexpr char kQueryTimeoutTotal[] = "stemedb_query_timeout_total";
+inline constexpr char kWatchers[] = "stemedb_watchers";
 inline constexpr char kLensDurationSeconds[] = "stemedb_lens_duration_seconds";
 inline constexpr char kRequestsRejectedTotal[] = "stemedb_requests_rejected_total";
 inline constexpr char kScriptGeneration[] = "stemedb_script_generation";
@@ -47,6 +48,18 @@ inline constexpr char kScriptReloadTotal[] = "stemedb_script_reload_total";
 inline constexpr char kScriptReloadDurationSeconds[] = "stemedb_script_reload_duration_seconds";
 inline constexpr char kScriptErrorsTotal[] = "stemedb_script_errors_total";
 inline constexpr char kScriptBudgetKillsTotal[] = "stemedb_script_budget_kills_total";
+
+// Answers that are kept.
+inline constexpr char kAnswerCacheHitsTotal[] = "stemedb_answer_cache_hits_total";
+inline constexpr char kAnswerCacheStaleHitsTotal[] = "stemedb_answer_cache_stale_hits_total";
+inline constexpr char kAnswerCacheMissesTotal[] = "stemedb_answer_cache_misses_total";
+inline constexpr char kAnswerCacheEvictionsTotal[] = "stemedb_answer_cache_evictions_total";
+inline constexpr char kAnswerCacheBytes[] = "stemedb_answer_cache_bytes";
+
+// The trail of queries.
+inline constexpr char kAuditQueriesTotal[] = "stemedb_audit_queries_total";
+inline constexpr char kAuditQueriesDroppedTotal[] = "stemedb_audit_queries_dropped_total";
+inline constexpr char kAuditDiskUsageBytes[] = "stemedb_audit_disk_usage_bytes";
 
 // Process. The process_* names without our prefix are those that every Prometheus client library gives.
 inline constexpr char kRestartsTotal[] = "stemedb_restarts_total";

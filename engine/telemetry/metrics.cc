@@ -94,6 +94,7 @@ DomainMetrics MakeDomain(Registry& r) {
       .query_slow_lane_total =
           OneCounter(r, names::kQuerySlowLaneTotal,
                      "Queries that took too long on their loop and were handed to the slow lane."),
+      .watchers = OneGauge(r, names::kWatchers, "Clients that watch: open streams of /v1/watch."),
       .script_generation = OneGauge(r, names::kScriptGeneration, "Generation of the live script set."),
       .script_reload_duration_seconds =
           OneHistogram(r, names::kScriptReloadDurationSeconds,
@@ -101,6 +102,28 @@ DomainMetrics MakeDomain(Registry& r) {
                        kRequestSeconds),
       .restarts_total = OneCounter(r, names::kRestartsTotal,
                                    "Starts of the server on this data directory after the first."),
+  };
+}
+
+AnswerCacheMetrics MakeAnswerCache(Registry& r) {
+  return {
+      .hits_total = OneCounter(r, names::kAnswerCacheHitsTotal,
+                               "Questions answered with a kept answer that was right at that moment."),
+      .stale_hits_total = OneCounter(r, names::kAnswerCacheStaleHitsTotal,
+                                     "Questions answered with a kept answer as old as they allowed."),
+      .misses_total = OneCounter(r, names::kAnswerCacheMissesTotal,
+                                 "Answers that were made and would have been worth keeping."),
+      .evictions_total = OneCounter(r, names::kAnswerCacheEvictionsTotal,
+                                    "Kept answers that were given up for room."),
+      .bytes = OneGauge(r, names::kAnswerCacheBytes, "Bytes of memory that kept answers take."),
+  };
+}
+
+AuditMetrics MakeAudit(Registry& r) {
+  return {
+      .queries_total = OneCounter(r, names::kAuditQueriesTotal, "Queries written to the audit trail."),
+      .disk_usage_bytes =
+          OneGauge(r, names::kAuditDiskUsageBytes, "Bytes that the audit trail of queries takes."),
   };
 }
 
@@ -123,6 +146,11 @@ struct Metrics::Families {
   WalMetrics wal = MakeWal(registry);
   StorageMetrics storage = MakeStorage(registry);
   DomainMetrics domain = MakeDomain(registry);
+  AnswerCacheMetrics answer_cache = MakeAnswerCache(registry);
+  AuditMetrics audit = MakeAudit(registry);
+  Family<Counter>& audit_dropped =
+      CounterFamily(registry, names::kAuditQueriesDroppedTotal,
+                    "Queries that are missing from the audit trail, by the reason of the gap.");
   Counter& ingested_total =
       OneCounter(registry, names::kAssertionsIngestedTotal, "Assertions made durable since the start.");
   Gauge& ingest_rate =
@@ -176,6 +204,7 @@ Metrics::Metrics() : families_(std::make_unique<Families>()) {
   Lens("consensus");
   Script("consensus");
   ScriptReload("ok");
+  for (const char* reason : {"buffer_full", "write_failed", "file_lost"}) AuditDropped(reason);
 }
 
 Metrics::~Metrics() = default;
@@ -183,6 +212,12 @@ Metrics::~Metrics() = default;
 const WalMetrics& Metrics::wal() const { return families_->wal; }
 const StorageMetrics& Metrics::storage() const { return families_->storage; }
 const DomainMetrics& Metrics::domain() const { return families_->domain; }
+const AnswerCacheMetrics& Metrics::answer_cache() const { return families_->answer_cache; }
+const AuditMetrics& Metrics::audit() const { return families_->audit; }
+
+Counter& Metrics::AuditDropped(std::string_view reason) {
+  return families_->audit_dropped.Add({{"reason", std::string(reason)}});
+}
 
 Counter& Metrics::WalWriteError(std::string_view error) {
   return families_->wal_write_errors.Add({{"error", std::string(error)}});

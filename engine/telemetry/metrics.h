@@ -18,7 +18,7 @@
 #include <string_view>
 #include <vector>
 
-#include "telemetry/rate_window.h"
+#include "base/rate_window.h"
 
 namespace stemedb::telemetry {
 
@@ -49,9 +49,23 @@ struct DomainMetrics {
   Counter& assertions_total;  // stored ones, counted across restarts: add the stored number once at start
   Counter& query_timeout_total;
   Counter& query_slow_lane_total;
+  Gauge& watchers;  // open streams of /v1/watch
   Gauge& script_generation;
   Histogram& script_reload_duration_seconds;  // of a transaction, whatever it came to
   Counter& restarts_total;  // likewise: add the number from the data directory once at start
+};
+
+struct AnswerCacheMetrics {
+  Counter& hits_total;
+  Counter& stale_hits_total;  // not in hits_total
+  Counter& misses_total;      // of answers that would be worth keeping
+  Counter& evictions_total;
+  Gauge& bytes;
+};
+
+struct AuditMetrics {
+  Counter& queries_total;  // written to the trail of queries
+  Gauge& disk_usage_bytes;
 };
 
 struct StorageSeries {
@@ -85,6 +99,8 @@ class Metrics {
   const WalMetrics& wal() const;
   const StorageMetrics& storage() const;
   const DomainMetrics& domain() const;
+  const AnswerCacheMetrics& answer_cache() const;
+  const AuditMetrics& audit() const;
 
   // Label values come from our own code, never from a client: each new one is a series for ever.
   Counter& WalWriteError(std::string_view error);  // io_error, disk_full, wal_failed
@@ -101,6 +117,8 @@ class Metrics {
   QuerySeries Query(std::string_view endpoint);
   Histogram& Lens(std::string_view lens);
   ScriptSeries Script(std::string_view script);
+  // reason: of a gap in the trail of queries (audit/query_record.h).
+  Counter& AuditDropped(std::string_view reason);
   Counter& ScriptReload(std::string_view result);  // the names are those of deploy/outcome.h
 
   // Counts assertions that were just made durable: the ingested and stored totals and the rate per minute.

@@ -85,6 +85,27 @@ TEST_F(EnvTest, OpeningAgainGoesOnAtTheEndAndTruncateMovesIt) {
   EXPECT_EQ(*env_->FileSize(Path("a")), 2u);
 }
 
+TEST_F(EnvTest, AFileKnowsWhetherItsNameStillLeadsToIt) {
+  FaultInjectingEnv fault_env(env_);
+  for (Env* env : {env_, static_cast<Env*>(&fault_env)}) {
+    auto file = std::move(*env->OpenAppend(Path("a")));
+    ASSERT_TRUE(file->Append("text").ok());
+    EXPECT_TRUE(file->IsInPlace());
+    ASSERT_TRUE(env->Rename(Path("a"), Path("b")).ok());
+    EXPECT_FALSE(file->IsInPlace()) << "it is elsewhere";
+    std::ofstream(Path("a")) << "text";
+    EXPECT_FALSE(file->IsInPlace()) << "that is another one";
+    ASSERT_TRUE(env->Rename(Path("b"), Path("a")).ok());
+    EXPECT_TRUE(file->IsInPlace());
+    std::filesystem::resize_file(Path("a"), 3);
+    EXPECT_FALSE(file->IsInPlace()) << "somebody has cut it short";
+    ASSERT_TRUE(file->Truncate(3).ok());
+    EXPECT_TRUE(file->IsInPlace());
+    ASSERT_TRUE(env->Remove(Path("a")).ok());
+    EXPECT_FALSE(file->IsInPlace());
+  }
+}
+
 TEST_F(EnvTest, ListsSortedNamesAndRenamesAndRemoves) {
   for (const char* name : {"b", "a", "c"}) ASSERT_TRUE(env_->OpenAppend(Path(name)).has_value());
   EXPECT_THAT(*env_->List(dir_), ElementsAre("a", "b", "c"));

@@ -229,7 +229,7 @@ TEST(OperationParser, ListsWhatIsAllowedInsteadOfAnUnknownField) {
   EXPECT_EQ(detail(Kind::kSource), "unknown field; allowed are id, class, title, url, hash, content, " + all);
   EXPECT_EQ(detail(Kind::kSourceStatus), "unknown field; allowed are id, status, reason, dry_run, " + all);
   EXPECT_EQ(detail(Kind::kAlias), "unknown field; allowed are alias, concept_path, " + all);
-  EXPECT_EQ(detail(Kind::kTrust), "unknown field; allowed are agent, trust, reason, " + all);
+  EXPECT_EQ(detail(Kind::kTrust), "unknown field; allowed are agent, trust, rank, reason, " + all);
 }
 
 TEST(OperationParser, SaysWhichFieldsTheServerAdds) {
@@ -297,6 +297,48 @@ TEST(OperationParser, SurvivesAHugeDocumentAndASmallOneAfterIt) {
   EXPECT_EQ(parser.Parse(Kind::kSource, huge, huge.size(), {}).status.reason(), "value_too_large");
   const std::string small = BodyWith(Kind::kVote, "", "");
   EXPECT_TRUE(parser.Parse(Kind::kVote, small, small.size(), {}).status.ok());
+}
+
+TEST(Trust, MayBeGivenAsARank) {
+  const std::string agent = R"("agent":)" + Quoted(kOneId);
+  const auto read = [&](const std::string& members) {
+    return ParseOperation(Kind::kTrust, "{" + agent + "," + members + "}");
+  };
+  EXPECT_EQ(read(R"("rank":0.25)").operation.number, 0.25);
+  EXPECT_TRUE(read(R"("rank":0.25)").status.ok());
+  EXPECT_TRUE(read(R"("rank":0,"trust":0)").status.ok());
+  // What is signed is the same.
+  const std::string time = R"(,"timestamp":"2026-02-11T10:00:00.000Z")";
+  EXPECT_EQ(CanonicalOf(read(R"("rank":0.25)" + time).operation),
+            CanonicalOf(read(R"("trust":0.25)" + time).operation));
+  for (const char* members : {R"("rank":0.25,"trust":0.5)", R"("trust":0.5,"rank":0.25)"}) {
+    const ParsedOperation differs = read(members);
+    ASSERT_EQ(differs.errors.size(), 1U) << members;
+    EXPECT_EQ(differs.errors[0].pointer, "/rank");
+  }
+  for (const char* json : {"1.5", "-0.1", "\"0.5\"", "null", "true"}) {
+    const ParsedOperation wrong = read("\"rank\":" + std::string(json));
+    ASSERT_EQ(wrong.errors.size(), 1U) << json;
+    EXPECT_EQ(wrong.errors[0].pointer, "/rank") << json;
+  }
+}
+
+TEST(Trust, HasItsAgentInTheUrlOrInTheBodyOrInBoth) {
+  const auto read = [](const std::string& body, std::string_view url_id) {
+    return ParseOperation(Kind::kTrust, body, {}, url_id);
+  };
+  const std::string both = R"({"rank":0.5,"agent":)" + Quoted(kOneId) + "}";
+  EXPECT_EQ(ToHex(read(R"({"rank":0.5})", kOneId).operation.other_id), kOneId);
+  EXPECT_TRUE(read(R"({"rank":0.5})", kOneId).status.ok());
+  EXPECT_TRUE(read(both, kOneId).status.ok());
+  const ParsedOperation differs = read(both, kOtherId);
+  ASSERT_EQ(differs.errors.size(), 1U);
+  EXPECT_EQ(differs.errors[0].pointer, "/agent");
+  const ParsedOperation missing = read("{}", kOneId);
+  ASSERT_EQ(missing.errors.size(), 1U);
+  EXPECT_EQ(missing.errors[0].pointer, "/rank");
+  for (const std::string& url_id : {std::string("ab"), std::string(64, '0'), std::string(64, 'G')})
+    EXPECT_FALSE(read(R"({"rank":0.5})", url_id).status.ok()) << url_id;
 }
 
 TEST(Retraction, NeedsATarget) {
@@ -373,6 +415,32 @@ TEST(Retraction, IsTriedWithoutASignature) {
   }
 }
 
+TEST(Retraction, IsTriedForAnAgentThatIsNamedWithoutItsSignature) {
+  const std::string key(64, '7');
+  AgentId agent;
+  agent.fill(0x77);
+  for (Kind kind : {Kind::kRetraction, Kind::kSourceStatus}) {
+    Members members = SmallestBody(kind);
+    members.emplace_back("dry_run", "true");
+    const ParsedOperation by_header = ParseOperation(kind, BodyOf(members), {key, {}});
+    ASSERT_TRUE(by_header.status.ok()) << by_header.status.message();
+    EXPECT_EQ(by_header.operation.agent_id, agent);
+    EXPECT_TRUE(by_header.operation.signatures.empty());
+    EXPECT_FALSE(ParseOperation(kind, BodyOf(members), {"key", {}}).status.ok()) << "it must be a key";
+    members.emplace_back("agent_id", Quoted(key));
+    const ParsedOperation by_body = ParseOperation(kind, BodyOf(members));
+    ASSERT_TRUE(by_body.status.ok()) << by_body.status.message();
+    EXPECT_EQ(by_body.operation.agent_id, agent);
+    EXPECT_FALSE(ParseOperation(kind, BodyOf(members), {std::string(64, '8'), {}}).status.ok())
+        << "one agent";
+    members[members.size() - 2].second = "false";
+    const ParsedOperation no_dry_run = ParseOperation(kind, BodyOf(members));
+    EXPECT_EQ(no_dry_run.status.reason(), "missing_signature");
+    ASSERT_EQ(no_dry_run.errors.size(), 1u);
+    EXPECT_EQ(no_dry_run.errors[0].pointer, "/agent_id");
+  }
+}
+
 TEST(Epoch, HasATypeOfSupersessionOnlyBesideWhatItSupersedes) {
   const FieldError fault = FaultOf(Kind::kEpoch, BodyWith(Kind::kEpoch, "supersession_type", "\"replaces\""));
   EXPECT_EQ(fault.pointer, "/supersession_type");
@@ -396,10 +464,23 @@ TEST(Epoch, DoesNotSupersedeItself) {
   EXPECT_EQ(fault.detail, "is the epoch's own name; an epoch can't supersede itself");
 }
 
-TEST(Alias, DoesNotStandForItself) {
-  const FieldError fault = FaultOf(Kind::kAlias, BodyWith(Kind::kAlias, "concept_path", "\"a/b\""));
-  EXPECT_EQ(fault.pointer, "/concept_path");
-  EXPECT_EQ(fault.detail, "is the alias; a path can't stand for itself");
+TEST(Alias, MayStandForItselfSinceThatTakesItBack) {
+  const std::string body = BodyWith(Kind::kAlias, "concept_path", "\"a/b\"");
+  ExpectTaken(Kind::kAlias, body);
+  const Operation alias = ParseOperation(Kind::kAlias, body).operation;
+  EXPECT_EQ(alias.path, "a/b");
+  EXPECT_EQ(alias.other_name, "a/b");
+}
+
+TEST(Source, HasAnIdThatAUrlCanHave) {
+  for (const char* id : {"\".\"", "\"..\"", "\"/\"", "\"//\"", "\"./\"", "\"/..\"", "\"../..\""}) {
+    const FieldError fault = FaultOf(Kind::kSource, BodyWith(Kind::kSource, "id", id));
+    EXPECT_EQ(fault.pointer, "/id") << id;
+    EXPECT_NE(fault.detail.find("dots and slashes"), std::string::npos) << id;
+    ExpectTaken(Kind::kRetraction, "{\"source_id\":" + std::string(id) + "}");  // claims may name it
+  }
+  for (const char* id : {"\"...\"", "\".a\"", "\"a/..\"", "\"/a\"", "\"..b\""})
+    ExpectTaken(Kind::kSource, BodyWith(Kind::kSource, "id", id));
 }
 
 TEST(SourceStatus, MayHaveItsSourceInTheUrl) {

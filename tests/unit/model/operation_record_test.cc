@@ -5,7 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "operations.h"
@@ -294,6 +297,58 @@ TEST(AppendOperationJson, IsJsonEvenWhenTheStoredTextIsEmpty) {
   std::string out;
   AppendOperationJson(out, *OperationView::OfRecord(record), 1, 0);
   EXPECT_TRUE(CanonicalizeJson(out)) << out;
+}
+
+// The text that is shown without the content is that of the source without it, whatever the content looks
+// like.
+TEST(AppendOperationJson, LeavesOutTheContentAndNothingElse) {
+  std::mt19937_64 random = PrintedRandom();
+  const std::string_view pieces[] = {"\",\"id\":\"", "\",\"hash\":\"", "\"", "\\",   ",",
+                                     ",\"",          "\\\",\"id\":\"", "id", "hash", "\x01"};
+  for (int i = 0; i < 500; ++i) {
+    const auto text = [&](size_t pieces_max) {
+      std::string out;
+      for (size_t left = random() % (pieces_max + 1); left > 0; --left)
+        out.append(pieces[random() % std::size(pieces)]);
+      return out;
+    };
+    Operation source =
+        ParseOperation(OperationKind::kSource, BodyWith(OperationKind::kSource, "", "")).operation;
+    source.name = "s" + text(8), source.detail = text(8), source.url = text(8), source.hash = text(8);
+    if (i % 10 == 0) source.hash = std::string(kSourceHashBytesMax, '\x01');  // as long as it gets in JSON
+    if (random() % 2 == 0) source.source_class = SourceClass::kClinical;
+    Operation without = source;
+    source.content = text(20);
+    std::string shown;
+    AppendOperationJson(shown, *OperationView::OfRecord(RecordOf(source)), 1, 0, Content::kLeftOut);
+    std::string expected = CanonicalOf(without);
+    expected.back() = ',';
+    ASSERT_EQ(shown.substr(0, expected.size()), expected) << CanonicalOf(source);
+    ASSERT_TRUE(CanonicalizeJson(shown)) << shown;
+  }
+}
+
+// A list of sources must not cost the reading of their contents.
+TEST(AppendOperationJson, LeavesOutALargeContentWithoutReadingIt) {
+  const auto seconds_of = [](size_t content_bytes) {
+    Operation source =
+        ParseOperation(OperationKind::kSource, BodyWith(OperationKind::kSource, "", "")).operation;
+    source.content = std::string(content_bytes, 'x');
+    const std::string record = RecordOf(source);
+    double least = 1e9;
+    for (int round = 0; round < 5; ++round) {
+      const auto start = std::chrono::steady_clock::now();
+      std::string shown;
+      for (int i = 0; i < 50; ++i)
+        AppendOperationJson(shown, *OperationView::OfRecord(record), 1, 0, Content::kLeftOut);
+      EXPECT_LT(shown.size(), 50 * 512U);
+      least =
+          std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    return least;
+  };
+  const double of_small = seconds_of(1024), of_large = seconds_of(kSourceContentBytesMax);
+  EXPECT_LT(of_large, 20 * of_small) << "1,024 times the content";
 }
 
 // What a client was shown it can send again, once it has taken off what the server added.
