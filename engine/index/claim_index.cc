@@ -10,7 +10,7 @@ namespace stemedb::index {
 namespace {
 
 constexpr size_t kCountBytes = 16;
-constexpr std::string_view kLayoutKey = "layout", kLayout = "2";  // in "meta"
+constexpr std::string_view kLayoutKey = "layout", kLayout = "3";  // in "meta"
 
 struct Counts {
   uint64_t here = 0;

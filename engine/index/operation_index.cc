@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "index/operation_index.h"
 
+#include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "base/bytes.h"
 #include "index/layout.h"
@@ -11,6 +13,7 @@ namespace {
 
 constexpr double kWeightUnits = 1e9;
 constexpr size_t kTallyBytes = 16;
+constexpr size_t kBallotBytes = 16 + sizeof(Hash256);
 
 Status Unreadable(std::string_view what) {
   return Status(Code::kCorruption, "index_unreadable",
@@ -19,7 +22,8 @@ Status Unreadable(std::string_view what) {
                     "database directory; it is made again from the log at the next start");
 }
 
-std::string NewestKey(model::SubjectKind kind) { return std::string("newest:") + static_cast<char>(kind); }
+// Subjects have small letters, effects capital ones.
+std::string NewestKey(char letter) { return std::string("newest:") + letter; }
 
 void AppendLittle(std::string& out, uint64_t number) {
   char bytes[8];
@@ -30,13 +34,19 @@ void AppendLittle(std::string& out, uint64_t number) {
 }  // namespace
 
 Ballot BallotOf(const model::OperationView& vote) {
-  return {vote.timestamp_ms(), static_cast<uint64_t>(std::llround(vote.number() * kWeightUnits))};
+  Ballot ballot{vote.timestamp_ms(), static_cast<uint64_t>(std::llround(vote.number() * kWeightUnits)), {}};
+  std::copy_n(vote.id().begin(), ballot.id.size(), ballot.id.begin());
+  return ballot;
 }
 
-bool Count(Tally& tally, const std::optional<Ballot>& earlier, const Ballot& ballot) {
-  if (earlier && earlier->timestamp_ms > ballot.timestamp_ms) return false;
-  tally.count += earlier ? 0 : 1;
-  tally.weight += ballot.weight - (earlier ? earlier->weight : 0);
+bool OutdatedBy(const Ballot& ballot, const Ballot& other) {
+  return std::tie(ballot.timestamp_ms, ballot.id) < std::tie(other.timestamp_ms, other.id);
+}
+
+bool Count(Tally& tally, const std::optional<Ballot>& other, const Ballot& ballot) {
+  if (other && OutdatedBy(ballot, *other)) return false;
+  tally.count += other ? 0 : 1;
+  tally.weight += ballot.weight - (other ? other->weight : 0);
   return true;
 }
 
@@ -74,8 +84,10 @@ Result<StoredOperation> DecodeOperation(std::string_view value) {
 }
 
 Result<Ballot> DecodeBallot(std::string_view value) {
-  if (value.size() != 16) return Unreadable("an agent's vote");
-  return Ballot{LoadLittle<int64_t>(value.data()), LoadLittle<uint64_t>(value.data() + 8)};
+  if (value.size() != kBallotBytes) return Unreadable("an agent's vote");
+  Ballot ballot{LoadLittle<int64_t>(value.data()), LoadLittle<uint64_t>(value.data() + 8), {}};
+  std::copy_n(value.begin() + 16, ballot.id.size(), ballot.id.begin());
+  return ballot;
 }
 
 Status OperationIndex::Open(kv::Environment& environment, kv::Database meta) {
@@ -108,8 +120,14 @@ Status OperationIndex::ApplyOperation(kv::WriteTxn& txn, const LoggedRecord& rec
     AppendSubjectPrefix(key, subject);
     AppendSequence(key, record.sequence);
     STEMEDB_RETURN_IF_ERROR(txn.Put(operations_, key, value));
-    return txn.Put(meta_, NewestKey(subject.kind), RecordTable::SequenceKey(record.sequence));
+    return txn.Put(meta_, NewestKey(static_cast<char>(subject.kind)),
+                   RecordTable::SequenceKey(record.sequence));
   };
+  for (const Effect effect : kEffects) {
+    if (!Has(operation, effect)) continue;
+    STEMEDB_RETURN_IF_ERROR(
+        txn.Put(meta_, NewestKey(static_cast<char>(effect)), RecordTable::SequenceKey(record.sequence)));
+  }
   STEMEDB_RETURN_IF_ERROR(put(operation.subject()));
   return operation.has_second_subject() ? put(operation.second_subject()) : Status::Ok();
 }
@@ -140,6 +158,7 @@ Result<Tally> OperationIndex::CountVote(kv::WriteTxn& txn, const model::Operatio
     std::string value;
     AppendLittle(value, static_cast<uint64_t>(ballot.timestamp_ms));
     AppendLittle(value, ballot.weight);
+    value.append(AsView(ballot.id));
     STEMEDB_RETURN_IF_ERROR(txn.Put(votes_, key, value));
   }
   return tally;
@@ -155,7 +174,15 @@ Result<std::optional<Ballot>> OperationIndex::FindBallot(const kv::Txn& txn, std
 }
 
 Result<uint64_t> OperationIndex::Newest(const kv::Txn& txn, model::SubjectKind kind) const {
-  auto found = txn.Get(meta_, NewestKey(kind));
+  return NewestAt(txn, static_cast<char>(kind));
+}
+
+Result<uint64_t> OperationIndex::Newest(const kv::Txn& txn, Effect effect) const {
+  return NewestAt(txn, static_cast<char>(effect));
+}
+
+Result<uint64_t> OperationIndex::NewestAt(const kv::Txn& txn, char letter) const {
+  auto found = txn.Get(meta_, NewestKey(letter));
   if (!found) return found.error();
   if (!found->has_value()) return uint64_t{0};
   if ((*found)->size() != sizeof(uint64_t)) return Unreadable("a newest sequence");

@@ -156,7 +156,7 @@ void Committer::Commit(Work& work) {
     Publish(work);
   } else {
     for (const Entry& entry : work.batch->entries) unindexed_ids_.erase(entry.id);
-    names_changed_ = std::min(names_changed_, at_.sequence);
+    recent_names_.TakeBack(at_.sequence);
     CountFailure(status);
   }
   time_line.End(at_.sequence);
@@ -190,7 +190,7 @@ Status Committer::OrderOne(Submission& submission, CommitResult& result, Work& w
   const int64_t now_ms = std::max(options_.clock->NowMs(), before_ms);
   const size_t first_new = batch.entries.size();
   // Decided once for all of its records: the first that is new changes what the others would be held against.
-  const bool is_stale = submission.names_as_of && names_changed_ > *submission.names_as_of;
+  const bool is_stale = submission.judged && recent_names_.HasChanged(*submission.judged);
   result.items.resize(submission.records.size());
   for (size_t i = 0; i < submission.records.size(); ++i) {
     PreparedRecord& prepared = submission.records[i];
@@ -207,7 +207,8 @@ Status Committer::OrderOne(Submission& submission, CommitResult& result, Work& w
     item = {false, at_.sequence + batch.entries.size() + 1, now_ms};
     unindexed_ids_.emplace(prepared.id, Known{item.sequence, now_ms});
     batch.entries.push_back({item.sequence, now_ms, prepared.id, std::move(prepared.record)});
-    if (submission.names_as_of) names_changed_ = item.sequence;
+    const Entry& entry = batch.entries.back();
+    if (submission.judged && entry.is_operation()) recent_names_.Change(entry.operation(), item.sequence);
   }
   std::vector<wal::RecordToWrite> records;
   for (size_t i = first_new; i < batch.entries.size(); ++i) {
@@ -275,6 +276,7 @@ void Committer::Answer(Work& work, const Status& failure) {
   for (size_t i = 0; i < work.submissions.size(); ++i) {
     CommitResult& result = work.results[i];
     if (!failure.ok() && !IsDurableRepeat(work.submissions[i], result)) result = {failure, {}};
+    result.has_operations = at_.sequence != at_.assertions;
     work.submissions[i].done(std::move(result));
   }
 }

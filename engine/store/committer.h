@@ -93,7 +93,7 @@ class Committer {
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<kv::ReadTxn> read_txn_;
   index::Checkpoint at_;
-  uint64_t names_changed_ = 0;  // the newest sequence that was ordered by Submission::names_as_of
+  RecentNames recent_names_;  // by operations that came with a judgement
   std::unordered_map<Hash256, Known, IdHasher>
       unindexed_ids_;                    // of records above the record table's checkpoint
   std::unique_ptr<IdFilter> id_filter_;  // of all ids; null until the index thread has read the older ones

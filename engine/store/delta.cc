@@ -60,6 +60,10 @@ void Delta::Add(BatchPtr batch) {
     for (const model::SubjectView& subject :
          {entry.operation().subject(), entry.operation().second_subject()})
       newest_operations_[static_cast<uint8_t>(subject.kind) & 127] = entry.sequence;
+    for (const index::Effect effect : index::kEffects) {
+      if (index::Has(entry.operation(), effect))
+        newest_operations_[static_cast<uint8_t>(effect) & 127] = entry.sequence;
+    }
   }
   batches_.push_back(std::move(batch));
 }

@@ -81,6 +81,10 @@ class Delta {
   uint64_t NewestOperation(model::SubjectKind kind) const {
     return newest_operations_[static_cast<uint8_t>(kind) & 127];
   }
+  // Likewise, with the effect.
+  uint64_t NewestEffect(index::Effect effect) const {
+    return newest_operations_[static_cast<uint8_t>(effect) & 127];
+  }
 
  private:
   // Calls visit(list, name) for each list that the entry is in.
@@ -92,7 +96,7 @@ class Delta {
   EntryLists by_concept_;
   EntryLists by_subject_;
   EntryLists by_link_;
-  std::array<uint64_t, 128> newest_operations_{};
+  std::array<uint64_t, 128> newest_operations_{};  // by the letters of subjects' kinds and of effects
   std::string name_;
 };
 

@@ -19,8 +19,7 @@ bool Covers(const Scope& scope, const Row& row) {
 template <typename Look>
 bool LookAtRecord(const index::LoggedRecord& record, Look look) {
   if (record.is_operation()) return look(record.sequence, static_cast<const Row*>(nullptr));
-  Row row = RowOf(record.sequence, record.claim());
-  row.has_marks = false;
+  const Row row = RowOfRecord(record);
   return look(record.sequence, &row);
 }
 

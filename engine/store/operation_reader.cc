@@ -44,6 +44,12 @@ uint64_t SnapshotReader::NewestOperation(SubjectKind kind) const {
   return std::max(newest_operations_[static_cast<size_t>(at)], delta_.NewestOperation(kind));
 }
 
+uint64_t SnapshotReader::NewestEffect(index::Effect effect) const {
+  const auto at = std::find(std::begin(index::kEffects), std::end(index::kEffects), effect);
+  return std::max(newest_effects_[static_cast<size_t>(at - std::begin(index::kEffects))],
+                  delta_.NewestEffect(effect));
+}
+
 Status SnapshotReader::VisitOperations(const model::SubjectView& subject, uint64_t sequence_min,
                                        uint64_t sequence_max, From from,
                                        const std::function<bool(const OperationRow&)>& visit) {
@@ -163,51 +169,55 @@ Result<index::Tally> SnapshotReader::VotesOn(std::string_view assertion_id, uint
   Counting past;
   const bool is_present = sequence_max >= at_.sequence;
   Counting& counting = is_present ? countings_[prefix] : past;
+  STEMEDB_RETURN_IF_ERROR(CountOn(assertion_id, prefix, *entries, sequence_max, counting));
+  return counting.tally;
+}
+
+// Counts on from where the counting is. `entries` are all votes on the claim that the delta has.
+Status SnapshotReader::CountOn(std::string_view assertion_id, std::string_view subject_prefix,
+                               const std::vector<const Entry*>& entries, uint64_t sequence_max,
+                               Counting& counting) {
   if (counting.to == 0) {
-    auto indexed = IndexedVotesOn(prefix, claims_to_);
+    auto indexed = IndexedVotesOn(subject_prefix, claims_to_);
     if (!indexed) return indexed.error();
     counting.tally = *indexed;
     counting.to = claims_to_;
   }
-  auto next = std::partition_point(entries->begin(), entries->end(),
+  auto next = std::partition_point(entries.begin(), entries.end(),
                                    [&](const Entry* e) { return e->sequence <= counting.to; });
-  for (; next != entries->end() && (*next)->sequence <= sequence_max; ++next) {
+  for (; next != entries.end() && (*next)->sequence <= sequence_max; ++next) {
     const model::OperationView vote = (*next)->operation();
-    const std::string agent(vote.agent_id());
-    std::optional<index::Ballot> earlier;
-    if (const auto known = counting.ballots.find(agent); known != counting.ballots.end()) {
-      earlier = known->second;
-    } else {
-      operation_key_.clear();
-      index::AppendBallotKey(operation_key_, assertion_id, agent);
-      auto indexed = claims_->operations().FindBallot(*claim_txn_, operation_key_);
-      if (!indexed) return indexed.error();
-      earlier = *indexed;
-    }
+    auto earlier = CountedBallot(assertion_id, vote.agent_id(), counting);
+    if (!earlier) return earlier.error();
     const index::Ballot ballot = index::BallotOf(vote);
-    if (index::Count(counting.tally, earlier, ballot)) counting.ballots[agent] = ballot;
+    if (index::Count(counting.tally, *earlier, ballot))
+      counting.ballots[std::string(vote.agent_id())] = ballot;
     counting.to = (*next)->sequence;
   }
-  return counting.tally;
+  return Status::Ok();
+}
+
+// The agent's vote that counts, as far as has been counted.
+Result<std::optional<index::Ballot>> SnapshotReader::CountedBallot(std::string_view assertion_id,
+                                                                   std::string_view agent_id,
+                                                                   const Counting& counting) {
+  const auto known = counting.ballots.find(std::string(agent_id));
+  if (known != counting.ballots.end()) return std::optional<index::Ballot>(known->second);
+  operation_key_.clear();
+  index::AppendBallotKey(operation_key_, assertion_id, agent_id);
+  return claims_->operations().FindBallot(*claim_txn_, operation_key_);
 }
 
 Result<std::optional<index::Ballot>> SnapshotReader::BallotOf(std::string_view assertion_id,
                                                               std::string_view agent_id) {
-  operation_key_.clear();
-  index::AppendBallotKey(operation_key_, assertion_id, agent_id);
-  auto latest = claims_->operations().FindBallot(*claim_txn_, operation_key_);
-  if (!latest) return latest.error();
-  operation_key_.clear();
-  index::AppendSubjectPrefix(operation_key_, {SubjectKind::kVotesOn, assertion_id});
-  const auto* entries = delta_.OfSubject(operation_key_);
-  if (entries == nullptr) return latest;
-  index::Tally unused;
-  for (const Entry* entry : *entries) {
-    if (entry->sequence <= claims_to_ || entry->operation().agent_id() != agent_id) continue;
-    const index::Ballot ballot = index::BallotOf(entry->operation());
-    if (index::Count(unused, *latest, ballot)) *latest = ballot;
-  }
-  return latest;
+  std::string prefix;
+  index::AppendSubjectPrefix(prefix, {SubjectKind::kVotesOn, assertion_id});
+  const auto* entries = delta_.OfSubject(prefix);
+  if (entries == nullptr || entries->back()->sequence <= claims_to_)
+    return CountedBallot(assertion_id, agent_id, {});
+  Counting& counting = countings_[prefix];
+  STEMEDB_RETURN_IF_ERROR(CountOn(assertion_id, prefix, *entries, at_.sequence, counting));
+  return CountedBallot(assertion_id, agent_id, counting);
 }
 
 Status SnapshotReader::VisitLinks(std::string_view name, index::LinkKind kind, uint64_t sequence_min,

@@ -36,6 +36,7 @@ void Publisher::Unsubscribe(const std::shared_ptr<Inbox>& inbox) {
 }
 
 void Publisher::Publish(const BatchPtr& batch) {
+  if (touches_ != nullptr) touches_->Note(*batch);
   std::shared_ptr<const std::function<void()>> listener;
   {
     const std::lock_guard lock(mutex_);

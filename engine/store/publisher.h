@@ -14,10 +14,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "store/batch.h"
 #include "store/time_line.h"
+#include "store/touches.h"
 
 namespace stemedb::store {
 
@@ -37,6 +39,9 @@ class Inbox {
 
 class Publisher {
  public:
+  // `touches` are noted for the readers; null: they aren't.
+  explicit Publisher(std::unique_ptr<Touches> touches = nullptr) : touches_(std::move(touches)) {}
+
   // Any thread. The new inbox holds everything that is not in LMDB yet.
   std::shared_ptr<Inbox> Subscribe();
   void Unsubscribe(const std::shared_ptr<Inbox>& inbox);
@@ -51,9 +56,12 @@ class Publisher {
   void SetListener(std::function<void()> listener);
 
   TimeLine& time_line() { return time_line_; }
+  // Of what was published, noted before any inbox has it. Null when none are kept.
+  const Touches* touches() const { return touches_.get(); }
 
  private:
   TimeLine time_line_;
+  const std::unique_ptr<Touches> touches_;
   std::mutex mutex_;  // taken before an inbox's
   std::deque<BatchPtr> unindexed_;
   std::vector<std::shared_ptr<Inbox>> inboxes_;

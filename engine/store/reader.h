@@ -35,6 +35,13 @@ struct Row {
 // A claim or an operation, whole.
 using Record = index::LoggedRecord;
 
+// A claim's row from its record.
+inline Row RowOfRecord(const Record& record) {
+  return {record.claim().concept_path(), record.claim().predicate(), record.sequence, record.claim(), false};
+}
+
+class Touches;
+
 // An operation as the index holds it.
 struct OperationRow {
   uint64_t sequence = 0;
@@ -59,6 +66,7 @@ struct Scope {
   uint64_t sequence_max = UINT64_MAX;  // inclusive
   // Keys or records that a scan may look at, whether it wants them or not: what bounds its time.
   size_t steps_max = SIZE_MAX;
+  size_t* looked_at = nullptr;  // where it is given, Scan adds how many it has looked at
 };
 
 class Reader {
@@ -73,6 +81,9 @@ class Reader {
   // The newest record in view; 0 when there is none.
   virtual uint64_t sequence() const = 0;
   virtual uint64_t assertion_count() const = 0;
+  // What came in of late is about, this view's records among it; null when nobody keeps that. Lives as long as
+  // the store.
+  virtual const Touches* touches() const { return nullptr; }
 
   // Appends the rows of the scope to `rows`, ordered by (concept path, predicate, sequence). Stops after
   // `rows_max`, or after the scope's steps_max, and returns true when there is more to look at.
@@ -97,6 +108,8 @@ class Reader {
   virtual bool MayHaveOperations(const Row& row) = 0;
   // The newest sequence whose operation has a subject of the kind; 0 when none has.
   virtual uint64_t NewestOperation(model::SubjectKind kind) const = 0;
+  // The newest sequence whose operation has the effect; 0 when none has.
+  virtual uint64_t NewestEffect(index::Effect effect) const = 0;
   // Calls visit for the operations about the subject between two sequences, inclusive, until it returns
   // false. It must not ask the reader for anything meanwhile; nor must VisitLinks' visit.
   virtual Status VisitOperations(const model::SubjectView& subject, uint64_t sequence_min,
@@ -107,7 +120,7 @@ class Reader {
                                                     size_t limit) = 0;
   // The votes on a claim up to the sequence.
   virtual Result<index::Tally> VotesOn(std::string_view assertion_id, uint64_t sequence_max) = 0;
-  // An agent's latest vote on a claim, at the end of the view.
+  // The vote of an agent on a claim that counts, at the end of the view.
   virtual Result<std::optional<index::Ballot>> BallotOf(std::string_view assertion_id,
                                                         std::string_view agent_id) = 0;
   // Calls visit with the sequences of claims that rest on the name, between two sequences, inclusive, from

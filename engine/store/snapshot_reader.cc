@@ -17,6 +17,10 @@ bool InOrder(const Row& a, const Row& b) {
          std::tie(b.concept_path, b.predicate, b.sequence);
 }
 
+void CountLook(const Scope& scope) {
+  if (scope.looked_at != nullptr) ++*scope.looked_at;
+}
+
 std::string PathKey(std::string_view path) {
   std::string key;
   index::AppendPathKey(key, path);
@@ -103,6 +107,11 @@ Status SnapshotReader::ReadCheckpoints() {
     if (!newest) return newest.error();
     newest_operations_[i] = *newest;
   }
+  for (size_t i = 0; i < newest_effects_.size(); ++i) {
+    auto newest = claims_->operations().Newest(*claim_txn_, index::kEffects[i]);
+    if (!newest) return newest.error();
+    newest_effects_[i] = *newest;
+  }
   countings_.clear();
   records_at_ = *records_at;
   claims_at_ = *claims_at;
@@ -161,6 +170,7 @@ Result<bool> SnapshotReader::ScanIndex(const Scope& scope, size_t rows_max, std:
     if (!moved.ok()) return moved;
     if (!cursor.valid() || !cursor.key().starts_with(prefix)) return false;
     if (steps-- == 0) return true;
+    CountLook(scope);
     const auto key = index::ParseClaimKey(cursor.key());
     if (!key) return Unreadable("a key");
     if (!WantsSequence(scope, key->sequence)) continue;
@@ -199,6 +209,7 @@ Result<bool> SnapshotReader::ScanPair(const Scope& scope, size_t prefix_size, si
     const uint64_t sequence = LoadBig64(cursor.key().data() + prefix_size);
     if (sequence > scope.sequence_max) return false;
     if (left-- == 0) return true;
+    CountLook(scope);
     const auto claim = model::ClaimView::OfRow(cursor.value());
     if (!claim) return Unreadable("a row");
     rows.push_back(
@@ -209,7 +220,9 @@ Result<bool> SnapshotReader::ScanPair(const Scope& scope, size_t prefix_size, si
 void SnapshotReader::ScanDelta(const Scope& scope, std::vector<Row>& rows) const {
   const auto take = [&](const std::vector<const Entry*>& entries) {
     for (const Entry* entry : entries) {
-      if (entry->sequence <= claims_to_ || !WantsSequence(scope, entry->sequence)) continue;
+      if (entry->sequence <= claims_to_) continue;
+      CountLook(scope);
+      if (!WantsSequence(scope, entry->sequence)) continue;
       const Row row = RowOf(entry->sequence, entry->claim());
       if (scope.predicate.empty() || row.predicate == scope.predicate) rows.push_back(row);
     }

@@ -44,6 +44,7 @@ class SnapshotReader final : public Reader {
   void Release() override;
   uint64_t sequence() const override { return at_.sequence; }
   uint64_t assertion_count() const override { return at_.assertions; }
+  const Touches* touches() const override { return publisher_->touches(); }
   Result<bool> Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) override;
   Result<uint64_t> CountAtMost(const Scope& scope) override;
   Result<uint64_t> ScanNewest(const Scope& scope, const std::function<bool(const Row&)>& visit) override;
@@ -52,6 +53,7 @@ class SnapshotReader final : public Reader {
   bool MayHaveVotes(const Row& row) override;
   bool MayHaveOperations(const Row& row) override;
   uint64_t NewestOperation(model::SubjectKind kind) const override;
+  uint64_t NewestEffect(index::Effect effect) const override;
   Status VisitOperations(const model::SubjectView& subject, uint64_t sequence_min, uint64_t sequence_max,
                          From from, const std::function<bool(const OperationRow&)>& visit) override;
   Result<std::vector<std::string>> Subjects(model::SubjectKind kind, std::string_view after,
@@ -81,6 +83,11 @@ class SnapshotReader final : public Reader {
   bool VisitInDelta(std::string_view subject_prefix, uint64_t sequence_min, uint64_t sequence_max, From from,
                     const std::function<bool(const OperationRow&)>& visit) const;
   Result<index::Tally> IndexedVotesOn(std::string_view subject_prefix, uint64_t sequence_max);
+  struct Counting;
+  Status CountOn(std::string_view assertion_id, std::string_view subject_prefix,
+                 const std::vector<const Entry*>& entries, uint64_t sequence_max, Counting& counting);
+  Result<std::optional<index::Ballot>> CountedBallot(std::string_view assertion_id, std::string_view agent_id,
+                                                     const Counting& counting);
   template <typename Look>
   Status WalkPair(const Scope& scope, Look look);
   template <typename Look>
@@ -107,7 +114,8 @@ class SnapshotReader final : public Reader {
   uint64_t records_to_ = 0;  // checkpoint of the record table's snapshot, at most the end of the view
   uint64_t claims_to_ = 0;   // checkpoint of the claim index's snapshot
   index::Checkpoint at_;     // the view as a whole
-  std::array<uint64_t, kSubjectKinds.size()> newest_operations_{};  // of the claim index's snapshot
+  std::array<uint64_t, kSubjectKinds.size()> newest_operations_{};     // of the claim index's snapshot
+  std::array<uint64_t, std::size(index::kEffects)> newest_effects_{};  // likewise
   // Votes on a claim whose newest ones are in the delta, counted so far: each is counted once for a snapshot.
   struct Counting {
     uint64_t to = 0;  // the delta's votes up to here are in it

@@ -14,7 +14,9 @@ namespace {
 
 class DurableStore final : public Store {
  public:
-  explicit DurableStore(const Options& options) : options_(options) {}
+  explicit DurableStore(const Options& options)
+      : options_(options),
+        publisher_(options.touch_slots > 0 ? std::make_unique<Touches>(options.touch_slots) : nullptr) {}
   ~DurableStore() override { Close(); }
 
   Status Start();

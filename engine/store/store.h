@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/status.h"
 #include "env/env.h"
+#include "store/judgement.h"
 #include "store/reader.h"
 #include "telemetry/metrics.h"
 
@@ -44,6 +45,8 @@ struct Options {
   // Memory of a sort, when a table is filled from nothing; the rest goes to a scratch file in db_dir. A start
   // has at most two sorts at a time.
   size_t sort_bytes_max = 256u << 20;
+  // Of Touches, for readers that keep answers (64 bits each, and a quarter as many again); 0: none are kept.
+  size_t touch_slots = 0;
   int64_t stop_ms_max = 2'000;  // Close begins no index transaction after that; a start replays the rest
   int64_t index_interval_ms = 2'000;       // the index thread waits this long for a larger transaction
   uint64_t map_bytes = uint64_t{1} << 34;  // of each database file at first; it grows live
@@ -72,16 +75,17 @@ struct ItemResult {
 struct CommitResult {
   Status status;
   std::vector<ItemResult> items;
+  bool has_operations = false;  // whether there is any operation in the log by then, a failed commit aside
 };
 using CommitCallback = std::function<void(CommitResult&&)>;  // on the commit thread: hand over and return
 
 struct Submission {
   std::vector<PreparedRecord> records;
   Atomicity atomicity = Atomicity::kEachItem;  // all or nothing also across a crash
-  // For an operation that was judged by what the names it uses meant at this sequence (an alias that must
-  // close no circle): it is refused with "names_changed" when another such operation has been ordered since,
-  // so that the two can't contradict each other. Judge and submit again.
-  std::optional<uint64_t> names_as_of;
+  // For an operation that was judged by what names mean (an alias that must close no circle): it is refused
+  // with "names_changed" when another such operation has been ordered since that is about one of the names
+  // that the judgement relies on, so that the two can't contradict each other. Judge and submit again.
+  std::optional<Judgement> judged;
   CommitCallback done;
 };
 

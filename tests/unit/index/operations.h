@@ -3,8 +3,11 @@
 // query.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "claims.h"
@@ -122,5 +125,39 @@ inline model::Operation Trust(uint8_t agent, double trust, int64_t timestamp_ms 
   statement.number = trust;
   return statement;
 }
+
+// The votes on one claim, found from scratch: of each agent the one with the latest time, of several with the
+// same time the one with the greatest id.
+class Ballots {
+ public:
+  struct Ballot {
+    int64_t timestamp_ms = 0;
+    Hash256 id{};
+    uint64_t thousandths = 0;
+  };
+
+  // In any order.
+  void Add(const model::Operation& vote) {
+    const Ballot ballot{*vote.timestamp_ms, Encode(vote).id, static_cast<uint64_t>(vote.number * 1000 + 0.5)};
+    const auto known = latest_.find(vote.agent_id);
+    if (known != latest_.end() && std::tie(known->second.timestamp_ms, known->second.id) >
+                                      std::tie(ballot.timestamp_ms, ballot.id))
+      return;
+    latest_[vote.agent_id] = ballot;
+  }
+  std::optional<Ballot> Of(const std::optional<model::AgentId>& agent) const {
+    const auto known = latest_.find(agent);
+    return known == latest_.end() ? std::nullopt : std::optional(known->second);
+  }
+  // How many agents have voted, and their weights in thousandths.
+  std::pair<uint64_t, uint64_t> Sum() const {
+    std::pair<uint64_t, uint64_t> sum;
+    for (const auto& [agent, ballot] : latest_) ++sum.first, sum.second += ballot.thousandths;
+    return sum;
+  }
+
+ private:
+  std::map<std::optional<model::AgentId>, Ballot> latest_;
+};
 
 }  // namespace stemedb::testing

@@ -156,27 +156,28 @@ class OperationTables : public ::testing::Test {
   }
 
   struct Ballots {
-    std::map<std::pair<Hash256, model::AgentId>, std::pair<int64_t, double>> latest;  // time, weight
+    using Ballot = std::tuple<int64_t, Hash256, double>;  // time, id, weight
+    std::map<std::pair<Hash256, model::AgentId>, Ballot> latest;
     // Of all agents: how many, and their weights in units.
     std::pair<uint64_t, uint64_t> Sum(const Hash256& claim) const {
       std::pair<uint64_t, uint64_t> sum;
       for (const auto& [who, ballot] : latest) {
         if (who.first != claim) continue;
         ++sum.first;
-        sum.second += Units(ballot.second);
+        sum.second += Units(std::get<double>(ballot));
       }
       return sum;
     }
   };
-  // Of each agent the vote with the latest time; of several with the same time the one that came last.
+  // Of each agent the vote with the latest time; of several with the same time the one with the greatest id.
   Ballots BallotsAt(size_t count) const {
     Ballots ballots;
     ForEachOperation(count, [&](uint64_t, const model::Operation& operation) {
       if (operation.kind != model::OperationKind::kVote) return;
       const std::pair who{*operation.assertion_id, operation.agent_id.value_or(model::kAnonymousAgent)};
-      const auto known = ballots.latest.find(who);
-      if (known == ballots.latest.end() || known->second.first <= *operation.timestamp_ms)
-        ballots.latest[who] = {*operation.timestamp_ms, operation.number};
+      const Ballots::Ballot ballot{*operation.timestamp_ms, Encode(operation).id, operation.number};
+      const auto [known, is_first] = ballots.latest.emplace(who, ballot);
+      if (!is_first) known->second = std::max(known->second, ballot);
     });
     return ballots;
   }
@@ -198,7 +199,8 @@ class OperationTables : public ::testing::Test {
     Table table;
     for (const auto& [who, ballot] : BallotsAt(count).latest) {
       table[std::string(AsView(who.first)).append(AsView(who.second))] =
-          Little(static_cast<uint64_t>(ballot.first)) + Little(Units(ballot.second));
+          Little(static_cast<uint64_t>(std::get<int64_t>(ballot))) + Little(Units(std::get<double>(ballot))) +
+          std::string(AsView(std::get<Hash256>(ballot)));
     }
     return table;
   }
@@ -237,6 +239,11 @@ class OperationTables : public ::testing::Test {
     ForEachOperation(count, [&](uint64_t sequence, const model::Operation& operation) {
       for (const model::Subject& subject : model::SubjectsOf(operation))
         table[std::string("newest:") + static_cast<char>(subject.kind)] = Big(sequence);
+      const bool is_status = operation.kind == model::OperationKind::kSourceStatus &&
+                             operation.source_status == model::SourceStatus::kRetracted;
+      if (!is_status && operation.kind != model::OperationKind::kRetraction) return;
+      if (operation.cascade) table["newest:C"] = Big(sequence);
+      if (!operation.assertion_id && operation.path.empty()) table["newest:S"] = Big(sequence);
     });
     return table;
   }
@@ -457,8 +464,9 @@ TEST_F(OperationTables, ALaterVoteTakesAnEarlierOnesPlaceAndAnOlderOneChangesNot
   const Hash256 claim = Say(Claim("a", "p", Number(1)));
   const Database database = OpenDatabase("live");
   Apply(database, 0, 1);
+  std::vector<Hash256> ids;
   const auto after = [&](double weight, uint8_t agent, int64_t time_ms) {
-    Say(Vote(claim, weight, agent, time_ms));
+    ids.push_back(Say(Vote(claim, weight, agent, time_ms)));
     Apply(database, said_.size() - 1, said_.size());
     const Tally tally = TallyOf(database, claim);
     return std::pair(tally.count, tally.weight_sum());
@@ -467,10 +475,12 @@ TEST_F(OperationTables, ALaterVoteTakesAnEarlierOnesPlaceAndAnOlderOneChangesNot
   EXPECT_EQ(after(0.25, 2, 100), std::pair(uint64_t{2}, 0.75));
   EXPECT_EQ(after(1.0, 1, 101), std::pair(uint64_t{2}, 1.25)) << "in the place of the first";
   EXPECT_EQ(after(0.125, 1, 100), std::pair(uint64_t{2}, 1.25)) << "an older one that comes late";
-  EXPECT_EQ(after(0.0, 1, 101), std::pair(uint64_t{2}, 0.25)) << "of two of one time the one that came last";
-  EXPECT_EQ(after(1.0, 0, 50), std::pair(uint64_t{3}, 1.25)) << "the anonymous agent is one more";
-  EXPECT_EQ(after(0.0, 0, 51), std::pair(uint64_t{3}, 0.25));
-  EXPECT_EQ(after(0.75, 2, INT64_MAX / 2), std::pair(uint64_t{3}, 0.75));
+  const auto tied = after(0.0, 1, 101);
+  const double mine = ids[4] > ids[2] ? 0 : 1;
+  EXPECT_EQ(tied, std::pair(uint64_t{2}, mine + 0.25)) << "of two of one time the one with the greater id";
+  EXPECT_EQ(after(1.0, 0, 50), std::pair(uint64_t{3}, mine + 1.25)) << "the anonymous agent is one more";
+  EXPECT_EQ(after(0.0, 0, 51), std::pair(uint64_t{3}, mine + 0.25));
+  EXPECT_EQ(after(0.75, 2, INT64_MAX / 2), std::pair(uint64_t{3}, mine + 0.75));
 }
 
 TEST_F(OperationTables, TheSumDoesntDependOnTheOrderOfArrival) {

@@ -18,6 +18,7 @@ using stemedb::testing::kTestNow;
 using stemedb::testing::Number;
 using stemedb::testing::Prepare;
 using stemedb::testing::PrepareAll;
+using stemedb::testing::RetractionOf;
 using stemedb::testing::Supersession;
 using stemedb::testing::Text;
 using stemedb::testing::Vote;
@@ -46,14 +47,27 @@ class Commit : public stemedb::testing::StoreTest {
     std::promise<void> entered_, opened_;
   };
 
-  // An operation that was judged by what names mean at a sequence.
-  CommitResult SayNamed(const model::Operation& operation, uint64_t names_as_of) {
-    return Write(*store_, {Prepare(operation)}, Atomicity::kEachItem, names_as_of);
+  // Aliases that were judged by what their paths mean at a sequence.
+  static Judgement Judged(const std::vector<model::Operation>& aliases, uint64_t as_of) {
+    Judgement judgement{as_of, {}};
+    for (const model::Operation& alias : aliases) {
+      for (const std::string& path : {alias.path, alias.other_name}) {
+        judgement.RelyOn({model::SubjectKind::kAlias, path});
+        judgement.RelyOn({model::SubjectKind::kAliasTarget, path});
+      }
+    }
+    return judgement;
   }
-  std::future<CommitResult> QueueNamed(const model::Operation& operation, uint64_t names_as_of) {
+  CommitResult SayNamed(const model::Operation& alias, uint64_t as_of) {
+    return Write(*store_, {Prepare(alias)}, Atomicity::kEachItem, Judged({alias}, as_of));
+  }
+  std::future<CommitResult> QueueNamed(const model::Operation& alias, uint64_t as_of) {
+    return QueueJudged(alias, Judged({alias}, as_of));
+  }
+  std::future<CommitResult> QueueJudged(const model::Operation& operation, Judgement judgement) {
     auto promise = std::make_shared<std::promise<CommitResult>>();
     Submission submission{.records = {Prepare(operation)},
-                          .names_as_of = names_as_of,
+                          .judged = std::move(judgement),
                           .done = [promise](CommitResult&& r) { promise->set_value(std::move(r)); }};
     EXPECT_TRUE(store_->Submit(std::move(submission)).ok());
     return promise->get_future();
@@ -152,13 +166,13 @@ TEST_F(Commit, WhatWasJudgedBeforeNamesChangedIsRefused) {
   Open();
   SayMany(2);
   EXPECT_EQ(SayNamed(Alias("a", "b"), 2).items.at(0).sequence, 3u);
-  const auto refused = SayNamed(Alias("c", "d"), 2);
+  const auto refused = SayNamed(Alias("b", "c"), 2);
   EXPECT_EQ(refused.status.reason(), "names_changed");
   EXPECT_EQ(refused.status.code(), Code::kConflict);
   EXPECT_TRUE(refused.items.empty());
   EXPECT_EQ(store_->stats().sequence, 3u) << "nothing of it is there";
   EXPECT_TRUE(store_->stats().accepting_writes);
-  EXPECT_EQ(SayNamed(Alias("c", "d"), 3).items.at(0).sequence, 4u) << "judged again";
+  EXPECT_EQ(SayNamed(Alias("b", "c"), 3).items.at(0).sequence, 4u) << "judged again";
   const auto reader = store_->NewReader();
   ASSERT_TRUE(reader->Refresh().ok());
   EXPECT_EQ(reader->sequence(), 4u);
@@ -171,8 +185,29 @@ TEST_F(Commit, WhatChangesNoNamesIsInNobodysWay) {
   SayMany(5);
   ASSERT_TRUE(Say(Vote(IdOf(0), 0.5, 1)).status.ok());
   ASSERT_TRUE(Say(Alias("c", "d")).status.ok()) << "not judged by names";
-  EXPECT_TRUE(SayNamed(Alias("e", "f"), 2).status.ok()) << "names are as they were at 2";
-  EXPECT_EQ(SayNamed(Alias("g", "h"), 8).status.reason(), "names_changed");
+  EXPECT_TRUE(SayNamed(Alias("b", "c"), 2).status.ok()) << "these names are as they were at 2";
+  EXPECT_EQ(SayNamed(Alias("c", "g"), 8).status.reason(), "names_changed");
+  EXPECT_TRUE(SayNamed(Alias("e", "f"), 0).status.ok()) << "these have never been given a meaning";
+}
+
+TEST_F(Commit, ManyThatWereJudgedByDifferentNamesAreAllTakenAtOnce) {
+  constexpr int kMany = 64;
+  Open();
+  SayMany(kMany);
+  Gate gate(*store_);
+  std::vector<std::future<CommitResult>> results;
+  for (int i = 0; i < kMany; ++i) {
+    const Hash256 id = IdOf(i);
+    Judgement judgement{kMany, {}};
+    judgement.RelyOn({model::SubjectKind::kAssertion, AsView(id)});
+    results.push_back(QueueJudged(RetractionOf(id), std::move(judgement)));
+  }
+  gate.Open();
+  for (int i = 0; i < kMany; ++i) {
+    const CommitResult result = results[static_cast<size_t>(i)].get();
+    ASSERT_TRUE(result.status.ok()) << i << ": " << result.status.message();
+    EXPECT_EQ(result.items.at(0).sequence, static_cast<uint64_t>(kMany + 2 + i));
+  }
 }
 
 TEST_F(Commit, OfSeveralInOneFsyncThatWereJudgedAlikeOneIsTaken) {
@@ -182,25 +217,26 @@ TEST_F(Commit, OfSeveralInOneFsyncThatWereJudgedAlikeOneIsTaken) {
   auto before = Queue(Numbered(5));
   auto first = QueueNamed(Alias("a", "b"), 2), second = QueueNamed(Alias("b", "a"), 2);
   auto between = Queue(Numbered(6));
-  auto third = QueueNamed(Alias("c", "d"), 2);
+  auto third = QueueNamed(Alias("a", "c"), 2), other = QueueNamed(Alias("d", "e"), 2);
   gate.Open();
   EXPECT_EQ(before.get().items.at(0).sequence, 3u);
   EXPECT_EQ(first.get().items.at(0).sequence, 4u);
   EXPECT_EQ(second.get().status.reason(), "names_changed");
   EXPECT_EQ(between.get().items.at(0).sequence, 5u) << "no gap where something was refused";
   EXPECT_EQ(third.get().status.reason(), "names_changed");
+  EXPECT_EQ(other.get().items.at(0).sequence, 6u);
   Open();
-  EXPECT_EQ(store_->stats().sequence, 5u);
-  EXPECT_TRUE(SayNamed(Alias("c", "d"), 5).status.ok())
+  EXPECT_EQ(store_->stats().sequence, 6u);
+  EXPECT_TRUE(SayNamed(Alias("a", "c"), 6).status.ok())
       << "after a restart the end of the log is the newest there is";
 }
 
 TEST_F(Commit, ASubmissionOfSeveralThatWereJudgedTogetherIsTakenOrRefusedAsOne) {
   Open();
   SayMany(2);
-  const auto both = [&](const char* one, const char* other, uint64_t names_as_of) {
+  const auto both = [&](const char* one, const char* other, uint64_t as_of) {
     return Write(*store_, {Prepare(Alias(one, "x")), Prepare(Alias(other, "x"))}, Atomicity::kEachItem,
-                 names_as_of);
+                 Judged({Alias(one, "x"), Alias(other, "x")}, as_of));
   };
   const auto taken = both("a", "b", 2);
   ASSERT_TRUE(taken.status.ok()) << taken.status.message();
@@ -228,11 +264,20 @@ TEST_F(Commit, ARepeatChangesNoNames) {
   const auto again = SayNamed(Alias("a", "b"), 3);
   ASSERT_TRUE(again.status.ok());
   EXPECT_TRUE(again.items.at(0).duplicate);
-  EXPECT_TRUE(SayNamed(Alias("c", "d"), 3).status.ok());
+  EXPECT_TRUE(SayNamed(Alias("b", "c"), 3).status.ok());
   const auto later = SayNamed(Alias("a", "b"), 2);
   ASSERT_TRUE(later.status.ok()) << "what is there already needs no judgement: " << later.status.message();
   EXPECT_TRUE(later.items.at(0).duplicate);
   EXPECT_EQ(later.items.at(0).sequence, 3u);
+}
+
+TEST_F(Commit, AResultSaysWhetherThereAreOperations) {
+  Open();
+  EXPECT_FALSE(Say(Numbered(1)).has_operations);
+  EXPECT_TRUE(Write(*store_, {Prepare(Numbered(2)), Prepare(Alias("a", "b"))}).has_operations);
+  EXPECT_TRUE(Say(Numbered(1)).has_operations) << "a repeat";
+  Open();
+  EXPECT_TRUE(Say(Numbered(3)).has_operations) << "after a restart";
 }
 
 TEST_F(Commit, AnEmptySubmissionIsAnswered) {

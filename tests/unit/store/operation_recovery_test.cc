@@ -25,7 +25,6 @@ using stemedb::testing::Epoch;
 using stemedb::testing::kTestNow;
 using stemedb::testing::Number;
 using stemedb::testing::Prepare;
-using stemedb::testing::PrintedRandom;
 using stemedb::testing::Registration;
 using stemedb::testing::RetractionAt;
 using stemedb::testing::RetractionBelow;
@@ -39,10 +38,8 @@ using stemedb::testing::Write;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class OperationRecovery : public stemedb::testing::StoreTest {
+class OperationRecovery : public stemedb::testing::RandomStoreTest {
  protected:
-  uint64_t Below(uint64_t n) { return random_() % n; }
-
   // Claims that rest on each other, and operations of every kind about them.
   void SayAll(int count) {
     std::vector<PreparedRecord> records;
@@ -114,7 +111,6 @@ class OperationRecovery : public stemedb::testing::StoreTest {
     ASSERT_TRUE((*writer)->Sync().ok());
   }
 
-  std::mt19937_64 random_ = PrintedRandom();
   std::vector<Hash256> ids_;
   int serial_ = 0;
 };

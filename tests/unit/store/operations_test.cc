@@ -11,6 +11,7 @@
 #include "index/layout.h"
 #include "store/snapshot_reader.h"
 #include "store_fixture.h"
+#include "telemetry/stopwatch.h"
 
 namespace stemedb::store {
 namespace {
@@ -19,6 +20,7 @@ using index::LinkKind;
 using model::OperationKind;
 using model::SubjectKind;
 using stemedb::testing::Alias;
+using stemedb::testing::Ballots;
 using stemedb::testing::Cascade;
 using stemedb::testing::ChangeOfStatus;
 using stemedb::testing::Claim;
@@ -28,7 +30,6 @@ using stemedb::testing::Epoch;
 using stemedb::testing::kTestNow;
 using stemedb::testing::Number;
 using stemedb::testing::Prepare;
-using stemedb::testing::PrintedRandom;
 using stemedb::testing::Registration;
 using stemedb::testing::RetractionAt;
 using stemedb::testing::RetractionBelow;
@@ -90,6 +91,17 @@ class History {
     });
     return newest;
   }
+  uint64_t Newest(index::Effect effect) const {
+    uint64_t newest = 0;
+    ForEachSubject([&](uint64_t sequence, const model::Operation& operation, const model::Subject& subject) {
+      const bool is_of_source = subject.kind == SubjectKind::kSource &&
+                                (operation.kind == model::OperationKind::kRetraction ||
+                                 (operation.kind == model::OperationKind::kSourceStatus &&
+                                  operation.source_status == model::SourceStatus::kRetracted));
+      if (effect == index::Effect::kCascade ? operation.cascade : is_of_source) newest = sequence;
+    });
+    return newest;
+  }
   std::vector<std::string> Names(SubjectKind kind) const {
     std::map<std::string, std::string> by_key;
     ForEachSubject([&](uint64_t, const model::Operation&, const model::Subject& subject) {
@@ -102,34 +114,15 @@ class History {
     for (auto& [key, name] : by_key) names.push_back(name);
     return names;
   }
-  // How many agents' votes count up to the sequence, and their weights in thousandths.
-  std::pair<uint64_t, uint64_t> Votes(const Hash256& claim, uint64_t max) const {
-    std::map<std::optional<model::AgentId>, std::pair<int64_t, uint64_t>> latest;
+  // Those on a claim up to the sequence.
+  Ballots BallotsOn(const Hash256& claim, uint64_t max = UINT64_MAX) const {
+    Ballots ballots;
     for (uint64_t sequence = 1; sequence <= std::min(max, size()); ++sequence) {
       const model::Operation* vote = at(sequence).operation();
-      if (vote == nullptr || vote->kind != OperationKind::kVote || vote->assertion_id != claim) continue;
-      const auto known = latest.find(vote->agent_id);
-      if (known != latest.end() && known->second.first > *vote->timestamp_ms) continue;
-      latest[vote->agent_id] = {*vote->timestamp_ms, static_cast<uint64_t>(vote->number * 1000 + 0.5)};
+      if (vote != nullptr && vote->kind == OperationKind::kVote && vote->assertion_id == claim)
+        ballots.Add(*vote);
     }
-    std::pair<uint64_t, uint64_t> sum;
-    for (const auto& [agent, ballot] : latest) ++sum.first, sum.second += ballot.second;
-    return sum;
-  }
-  // The agent's vote that counts: of several with the same time the one that came last. Its weight in
-  // thousandths.
-  std::optional<std::pair<int64_t, uint64_t>> BallotOf(const Hash256& claim,
-                                                       const std::optional<model::AgentId>& agent) const {
-    std::optional<std::pair<int64_t, uint64_t>> latest;
-    for (const Said& said : said_) {
-      const model::Operation* vote = said.operation();
-      if (vote == nullptr || vote->kind != OperationKind::kVote || vote->assertion_id != claim ||
-          vote->agent_id != agent)
-        continue;
-      if (!latest || latest->first <= *vote->timestamp_ms)
-        latest = {*vote->timestamp_ms, static_cast<uint64_t>(vote->number * 1000 + 0.5)};
-    }
-    return latest;
+    return ballots;
   }
   std::vector<uint64_t> Resting(const std::string& name, LinkKind kind, uint64_t min, uint64_t max) const {
     std::vector<uint64_t> sequences;
@@ -167,15 +160,9 @@ std::vector<uint64_t> Visited(Reader& reader, const model::Subject& subject, uin
   return sequences;
 }
 
-class OperationsAgainstReference : public stemedb::testing::StoreTest {
+class OperationsAgainstReference : public stemedb::testing::RandomStoreTest {
  protected:
-  uint64_t Below(uint64_t n) { return random_() % n; }
-  template <typename T>
-  const T& AnyOf(const std::vector<T>& pool) {
-    return pool[Below(pool.size())];
-  }
   int64_t AnyTime() { return kTestNow + static_cast<int64_t>(Below(8)); }
-  Cascade AnyCascade() { return Below(2) == 0 ? Cascade::kYes : Cascade::kNo; }
   std::string AnyPath() { return AnyOf(paths_); }
   std::string AnySource() { return AnyOf(sources_); }
   std::string AnyEpoch() { return "e" + std::to_string(Below(6)); }
@@ -314,7 +301,7 @@ class OperationsAgainstReference : public stemedb::testing::StoreTest {
     const Hash256 claim = Below(8) == 0 ? AnyId() : AnyClaim();
     for (const uint64_t moment : {uint64_t{0}, Below(history_.size() + 2), Below(history_.size() + 2),
                                   history_.size(), uint64_t{UINT64_MAX}}) {
-      const auto [count, thousandths] = history_.Votes(claim, moment);
+      const auto [count, thousandths] = history_.BallotsOn(claim, moment).Sum();
       const auto tally = reader.VotesOn(AsView(claim), moment);
       ASSERT_TRUE(tally.has_value()) << tally.error().message();
       ASSERT_EQ(tally->count, count) << "as of " << moment;
@@ -325,16 +312,19 @@ class OperationsAgainstReference : public stemedb::testing::StoreTest {
     const Hash256 claim = AnyClaim();
     for (uint8_t number = 0; number < 5; ++number) {
       const auto agent = stemedb::testing::Agent(number);
-      const auto expected = history_.BallotOf(claim, agent);
+      const auto expected = history_.BallotsOn(claim).Of(agent);
       const auto ballot = reader.BallotOf(AsView(claim), AsView(agent.value_or(model::kAnonymousAgent)));
       ASSERT_TRUE(ballot.has_value()) << ballot.error().message();
       ASSERT_EQ(ballot->has_value(), expected.has_value());
       if (!expected) continue;
-      ASSERT_EQ((*ballot)->timestamp_ms, expected->first);
-      ASSERT_EQ((*ballot)->weight, expected->second * 1'000'000);
+      ASSERT_EQ((*ballot)->timestamp_ms, expected->timestamp_ms);
+      ASSERT_EQ((*ballot)->id, expected->id);
+      ASSERT_EQ((*ballot)->weight, expected->thousandths * 1'000'000);
     }
   }
   void CheckSubjects(Reader& reader) {
+    for (const index::Effect effect : index::kEffects)
+      ASSERT_EQ(reader.NewestEffect(effect), history_.Newest(effect)) << static_cast<char>(effect);
     for (const SubjectKind kind : kSubjectKinds) {
       ASSERT_EQ(reader.NewestOperation(kind), history_.Newest(kind)) << static_cast<char>(kind);
       const size_t page = 1 + Below(7);
@@ -420,7 +410,6 @@ class OperationsAgainstReference : public stemedb::testing::StoreTest {
     CheckRecords(reader);
   }
 
-  std::mt19937_64 random_ = PrintedRandom();
   const std::vector<std::string> paths_ = {"a",
                                            "a/b",
                                            "a/b/c",
@@ -484,15 +473,48 @@ TEST_F(OperationsAgainstReference, ATallyThatGrowsInTheDeltaIsCountedOn) {
     }
     if (Below(2) == 0) continue;
     ASSERT_TRUE(reader->Refresh().ok());
-    const auto [count, thousandths] = history_.Votes(claim, UINT64_MAX);
+    const auto [count, thousandths] = history_.BallotsOn(claim).Sum();
     const auto tally = reader->VotesOn(AsView(claim), UINT64_MAX);
     ASSERT_TRUE(tally.has_value());
     ASSERT_EQ(tally->count, count) << "round " << round;
     ASSERT_EQ(tally->weight_sum(), static_cast<double>(thousandths) / 1000) << "round " << round;
     const uint64_t past = Below(history_.size() + 1);
-    ASSERT_EQ(reader->VotesOn(AsView(claim), past)->count, history_.Votes(claim, past).first);
+    ASSERT_EQ(reader->VotesOn(AsView(claim), past)->count, history_.BallotsOn(claim, past).Sum().first);
     reader->Release();
   }
+}
+
+// A popular claim's votes are each checked against the agent's last one; looking for it must not cost its
+// voters.
+TEST_F(OperationsAgainstReference, AnAgentsVoteIsFoundWithoutLookingAtAllVotesInTheDelta) {
+  constexpr int kVotesOfFew = 100, kVotesOfMany = 40'000, kRounds = 5, kAsked = 200;
+  Open();
+  const auto reader = store_->NewReader();
+  Hash256 claims[2];
+  for (int i = 0; i < 2; ++i) {
+    const auto claim = Claim("a", "p", Number(i));
+    claims[i] = Encode(claim).id;
+    std::vector<PreparedRecord> records{Prepare(claim)};
+    for (int vote = 0; vote < (i == 0 ? kVotesOfFew : kVotesOfMany); ++vote)
+      records.push_back(Prepare(Vote(claims[i], 0.5, static_cast<uint8_t>(1 + vote % 5), kTestNow + vote)));
+    ASSERT_TRUE(Write(*store_, std::move(records)).status.ok());
+  }
+  ASSERT_TRUE(reader->Refresh().ok());
+  const model::AgentId agent = *stemedb::testing::Agent(1);
+  const auto seconds_of = [&](const Hash256& claim) {
+    double least = 1e9;
+    for (int round = 0; round < kRounds; ++round) {
+      const telemetry::Stopwatch stopwatch;
+      for (int i = 0; i < kAsked; ++i)
+        EXPECT_TRUE(reader->BallotOf(AsView(claim), AsView(agent)).value().has_value());
+      least = std::min(least, stopwatch.Seconds());
+    }
+    return least;
+  };
+  const double of_few = seconds_of(claims[0]), of_many = seconds_of(claims[1]);
+  EXPECT_LT(of_many, 20 * of_few) << "400 times as many votes";
+  EXPECT_EQ((*reader->BallotOf(AsView(claims[1]), AsView(agent)))->timestamp_ms, kTestNow + kVotesOfMany - 5);
+  EXPECT_EQ(reader->VotesOn(AsView(claims[1]), UINT64_MAX)->count, 5u) << "what was counted counts once";
 }
 
 TEST_F(OperationsAgainstReference, AnEmptyStoreHasNothingToSayAboutAnything) {
@@ -610,7 +632,7 @@ class OperationsInBothPlaces : public ::testing::Test {
     ASSERT_EQ(reader.sequence(), end) << where;
     const Hash256& id = history_.at(1).encoded.id;
     for (uint64_t moment = 0; moment <= history_.size(); ++moment) {
-      const auto [count, thousandths] = history_.Votes(id, std::min(moment, end));
+      const auto [count, thousandths] = history_.BallotsOn(id, std::min(moment, end)).Sum();
       const auto tally = reader.VotesOn(AsView(id), moment);
       ASSERT_TRUE(tally.has_value());
       ASSERT_EQ(tally->count, count) << where << ", as of " << moment;

@@ -15,7 +15,6 @@ using stemedb::testing::Encode;
 using stemedb::testing::Number;
 using stemedb::testing::Prepare;
 using stemedb::testing::PrepareAll;
-using stemedb::testing::PrintedRandom;
 using stemedb::testing::RandomPath;
 using stemedb::testing::Write;
 
@@ -27,14 +26,13 @@ struct Said {
   std::string record;
 };
 
-class ReaderAgainstReference : public stemedb::testing::StoreTest {
+class ReaderAgainstReference : public stemedb::testing::RandomStoreTest {
  protected:
-  ReaderAgainstReference() : random_(PrintedRandom()) {
+  ReaderAgainstReference() {
     for (int i = 0; i < 25; ++i) paths_.push_back(RandomPath(random_));
   }
 
-  uint64_t Below(uint64_t n) { return random_() % n; }
-  std::string AnyPath() { return paths_[Below(paths_.size())]; }
+  std::string AnyPath() { return AnyOf(paths_); }
   std::string AnyPredicate() { return std::string(1, static_cast<char>('p' + Below(3))); }
 
   void WriteSome() {
@@ -179,7 +177,6 @@ class ReaderAgainstReference : public stemedb::testing::StoreTest {
     ASSERT_EQ(next, counts.end()) << "children of " << parent << " are missing";
   }
 
-  std::mt19937_64 random_;
   std::vector<std::string> paths_;
   std::vector<Said> history_;
 };

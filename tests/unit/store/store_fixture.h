@@ -11,6 +11,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -35,11 +36,11 @@ inline store::PreparedRecord Prepare(const model::Operation& operation) {
 // Submits and waits for the answer.
 inline store::CommitResult Write(store::Store& store, std::vector<store::PreparedRecord> records,
                                  store::Atomicity atomicity = store::Atomicity::kEachItem,
-                                 std::optional<uint64_t> names_as_of = {}) {
+                                 std::optional<store::Judgement> judged = {}) {
   std::promise<store::CommitResult> promise;
   store::Submission submission{.records = std::move(records),
                                .atomicity = atomicity,
-                               .names_as_of = names_as_of,
+                               .judged = std::move(judged),
                                .done = [&](store::CommitResult&& r) { promise.set_value(std::move(r)); }};
   const Status queued = store.Submit(std::move(submission));
   if (!queued.ok()) return {queued, {}};
@@ -147,6 +148,19 @@ class StoreTest : public ::testing::Test {
  private:
   std::FILE* log_;
   long log_read_ = 0;
+};
+
+// A store of which much is said at random; the seed is printed.
+class RandomStoreTest : public StoreTest {
+ protected:
+  uint64_t Below(uint64_t n) { return random_() % n; }
+  template <typename T>
+  const T& AnyOf(const std::vector<T>& pool) {
+    return pool[Below(pool.size())];
+  }
+  Cascade AnyCascade() { return Below(2) == 0 ? Cascade::kYes : Cascade::kNo; }
+
+  std::mt19937_64 random_ = PrintedRandom();
 };
 
 }  // namespace stemedb::testing
