@@ -10,21 +10,23 @@ namespace {
 
 using model::SubjectKind;
 
-constexpr size_t kStatementsMax = 100'000;  // looked at for one target, those that hold no longer included
-
 Status TooMany(std::string_view path) {
   return Status(Code::kOutOfRange, "too_many_aliases",
                 std::string(path) + " has more than " + std::to_string(kAliasesMax) +
-                    " aliases, or a chain of so many");
+                    " aliases, or a chain of so many, or more than " + std::to_string(kAliasStatementsMax) +
+                    " statements were made about them");
 }
 
-// The target of one alias; nothing when the path is none.
+// The target of one alias; nothing when the path is none, or is none any more: what stands for itself was
+// taken back.
 Result<std::optional<std::string>> TargetOf(store::Reader& reader, uint64_t sequence_max,
                                             std::string_view path) {
   std::optional<std::string> target;
   STEMEDB_RETURN_IF_ERROR(reader.VisitOperations({SubjectKind::kAlias, path}, 0, sequence_max,
                                                  store::From::kNewest, [&](const store::OperationRow& row) {
-                                                   target = row.operation.second_subject().name;
+                                                   const std::string_view now =
+                                                       row.operation.second_subject().name;
+                                                   if (now != path) target = now;
                                                    return false;
                                                  }));
   return target;
@@ -48,25 +50,26 @@ Status CoverAliases(store::Reader& reader, uint64_t sequence_max, std::string& p
   auto concept_path = ConceptOf(reader, sequence_max, path);
   if (!concept_path) return concept_path.error();
   path = std::move(*concept_path);
-  return AliasesOf(reader, sequence_max, path, aliases);
+  const auto statements = AliasesOf(reader, sequence_max, path, aliases);
+  return statements ? Status::Ok() : statements.error();
 }
 
-Status AliasesOf(store::Reader& reader, uint64_t sequence_max, std::string_view path,
-                 std::vector<std::string>& aliases) {
+Result<size_t> AliasesOf(store::Reader& reader, uint64_t sequence_max, std::string_view path,
+                         std::vector<std::string>& aliases) {
   aliases.clear();
+  size_t statements = 0;
   std::set<std::string> pointing;  // an alias may have been given its target more than once
   std::vector<std::string> todo{std::string(path)};
   while (!todo.empty()) {
     const std::string target = std::move(todo.back());
     todo.pop_back();
     pointing.clear();
-    size_t left = kStatementsMax;
     STEMEDB_RETURN_IF_ERROR(reader.VisitOperations({SubjectKind::kAliasTarget, target}, 0, sequence_max,
                                                    store::From::kOldest, [&](const store::OperationRow& row) {
                                                      pointing.emplace(row.operation.subject().name);
-                                                     return --left > 0;
+                                                     return ++statements <= kAliasStatementsMax;
                                                    }));
-    if (left == 0) return TooMany(path);
+    if (statements > kAliasStatementsMax) return TooMany(path);
     for (const std::string& alias : pointing) {
       auto now = TargetOf(reader, sequence_max, alias);
       if (!now) return now.error();
@@ -79,7 +82,7 @@ Status AliasesOf(store::Reader& reader, uint64_t sequence_max, std::string_view 
     }
   }
   std::sort(aliases.begin(), aliases.end());
-  return Status::Ok();
+  return statements;
 }
 
 }  // namespace stemedb::query

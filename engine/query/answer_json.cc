@@ -14,12 +14,16 @@ void WriteSubject(JsonWriter& json, const Question& question, const Viewpoint& v
 }
 
 void WriteAsOf(JsonWriter& json, const Viewpoint& viewpoint) {
+  WriteAsOf(json, viewpoint.sequence_max, viewpoint.weighing.now_ms);
+}
+
+void WriteAsOf(JsonWriter& json, uint64_t sequence, int64_t now_ms) {
   json.Key("as_of");
   json.BeginObject();
   json.Key("sequence");
-  json.Unsigned(viewpoint.sequence_max);
+  json.Unsigned(sequence);
   json.Key("time");
-  json.Time(viewpoint.weighing.now_ms);
+  json.Time(now_ms);
   json.EndObject();
 }
 

@@ -17,6 +17,7 @@ namespace stemedb::query {
 void WriteSubject(JsonWriter& json, const Question& question, const Viewpoint& viewpoint);
 // The field as_of: the moment that the answer speaks of.
 void WriteAsOf(JsonWriter& json, const Viewpoint& viewpoint);
+void WriteAsOf(JsonWriter& json, uint64_t sequence, int64_t now_ms);
 // The lens as an object: name, version, SHA-256, and the generation in which this version went live, so that
 // an answer doesn't change with scripts that it has nothing to do with.
 void WriteLens(JsonWriter& json, const script::ScriptSet& scripts, int script);

@@ -12,8 +12,12 @@
 
 #include "base/status.h"
 #include "env/env.h"
+#include "query/account.h"
+#include "query/answer_cache.h"
 #include "query/operation_rules.h"
+#include "query/patience.h"
 #include "query/plan.h"
+#include "query/provenance.h"
 #include "query/question.h"
 #include "query/recent_questions.h"
 #include "script/lens.h"
@@ -22,9 +26,6 @@
 #include "telemetry/metrics.h"
 
 namespace stemedb::query {
-
-// The reason of an answer that another engine must give; never shown to a client.
-inline constexpr std::string_view kHandOverReason = "hand_over";
 
 struct EngineOptions {
   env::Clock* clock = nullptr;            // outlives the engine
@@ -36,8 +37,9 @@ struct EngineOptions {
       10'000;  // (concept, predicate) pairs in one answer; beyond: kOutOfRange "too_many_pairs"
   size_t rows_max =
       2'000'000;  // index rows looked at for one question, wanted or not; beyond: kOutOfRange "too_many_rows"
-  // Claims of lineages that one question may look at anew; beyond: kOutOfRange "lineage_too_large".
-  size_t lineage_max = 500'000;
+  // Ids of lineages that one question may look up anew; beyond: kOutOfRange "lineage_too_large".
+  size_t lineage_max = 1'000'000;
+  size_t chain_max = kChainMax;  // of CheckOperation; beyond: kOutOfRange kChainTooLong
   ListingBounds listing;  // of questions without a lens
   // Of all lens calls of one question together, and of a comparison's: 10,000 pairs through a shipped lens
   // take some 50 ms. Beyond: kDeadlineExceeded "query_timeout", unless the question names a fallback, which
@@ -53,6 +55,9 @@ struct EngineOptions {
   const script::LiveScripts* live = nullptr;
   RecentQuestions* recent =
       nullptr;  // gets the questions that a lens answered; null: nobody. Outlives the engine
+  // Answers that are kept, of all engines that have the same cache; these have the same resolutions_max and
+  // answer_bytes_max. Null: every answer is made anew. Outlives the engine.
+  AnswerCache* answers = nullptr;
   // Whether calls of lenses are counted, for their scripts and in the metrics. Not when a draft is tried.
   enum class Counting : uint8_t { kOn, kOff } counting = Counting::kOn;
   // One answer as text, which is made whole in memory; beyond: kOutOfRange "answer_too_large".
@@ -93,9 +98,16 @@ class Engine {
   // fails has its error in its place.
   Status Compare(const Question& question, std::span<const std::string> lenses, std::string& out);
 
+  // What the last Answer or Compare rests on, failures included as far as they came. Until the next call.
+  const Account& account() const;
+
   // The verdicts of the question's lens: Answer without its text, and with its failures. kUnavailable
   // "cut_off" when `stop`, which is asked between calls of the lens, says so.
   Status Judge(const Question& question, const std::function<bool()>& stop, std::vector<Verdict>& verdicts);
+
+  // What operations make of claims now, by their sequences: appends the name of a status for each; an empty one
+  // for a claim whose lineage is too long to be looked at here.
+  Status Statuses(std::span<const uint64_t> sequences, std::vector<std::string_view>& statuses);
 
   // One assertion with its status. kNotFound "unknown_assertion".
   Status Assertion(const Hash256& id, std::string& out);
@@ -104,15 +116,24 @@ class Engine {
   Status Concepts(std::string_view prefix, std::string_view after, size_t limit, std::string& out);
 
   // As the functions of provenance.h.
-  Status Trace(const Hash256& id, std::string& out);
+  Status Trace(const Hash256& id, std::string& out, const TraceMore& more = {});
   Status Source(std::string_view id, std::string& out);
   Status Sources(std::string_view after, size_t limit, std::string& out);
+  Result<bool> IsRegisteredSource(std::string_view id);
   Status Feed(uint64_t before, size_t limit, std::string& out);
+  // As the functions of trust.h.
+  Status Trusts(std::string_view after, size_t limit, std::string& out);
+  Status Trust(const model::AgentId& agent, uint64_t before, size_t limit, std::string& out);
 
-  // Whether the operation may be taken in (operation_rules.h), judged by the database up to `as_of`.
-  Status Check(const model::Operation& operation, const Hash256& id, Authority authority, uint64_t& as_of);
+  // Whether the operation may be taken in (operation_rules.h).
+  Status Check(const model::Operation& operation, const Hash256& id, Authority authority,
+               store::Judgement& judgement);
+  // Whether its agent may make it from elsewhere.
+  Status CheckAgent(const model::Operation& operation);
   // What a retraction would change.
-  Result<Impact> ImpactOf(const model::Operation& operation, size_t claims_max);
+  Result<Impact> ImpactOf(const model::Operation& operation, const ImpactBounds& bounds);
+  // Whether a claim or an operation has the id.
+  Result<bool> IsThere(const Hash256& id);
 
   // Names, versions, hashes, parameters with types.
   void Lenses(std::string& out);

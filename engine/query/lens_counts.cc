@@ -2,7 +2,6 @@
 #include "query/lens_counts.h"
 
 #include <algorithm>
-#include <atomic>
 
 namespace stemedb::query {
 namespace {
@@ -28,11 +27,14 @@ void LensCounts::Use(const script::ScriptSet& scripts, telemetry::Metrics* metri
   }
 }
 
-void LensCounts::Add(int script, double seconds, script::Failure failure) {
+void LensCounts::Add(int script, double seconds, script::Failure failure, std::string_view message) {
   One& one = by_script_[static_cast<size_t>(script)];
   if (one.seconds == nullptr) return;
   if (one.calls++ == 0) called_.push_back(static_cast<size_t>(script));
-  if (failure != script::Failure::kNone) ++one.failures;
+  if (failure != script::Failure::kNone) {
+    ++one.failures;
+    one.failure = message;
+  }
   if (WasKilled(failure)) ++one.kills;
   one.seconds_used += seconds;
   one.seconds->Observe(seconds);
@@ -40,22 +42,23 @@ void LensCounts::Add(int script, double seconds, script::Failure failure) {
 
 // Its calls were right one by one, and yet there is no answer: they count as one call that failed, or a lens
 // that is too slow for every subtree would hide its failures behind thousands of calls.
-void LensCounts::AddTimeout() {
+void LensCounts::AddTimeout(std::string_view message) {
   const auto slowest = std::max_element(called_.begin(), called_.end(), [this](size_t a, size_t b) {
     return by_script_[a].seconds_used < by_script_[b].seconds_used;
   });
   if (slowest == called_.end()) return;
   One& one = by_script_[*slowest];
   one.calls = ++one.failures;
+  one.failure = message;
 }
 
-void LensCounts::HandOn(const script::ScriptSet& scripts) {
+void LensCounts::HandOn(const script::ScriptSet& scripts, const env::Clock& clock) {
   for (const size_t script : called_) {
     One& one = by_script_[script];
     script::ScriptCounts& counts = *scripts.scripts()[script].counts;
-    counts.calls.fetch_add(one.calls, std::memory_order_relaxed);
+    counts.AddCalls(one.calls);
     if (one.failures > 0) {
-      counts.failures.fetch_add(one.failures, std::memory_order_relaxed);
+      counts.AddFailures(one.failures, one.failure, clock.NowMs(), clock.MonotonicNs());
       one.errors->Increment(static_cast<double>(one.failures));
     }
     if (one.kills > 0) one.budget_kills->Increment(static_cast<double>(one.kills));

@@ -7,8 +7,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "env/clock.h"
 #include "query/recent_questions.h"
 #include "script/lens.h"
 #include "telemetry/metrics.h"
@@ -20,11 +23,11 @@ class LensCounts {
   // Looks the series of every script up. Null `metrics`: nothing is counted; null `recent`: no lists.
   void Use(const script::ScriptSet& scripts, telemetry::Metrics* metrics, RecentQuestions* recent);
 
-  // One call, and what it failed of. Its time is observed at once.
-  void Add(int script, double seconds, script::Failure failure);
-  // The time of the question is over: a failure of the lens that took most of it.
-  void AddTimeout();
-  void HandOn(const script::ScriptSet& scripts);
+  // One call, and what it failed of, with the words for it. Its time is observed at once.
+  void Add(int script, double seconds, script::Failure failure, std::string_view message);
+  // The time of the question is over, which `message` says: a failure of the lens that took most of it.
+  void AddTimeout(std::string_view message);
+  void HandOn(const script::ScriptSet& scripts, const env::Clock& clock);
   // Drops the calls since then: another engine makes them again, and counts them.
   void Forget();
 
@@ -39,6 +42,7 @@ class LensCounts {
     RecentQuestions::List* recent = nullptr;
     uint64_t calls = 0, failures = 0, kills = 0;  // since HandOn
     double seconds_used = 0;                      // likewise
+    std::string failure;                          // of the last call that failed
   };
   std::vector<One> by_script_;
   std::vector<size_t> called_;  // the scripts with calls since HandOn

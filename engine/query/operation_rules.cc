@@ -2,12 +2,12 @@
 #include "query/operation_rules.h"
 
 #include <algorithm>
-#include <deque>
 #include <functional>
 #include <optional>
-#include <set>
 
 #include "query/aliases.h"
+#include "query/reach.h"
+#include "telemetry/stopwatch.h"
 
 namespace stemedb::query {
 namespace {
@@ -16,8 +16,6 @@ using model::Operation;
 using model::OperationKind;
 using model::SubjectKind;
 using store::From;
-
-constexpr size_t kChainMax = 100'000;  // supersessions or epochs followed to rule a circle out
 
 Status Unknown(std::string_view reason, std::string detail) {
   return Status(Code::kNotFound, reason, std::move(detail));
@@ -28,6 +26,12 @@ Status Conflict(std::string_view reason, std::string detail) {
 }
 
 Status Circle(std::string detail) { return Conflict("would_close_circle", std::move(detail)); }
+
+Status ChainTooLong(std::string_view links, size_t chain_max) {
+  return Status(Code::kOutOfRange, kChainTooLong,
+                "whether this would close a circle can't be told: it leads to a chain of more than " +
+                    std::to_string(chain_max) + " " + std::string(links));
+}
 
 // A claim's record; kNotFound "unknown_assertion".
 Result<store::Record> ClaimOf(const Hash256& id, store::Reader& reader) {
@@ -42,9 +46,10 @@ Result<store::Record> ClaimOf(const Hash256& id, store::Reader& reader) {
   return record;
 }
 
-// The first operation about the subject that `wanted` takes, from the oldest on.
+// The first operation about the subject that `wanted` takes, from the oldest on: nothing that comes later
+// takes its place. That there is none is relied on.
 Result<std::optional<store::OperationRow>> FirstAbout(
-    const model::SubjectView& subject, store::Reader& reader,
+    const model::SubjectView& subject, store::Reader& reader, store::Judgement& judgement,
     const std::function<bool(const model::OperationView&)>& wanted) {
   std::optional<store::OperationRow> found;
   STEMEDB_RETURN_IF_ERROR(
@@ -52,29 +57,35 @@ Result<std::optional<store::OperationRow>> FirstAbout(
         if (wanted(row.operation)) found = row;
         return !found.has_value();
       }));
+  if (!found) judgement.RelyOn(subject);
   return found;
 }
 
-Status CheckVote(const Operation& vote, store::Reader& reader) {
+Status CheckVote(const Operation& vote, const Hash256& id, store::Reader& reader) {
   auto claim = ClaimOf(*vote.assertion_id, reader);
   if (!claim) return claim.error();
   if (!vote.timestamp_ms) return Status::Ok();
   const std::string_view agent = vote.agent_id ? AsView(*vote.agent_id) : AsView(model::kAnonymousAgent);
   auto earlier = reader.BallotOf(AsView(*vote.assertion_id), agent);
   if (!earlier) return earlier.error();
-  if (!earlier->has_value() || (*earlier)->timestamp_ms <= *vote.timestamp_ms) return Status::Ok();
-  return Conflict(
-      "stale_vote",
-      "the agent has voted on this assertion with a later timestamp; an earlier one changes nothing");
+  const index::Ballot ballot{.timestamp_ms = *vote.timestamp_ms, .weight = 0, .id = id};
+  if (!earlier->has_value() || !index::OutdatedBy(ballot, **earlier)) return Status::Ok();
+  return Conflict("stale_vote",
+                  (*earlier)->timestamp_ms == *vote.timestamp_ms
+                      ? "the agent has voted on this assertion with the same timestamp, and of two such "
+                        "votes the one with the greater id counts; give a later one"
+                      : "the agent has voted on this assertion with a later timestamp; an earlier one "
+                        "changes nothing");
 }
 
-Status CheckSupersession(const Operation& operation, store::Reader& reader) {
+Status CheckSupersession(const Operation& operation, size_t chain_max, store::Reader& reader,
+                         store::Judgement& judgement) {
   for (const Hash256& id : {*operation.assertion_id, operation.other_id}) {
     auto claim = ClaimOf(id, reader);
     if (!claim) return claim.error();
   }
   const auto replaced = [&](std::string_view id) {
-    return FirstAbout({SubjectKind::kAssertion, id}, reader, [](const model::OperationView& view) {
+    return FirstAbout({SubjectKind::kAssertion, id}, reader, judgement, [](const model::OperationView& view) {
       return view.kind() == OperationKind::kSupersession;
     });
   };
@@ -88,24 +99,17 @@ Status CheckSupersession(const Operation& operation, store::Reader& reader) {
   }
   // Whatever replaces the replacement must not lead back.
   at = AsView(operation.other_id);
-  for (size_t steps = 0; steps < kChainMax; ++steps) {
+  for (size_t steps = 0; steps < chain_max; ++steps) {
     if (at == target) return Circle("the replacement has been replaced, in the end, by the assertion itself");
     found = replaced(at);
     if (!found) return found.error();
     if (!found->has_value()) return Status::Ok();
     at = (*found)->operation.other_id();
   }
-  return Circle("the chain of replacements is longer than " + std::to_string(kChainMax));
+  return ChainTooLong("replacements", chain_max);
 }
 
-bool IsRetraction(const model::OperationView& view, bool cascade) {
-  const bool retracts =
-      view.kind() == OperationKind::kRetraction || (view.kind() == OperationKind::kSourceStatus &&
-                                                    view.source_status() == model::SourceStatus::kRetracted);
-  return retracts && (view.cascade() || !cascade);
-}
-
-Status CheckRetraction(const Operation& operation, store::Reader& reader) {
+Status CheckRetraction(const Operation& operation, store::Reader& reader, store::Judgement& judgement) {
   if (operation.path.empty()) {
     if (operation.assertion_id) {
       auto claim = ClaimOf(*operation.assertion_id, reader);
@@ -114,8 +118,8 @@ Status CheckRetraction(const Operation& operation, store::Reader& reader) {
     const model::SubjectView subject =
         operation.assertion_id ? model::SubjectView{SubjectKind::kAssertion, AsView(*operation.assertion_id)}
                                : model::SubjectView{SubjectKind::kSource, operation.name};
-    auto found = FirstAbout(subject, reader, [&](const model::OperationView& view) {
-      return IsRetraction(view, operation.cascade);
+    auto found = FirstAbout(subject, reader, judgement, [&](const model::OperationView& view) {
+      return view.retracts() && (view.cascade() || !operation.cascade);
     });
     if (!found) return found.error();
     if (!found->has_value()) return Status::Ok();
@@ -132,27 +136,27 @@ Status CheckRetraction(const Operation& operation, store::Reader& reader) {
                       : Status::Ok();
 }
 
-Status CheckEpoch(const Operation& operation, store::Reader& reader) {
+Status CheckEpoch(const Operation& operation, size_t chain_max, store::Reader& reader,
+                  store::Judgement& judgement) {
   const auto is_epoch = [](const model::OperationView& view) { return view.kind() == OperationKind::kEpoch; };
-  auto found = FirstAbout({SubjectKind::kEpoch, operation.name}, reader, is_epoch);
+  auto found = FirstAbout({SubjectKind::kEpoch, operation.name}, reader, judgement, is_epoch);
   if (!found) return found.error();
   if (found->has_value()) return Conflict("epoch_exists", "there is an epoch " + operation.name + " already");
   std::string at = operation.other_name;
-  for (size_t steps = 0; steps < kChainMax && !at.empty(); ++steps) {
+  for (size_t steps = 0; steps < chain_max && !at.empty(); ++steps) {
     if (at == operation.name) return Circle("the epoch would supersede itself, by way of others");
-    found = FirstAbout({SubjectKind::kEpoch, at}, reader, is_epoch);
+    found = FirstAbout({SubjectKind::kEpoch, at}, reader, judgement, is_epoch);
     if (!found) return found.error();
     at = found->has_value() && (*found)->operation.has_second_subject()
              ? std::string((*found)->operation.second_subject().name)
              : std::string();
   }
-  return at.empty() ? Status::Ok()
-                    : Circle("the chain of epochs is longer than " + std::to_string(kChainMax));
+  return at.empty() ? Status::Ok() : ChainTooLong("epochs", chain_max);
 }
 
-Status CheckSource(const Operation& operation, store::Reader& reader) {
+Status CheckSource(const Operation& operation, store::Reader& reader, store::Judgement& judgement) {
   auto found =
-      FirstAbout({SubjectKind::kSource, operation.name}, reader,
+      FirstAbout({SubjectKind::kSource, operation.name}, reader, judgement,
                  [](const model::OperationView& view) { return view.kind() == OperationKind::kSource; });
   if (!found) return found.error();
   const bool is_registration = operation.kind == OperationKind::kSource;
@@ -160,192 +164,176 @@ Status CheckSource(const Operation& operation, store::Reader& reader) {
     return Conflict("source_exists", "a source " + operation.name + " is registered already");
   if (is_registration) return Status::Ok();
   if (!found->has_value()) return Unknown("unknown_source", "no source " + operation.name + " is registered");
-  auto retracted = FirstAbout({SubjectKind::kSource, operation.name}, reader,
-                              [](const model::OperationView& view) { return IsRetraction(view, false); });
+  auto retracted = FirstAbout({SubjectKind::kSource, operation.name}, reader, judgement,
+                              [](const model::OperationView& view) { return view.retracts(); });
   if (!retracted) return retracted.error();
   if (!retracted->has_value()) return Status::Ok();
   return Conflict("already_retracted", "the source has been retracted, which is final; register another one");
 }
 
-Status CheckAlias(const Operation& operation, store::Reader& reader) {
+Status TooManyStatements() {
+  return Conflict("alias_limit", "about a concept's aliases " + std::to_string(kAliasStatementsMax) +
+                                     " statements are made at most, those that hold no longer included");
+}
+
+// Another alias changes a chain, or the number of those that stand for a concept, only where it gives one of
+// these another target or is given one of them for its own.
+void RelyOnAliases(std::string_view path, store::Judgement& judgement) {
+  judgement.RelyOn({SubjectKind::kAlias, path});
+  judgement.RelyOn({SubjectKind::kAliasTarget, path});
+}
+
+// Those that stand for it stay with it, and nothing comes to stand for what it didn't: no circle, and no
+// concept with more aliases.
+Status CheckTakenBackAlias(const std::string& path, store::Reader& reader, store::Judgement& judgement) {
+  const uint64_t now = reader.sequence();
+  auto present = ConceptOf(reader, now, path);
+  if (!present) return present.error();
+  if (*present == path) {
+    return Conflict("not_an_alias", path + " stands for itself already: it is no alias, or was taken back");
+  }
+  std::vector<std::string> along;
+  const auto about_along = AliasesOf(reader, now, path, along);
+  if (!about_along) return about_along.error();
+  if (*about_along + 1 > kAliasStatementsMax) return TooManyStatements();
+  RelyOnAliases(path, judgement);
+  for (const std::string& alias : along) RelyOnAliases(alias, judgement);
+  return Status::Ok();
+}
+
+Status CheckAlias(const Operation& operation, store::Reader& reader, store::Judgement& judgement) {
+  if (operation.path == operation.other_name)
+    return CheckTakenBackAlias(operation.path, reader, judgement);
   const uint64_t now = reader.sequence();
   auto target = ConceptOf(reader, now, operation.other_name);
   if (!target) return target.error();
   if (*target == operation.path)
-    return Circle(operation.other_name + " stands, in the end, for " + operation.path + " itself");
+    return Circle(operation.other_name + " stands, in the end, for " + operation.path +
+                  " itself; an alias is taken back by letting it stand for itself again");
   auto present = ConceptOf(reader, now, operation.path);
   if (!present) return present.error();
   if (*present == *target)
     return Conflict("alias_exists", operation.path + " stands for " + *target + " already");
   std::vector<std::string> along, others;  // those that stand for it come along
-  STEMEDB_RETURN_IF_ERROR(AliasesOf(reader, now, operation.path, along));
-  STEMEDB_RETURN_IF_ERROR(AliasesOf(reader, now, *target, others));
+  const auto about_along = AliasesOf(reader, now, operation.path, along);
+  if (!about_along) return about_along.error();
+  const auto about_others = AliasesOf(reader, now, *target, others);
+  if (!about_others) return about_others.error();
   if (others.size() + 1 + along.size() > kAliasesMax) {
     return Conflict("alias_limit", "a concept has at most " + std::to_string(kAliasesMax) +
                                        " aliases, those of its aliases included");
   }
+  if (*about_others + 1 + *about_along > kAliasStatementsMax) return TooManyStatements();
+  RelyOnAliases(operation.path, judgement);
+  RelyOnAliases(*target, judgement);
+  for (const std::string& path : along) RelyOnAliases(path, judgement);
+  for (const std::string& path : others) RelyOnAliases(path, judgement);
   return Status::Ok();
 }
 
-Status NotYours(std::string_view what) {
-  return Status(Code::kPermissionDenied, "not_yours",
-                std::string(what) +
-                    "; an agent retracts and supersedes its own assertions, all else is taken from the "
-                    "server's own machine alone");
+Status NotYours(std::string message) {
+  return Status(Code::kPermissionDenied, "not_yours", std::move(message));
 }
 
-// Names are everybody's: who may give them another meaning is the operator's matter. A claim is its signers'.
-Status CheckAgent(const Operation& operation, store::Reader& reader) {
-  if (operation.kind == OperationKind::kVote) return Status::Ok();
-  if (!operation.assertion_id) return NotYours("this changes what a name means for everybody");
-  auto claim = ClaimOf(*operation.assertion_id, reader);
-  if (!claim) return claim.error();
-  const model::ClaimView view = claim->claim();
-  for (size_t i = 0; i < view.signature_count(); ++i) {
-    if (operation.agent_id &&
-        view.signature(i).substr(0, sizeof(model::AgentId)) == AsView(*operation.agent_id))
-      return Status::Ok();
-  }
-  return NotYours("the assertion isn't signed by this agent");
+bool IsOwn(const Operation& operation, const model::ClaimView& claim) {
+  return operation.agent_id && !claim.anonymous() &&
+         std::equal(operation.agent_id->begin(), operation.agent_id->end(), claim.agent_id());
 }
 
 }  // namespace
+
+// Names are everybody's: who may give them another meaning is the operator's matter. A claim is its agent's:
+// the list of signatures is no part of the id, so whoever is in it may have put itself there.
+Status CheckAgent(const Operation& operation, store::Reader& reader) {
+  constexpr std::string_view kRule =
+      "; an agent retracts and supersedes its own assertions, all else is an operator's call";
+  if (operation.kind == OperationKind::kVote) return Status::Ok();
+  if (!operation.assertion_id) {
+    const bool is_retraction = operation.kind == OperationKind::kRetraction;
+    return NotYours((is_retraction
+                         ? "this retracts by a name, which is everybody's: retract each of your own "
+                           "assertions by its assertion_id"
+                         : "this changes what a name means for everybody") +
+                    std::string(kRule));
+  }
+  auto claim = ClaimOf(*operation.assertion_id, reader);
+  if (!claim) return claim.error();
+  if (IsOwn(operation, claim->claim())) return Status::Ok();
+  return NotYours((operation.agent_id ? "the assertion is not this agent's" : "it names no agent") +
+                  std::string(kRule));
+}
+
+Status CheckReach(const Operation& operation, const Impact& impact) {
+  if (!operation.cascade || (impact.others == 0 && !impact.is_cut)) return Status::Ok();
+  std::string fault = "the cascade reaches more assertions than were looked at, and some may be others'";
+  if (impact.others > 0) {
+    fault = "of the assertions that the cascade reaches " + std::string(impact.is_cut ? "at least " : "") +
+            std::to_string(impact.others) + (impact.others == 1 ? " is" : " are") + " not this agent's";
+  }
+  return NotYours(fault + "; retract without cascade, or leave it to an operator");
+}
 
 bool DependsOnNames(OperationKind kind) {
   return kind != OperationKind::kVote && kind != OperationKind::kTrust;
 }
 
 Status CheckOperation(const Operation& operation, const Hash256& id, Authority authority,
-                      store::Reader& reader) {
+                      store::Reader& reader, store::Judgement& judgement, size_t chain_max) {
+  judgement = {reader.sequence(), {}};
   auto repeat = reader.Find(id);
   if (!repeat) return repeat.error();
   if (repeat->has_value()) return Status::Ok();
   if (authority == Authority::kAgent) STEMEDB_RETURN_IF_ERROR(CheckAgent(operation, reader));
   switch (operation.kind) {
     case OperationKind::kVote:
-      return CheckVote(operation, reader);
+      return CheckVote(operation, id, reader);
     case OperationKind::kSupersession:
-      return CheckSupersession(operation, reader);
+      return CheckSupersession(operation, chain_max, reader, judgement);
     case OperationKind::kRetraction:
-      return CheckRetraction(operation, reader);
+      return CheckRetraction(operation, reader, judgement);
     case OperationKind::kEpoch:
-      return CheckEpoch(operation, reader);
+      return CheckEpoch(operation, chain_max, reader, judgement);
     case OperationKind::kSource:
     case OperationKind::kSourceStatus:
-      return CheckSource(operation, reader);
+      return CheckSource(operation, reader, judgement);
     case OperationKind::kAlias:
-      return CheckAlias(operation, reader);
+      return CheckAlias(operation, reader, judgement);
     case OperationKind::kTrust:
       break;
   }
   return Status::Ok();
 }
 
-namespace {
-
-// Gathers the claims that a retraction reaches, each once.
-class Reached {
- public:
-  Reached(store::Reader& reader, Standing& standing, size_t claims_max)
-      : reader_(reader), standing_(standing), claims_max_(claims_max) {}
-
-  // False: enough was looked at.
-  Result<bool> Add(uint64_t sequence, bool cascaded) {
-    if (seen_.contains(sequence)) return true;
-    if (seen_.size() == claims_max_) {
-      impact_.is_cut = true;
-      return false;
-    }
-    seen_.insert(sequence);
-    auto record = reader_.Get(sequence);
-    if (!record) return record.error();
-    store::Row row{record->claim().concept_path(), record->claim().predicate(), sequence, record->claim()};
-    row.has_marks = false;
-    auto since = standing_.RetractedSince(row);
-    if (!since) return since.error();
-    todo_.push_back(sequence);
-    if (*since <= reader_.sequence()) return true;
-    ++impact_.retracted;
-    if (cascaded) ++impact_.cascaded;
-    if (impact_.sample.size() < kSampleMax) {
-      Hash256 id;
-      std::copy_n(record->id().begin(), id.size(), id.begin());
-      impact_.sample.push_back(id);
-    }
-    return true;
-  }
-
-  // Everything that rests on what was added.
-  Status Cascade() {
-    while (!todo_.empty()) {
-      auto record = reader_.Get(todo_.front());
-      todo_.pop_front();
-      if (!record) return record.error();
-      const std::string id(record->id());
-      std::vector<uint64_t> resting;
-      const size_t room = claims_max_ - seen_.size() + 1;
-      STEMEDB_RETURN_IF_ERROR(
-          reader_.VisitLinks(id, index::LinkKind::kDerivedFrom, 0, UINT64_MAX, [&](uint64_t sequence) {
-            if (!seen_.contains(sequence)) resting.push_back(sequence);
-            return resting.size() < room;
-          }));
-      for (const uint64_t sequence : resting) {
-        auto added = Add(sequence, true);
-        if (!added) return added.error();
-        if (!*added) return Status::Ok();
-      }
-    }
-    return Status::Ok();
-  }
-
-  Impact&& Take() { return std::move(impact_); }
-
- private:
-  store::Reader& reader_;
-  Standing& standing_;
-  const size_t claims_max_;
-  std::set<uint64_t> seen_;
-  std::deque<uint64_t> todo_;
-  Impact impact_;
-};
-
-}  // namespace
-
+// Half of the time is for finding out what is reached, so that there is some left to look at it.
 Result<Impact> ImpactOf(const Operation& operation, store::Reader& reader, Standing& standing,
-                        size_t claims_max) {
-  Reached reached(reader, standing, claims_max);
-  std::vector<uint64_t> direct;
-  bool is_cut = false;
-  if (operation.assertion_id) {
-    auto sequence = reader.Find(*operation.assertion_id);
-    if (!sequence) return sequence.error();
-    if (sequence->has_value()) direct.push_back(**sequence);
-  } else if (!operation.path.empty()) {
-    store::Scope scope;
-    scope.concept_path = operation.path;
-    scope.subtree = operation.subtree;
-    scope.steps_max = claims_max;
-    std::vector<store::Row> rows;
-    auto more = reader.Scan(scope, claims_max, rows);
-    if (!more) return more.error();
-    is_cut = *more;
-    for (const store::Row& row : rows) direct.push_back(row.sequence);
-    std::sort(direct.begin(), direct.end());
-  } else {
-    STEMEDB_RETURN_IF_ERROR(
-        reader.VisitLinks(operation.name, index::LinkKind::kSource, 0, UINT64_MAX, [&](uint64_t sequence) {
-          direct.push_back(sequence);
-          return direct.size() <= claims_max;
-        }));
+                        const ImpactBounds& bounds) {
+  const telemetry::Stopwatch stopwatch;
+  const model::Subject named = model::SubjectsOf(operation).front();
+  Reach reach(reader, {.claims_max = bounds.claims_max,
+                       .steps_max = bounds.claims_max,
+                       .seconds_max = bounds.seconds_max / 2});
+  STEMEDB_RETURN_IF_ERROR(reach.AddNamed({named.kind, named.name}, UINT64_MAX));
+  if (operation.cascade) STEMEDB_RETURN_IF_ERROR(reach.AddResting());
+  Impact impact;
+  impact.is_cut = reach.is_cut();
+  for (size_t i = 0; i < reach.claims().size(); ++i) {
+    if (stopwatch.Seconds() > bounds.seconds_max) {
+      impact.is_cut = true;
+      break;
+    }
+    auto record = reader.Get(reach.claims()[i]);
+    if (!record) return record.error();
+    auto since = standing.RetractedSince(store::RowOfRecord(*record));
+    if (!since) return since.error();
+    if (*since <= reader.sequence()) continue;
+    ++impact.retracted;
+    if (i >= reach.named()) ++impact.cascaded;
+    if (!IsOwn(operation, record->claim())) ++impact.others;
+    if (impact.sample.size() == kSampleMax) continue;
+    Hash256 id;
+    std::copy_n(record->id().begin(), id.size(), id.begin());
+    impact.sample.push_back(id);
   }
-  for (const uint64_t sequence : direct) {
-    auto added = reached.Add(sequence, false);
-    if (!added) return added.error();
-    if (!*added) break;
-  }
-  if (operation.cascade) STEMEDB_RETURN_IF_ERROR(reached.Cascade());
-  Impact impact = reached.Take();
-  impact.is_cut = impact.is_cut || is_cut;
   return impact;
 }
 

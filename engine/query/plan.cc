@@ -3,27 +3,18 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <numeric>
+#include <set>
 #include <tuple>
+#include <utility>
 
 #include "base/time.h"
 #include "query/aliases.h"
 #include "script/weights.h"
 
 namespace stemedb::query {
-namespace {
-
-Status InFuture(const std::string& newest) {
-  return Status(Code::kOutOfRange, "as_of_in_future",
-                "as_of lies in the future: an answer about it could not be repeated. The newest "
-                "moment is " +
-                    newest);
-}
-
-Result<uint64_t> SequenceOf(const Moment& moment, store::Reader& reader) {
-  return moment.sequence ? Result<uint64_t>(*moment.sequence) : reader.SequenceAt(*moment.time_ms);
-}
 
 bool Wanted(const Question& question, const model::ClaimView& claim) {
   if (claim.confidence() < question.min_confidence) return false;
@@ -38,6 +29,19 @@ bool Wanted(const Question& question, const model::ClaimView& claim) {
     return false;
   }
   return question.epoch.empty() || claim.epoch() == question.epoch;
+}
+
+namespace {
+
+Status InFuture(const std::string& newest) {
+  return Status(Code::kOutOfRange, "as_of_in_future",
+                "as_of lies in the future: an answer about it could not be repeated. The newest "
+                "moment is " +
+                    newest);
+}
+
+Result<uint64_t> SequenceOf(const Moment& moment, store::Reader& reader) {
+  return moment.sequence ? Result<uint64_t>(*moment.sequence) : reader.SequenceAt(*moment.time_ms);
 }
 
 bool WantsStatus(const Question& question, ClaimStatus status) {
@@ -124,29 +128,68 @@ Status TooManyRows(size_t rows_max) {
                     " claims; ask for a narrower concept path, or for one concept path and predicate");
 }
 
-// Appends the rows of one path that the question wants, with what is to be said of them.
-Status CollectPath(const Question& question, const store::Scope& scope, size_t rows_max,
-                   store::Reader& reader, Standing& standing, Covered& covered) {
-  std::vector<store::Row>& rows = covered.rows;
-  const size_t before = rows.size();
-  auto more = reader.Scan(scope, rows_max - std::min(rows_max, before), rows);
-  if (!more) return more.error();
-  if (*more) return TooManyRows(rows_max);
-  const bool any_operation = standing.AnyOperation();
-  size_t kept = before;
-  for (size_t i = before; i < rows.size(); ++i) {
-    if (!Wanted(question, rows[i].claim)) continue;
-    if (any_operation) {
-      auto found = standing.Of(rows[i]);
-      if (!found) return found.error();
-      if (!WantsStatus(question, found->status)) continue;
-      covered.standings.push_back(*found);
+// Collects the rows of one path after the other.
+class Collecting {
+ public:
+  // What is asked of each claim: a listing shows its status alone, and needn't count its votes.
+  enum class Asks : uint8_t { kStanding, kStatus };
+
+  Collecting(const Question& question, Asks asks, size_t rows_max, store::Reader& reader, Standing& standing,
+             Covered& covered)
+      : question_(question),
+        asks_(asks),
+        rows_max_(rows_max),
+        reader_(reader),
+        standing_(standing),
+        covered_(covered) {}
+
+  // Appends the rows that the question wants, with what is to be said of them.
+  Status Append(store::Scope scope) {
+    std::vector<store::Row>& rows = covered_.rows;
+    const size_t before = rows.size(), left = rows_max_ - looked_at_;
+    scope.steps_max = left;
+    scope.looked_at = &looked_at_;
+    auto more = reader_.Scan(scope, left, rows);
+    if (!more) return more.error();
+    if (*more || looked_at_ > rows_max_) return TooManyRows(rows_max_);
+    const bool any_operation = standing_.AnyOperation();
+    size_t kept = before;
+    for (size_t i = before; i < rows.size(); ++i) {
+      STEMEDB_RETURN_IF_ERROR(standing_.CheckPatience());
+      if (!Wanted(question_, rows[i].claim)) continue;
+      if (any_operation) {
+        auto status = Judge(rows[i]);
+        if (!status) return status.error();
+        if (!WantsStatus(question_, *status)) {
+          covered_.passed_over.push_back(rows[i]);
+          continue;
+        }
+        if (asks_ == Asks::kStanding) covered_.standings.push_back(found_);
+      }
+      rows[kept++] = rows[i];
     }
-    rows[kept++] = rows[i];
+    rows.resize(kept);
+    return Status::Ok();
   }
-  rows.resize(kept);
-  return Status::Ok();
-}
+
+ private:
+  Result<ClaimStatus> Judge(const store::Row& row) {
+    if (asks_ == Asks::kStatus) return standing_.StatusOf(row);
+    auto found = standing_.Of(row);
+    if (!found) return found.error();
+    found_ = *found;
+    return found_.status;
+  }
+
+  const Question& question_;
+  const Asks asks_;
+  const size_t rows_max_;
+  size_t looked_at_ = 0;  // on all paths together
+  store::Reader& reader_;
+  Standing& standing_;
+  Covered& covered_;
+  ClaimStanding found_;  // of the claim that was judged last
+};
 
 // Rows of aliases become rows of the concept, once they are judged by their own path.
 void MergeAliases(const std::string& concept_path, Covered& covered) {
@@ -157,6 +200,7 @@ void MergeAliases(const std::string& concept_path, Covered& covered) {
     return std::tie(left.predicate, left.sequence) < std::tie(right.predicate, right.sequence);
   });
   Covered merged;
+  merged.passed_over = std::move(covered.passed_over);
   for (const size_t at : order) {
     merged.rows.push_back(covered.rows[at]);
     merged.rows.back().concept_path = concept_path;
@@ -165,21 +209,29 @@ void MergeAliases(const std::string& concept_path, Covered& covered) {
   covered = std::move(merged);
 }
 
+Status CollectAll(const Question& question, const Viewpoint& viewpoint, Collecting::Asks asks,
+                  size_t rows_max, store::Reader& reader, Standing& standing, Covered& covered) {
+  covered.rows.clear();
+  covered.standings.clear();
+  covered.passed_over.clear();
+  covered.unread = !standing.AnyOperation() && !WantsStatus(question, ClaimStatus::kActive);
+  if (covered.unread) return Status::Ok();
+  Collecting collecting(question, asks, rows_max, reader, standing, covered);
+  store::Scope scope = ScopeOf(question, viewpoint, rows_max);
+  STEMEDB_RETURN_IF_ERROR(collecting.Append(scope));
+  for (const std::string& alias : viewpoint.aliases) {
+    scope.concept_path = alias;
+    STEMEDB_RETURN_IF_ERROR(collecting.Append(scope));
+  }
+  if (!viewpoint.aliases.empty()) MergeAliases(viewpoint.concept_path, covered);
+  return Status::Ok();
+}
+
 }  // namespace
 
 Status CollectRows(const Question& question, const Viewpoint& viewpoint, size_t rows_max,
                    store::Reader& reader, Standing& standing, Covered& covered) {
-  covered.rows.clear();
-  covered.standings.clear();
-  if (!standing.AnyOperation() && !WantsStatus(question, ClaimStatus::kActive)) return Status::Ok();
-  store::Scope scope = ScopeOf(question, viewpoint, rows_max);
-  STEMEDB_RETURN_IF_ERROR(CollectPath(question, scope, rows_max, reader, standing, covered));
-  for (const std::string& alias : viewpoint.aliases) {
-    scope.concept_path = alias;
-    STEMEDB_RETURN_IF_ERROR(CollectPath(question, scope, rows_max, reader, standing, covered));
-  }
-  if (!viewpoint.aliases.empty()) MergeAliases(viewpoint.concept_path, covered);
-  return Status::Ok();
+  return CollectAll(question, viewpoint, Collecting::Asks::kStanding, rows_max, reader, standing, covered);
 }
 
 void ListRows(const Question& question, const std::vector<store::Row>& rows, Listing& listing) {
@@ -196,42 +248,133 @@ void ListRows(const Question& question, const std::vector<store::Row>& rows, Lis
   listing.sequences.resize(shown);
 }
 
+namespace {
+
+// A way back in time: the claims of one path, or all that were recorded.
+struct Trail {
+  store::Scope scope;
+  std::set<std::string_view> paths;  // what is wanted of all that were recorded; empty: everything
+  std::deque<uint64_t> found;        // wanted, and not listed yet; the newest first
+  uint64_t looked_from = 0;          // everything from here on was looked at; 0: everything
+
+  // What comes next here is below it.
+  uint64_t bound() const { return found.empty() ? looked_from : found.front() + 1; }
+};
+
+// Looks on until `wanted` claims are found, or `steps` looked at, which is at least one. How many were.
+Result<size_t> LookAlong(const Question& question, size_t wanted, size_t steps, store::Reader& reader,
+                         Standing& standing, Trail& trail) {
+  trail.scope.sequence_max = trail.looked_from - 1;
+  trail.scope.steps_max = steps;
+  size_t looked = 0;
+  Status failure;
+  auto looked_from = reader.ScanNewest(trail.scope, [&](const store::Row& row) {
+    ++looked;
+    if (!trail.paths.empty() && !trail.paths.contains(row.concept_path)) return true;
+    if (!Wanted(question, row.claim)) return true;
+    auto status = standing.StatusOf(row);
+    if (!status) failure = status.error();
+    if (!failure.ok()) return false;
+    if (WantsStatus(question, *status)) trail.found.push_back(row.sequence);
+    return trail.found.size() < wanted;
+  });
+  if (!looked_from) return looked_from.error();
+  if (!failure.ok()) return failure;
+  trail.looked_from = *looked_from;
+  const bool ran_out = trail.found.size() < wanted && *looked_from != 0;
+  return ran_out ? steps : looked;  // of all records, others than those of the scope count as well
+}
+
+constexpr size_t kStepsBetweenLooks = 4'096;  // at the clock
+
+// Merges the trails, which begin at one sequence. Each is followed no further than the page needs it: it is
+// always the turn of the one that may hold the next claim.
+Status ListAlong(const Question& question, std::vector<Trail> trails, size_t steps_max, store::Reader& reader,
+                 Standing& standing, Listing& listing) {
+  const uint64_t begin = trails.front().looked_from;
+  const size_t wanted = question.limit / trails.size() + 1;  // of one trail: one more shows the next page
+  const size_t steps_at_once = steps_max / (2 * trails.size() - 1);  // half is left when each has begun
+  size_t left = steps_max;
+  std::vector<Trail*> heap;
+  for (Trail& trail : trails) heap.push_back(&trail);
+  const auto is_later = [](const Trail* a, const Trail* b) { return a->bound() < b->bound(); };
+  for (;; std::push_heap(heap.begin(), heap.end(), is_later)) {
+    std::pop_heap(heap.begin(), heap.end(), is_later);
+    Trail& next = *heap.back();
+    if (next.bound() == 0) return Status::Ok();
+    if (!next.found.empty()) {
+      if (listing.sequences.size() == question.limit) {
+        listing.next_before = listing.sequences.back();
+        return Status::Ok();
+      }
+      listing.sequences.push_back(next.found.front());
+      next.found.pop_front();
+      continue;
+    }
+    // However narrow the bound, a page gets further than the one before it.
+    if (left == 0 && next.bound() < begin) {
+      listing.next_before = next.bound();
+      if (!listing.sequences.empty())
+        listing.next_before = std::min(listing.next_before, listing.sequences.back());
+      return Status::Ok();
+    }
+    STEMEDB_RETURN_IF_ERROR(standing.CheckPatienceNow());
+    const size_t steps = std::max<size_t>(1, std::min({left, steps_at_once, kStepsBetweenLooks}));
+    auto looked = LookAlong(question, wanted, steps, reader, standing, next);
+    if (!looked) return looked.error();
+    left -= std::min(left, *looked);
+  }
+}
+
+// Whether reading all rows may be the shortest way. Each count has all in it that isn't indexed yet, so those
+// of several paths say little together.
+Result<bool> MayBeSmall(store::Scope scope, const Viewpoint& viewpoint, size_t scan_max,
+                        store::Reader& reader) {
+  auto count = reader.CountAtMost(scope);
+  for (size_t i = 0; count && *count <= scan_max && i < viewpoint.aliases.size(); ++i) {
+    scope.concept_path = viewpoint.aliases[i];
+    count = reader.CountAtMost(scope);
+  }
+  return count ? Result<bool>(*count <= scan_max) : count.error();
+}
+
+}  // namespace
+
 Status ListNewest(const Question& question, const Viewpoint& viewpoint, const ListingBounds& bounds,
                   store::Reader& reader, Standing& standing, Listing& listing) {
   listing.next_before = 0;
   listing.sequences.clear();
   const uint64_t before = question.before_sequence.value_or(UINT64_MAX);
   if (question.limit == 0 || before == 0) return Status::Ok();
-  store::Scope scope = ScopeOf(question, viewpoint, bounds.steps_max);
+  Trail trail;
+  trail.scope = ScopeOf(question, viewpoint, bounds.steps_max);
   const bool is_one_pair = !question.subtree && !question.predicate.empty();
-  const auto count = is_one_pair ? Result<uint64_t>(UINT64_MAX) : reader.CountAtMost(scope);
-  if (!count) return count.error();
-  if (*count <= bounds.scan_max || !viewpoint.aliases.empty()) {
-    Covered covered;
-    const size_t rows_max = viewpoint.aliases.empty() ? SIZE_MAX : bounds.scan_max;
-    STEMEDB_RETURN_IF_ERROR(CollectRows(question, viewpoint, rows_max, reader, standing, covered));
-    ListRows(question, covered.rows, listing);
-    return Status::Ok();
+  if (!is_one_pair) {
+    auto may_be_small = MayBeSmall(trail.scope, viewpoint, bounds.scan_max, reader);
+    if (!may_be_small) return may_be_small.error();
+    if (*may_be_small) {
+      Covered covered;
+      const size_t rows_max = viewpoint.aliases.empty() ? SIZE_MAX : bounds.scan_max;
+      const Status collected =
+          CollectAll(question, viewpoint, Collecting::Asks::kStatus, rows_max, reader, standing, covered);
+      if (collected.ok()) ListRows(question, covered.rows, listing);
+      if (collected.reason() != kTooManyRows) return collected;
+    }
   }
-  scope.sequence_max = std::min(scope.sequence_max, before - 1);
-  Status failure;
-  auto looked_from = reader.ScanNewest(scope, [&](const store::Row& row) {
-    if (!Wanted(question, row.claim)) return true;
-    auto found = standing.Of(row);
-    if (!found) failure = found.error();
-    if (!failure.ok()) return false;
-    if (WantsStatus(question, found->status)) listing.sequences.push_back(row.sequence);
-    return listing.sequences.size() <= question.limit;  // one more shows that there is a next page
-  });
-  if (!looked_from) return looked_from.error();
-  STEMEDB_RETURN_IF_ERROR(failure);
-  if (listing.sequences.size() > question.limit) {
-    listing.sequences.pop_back();
-    listing.next_before = listing.sequences.back();
-  } else {
-    listing.next_before = *looked_from;
+  trail.looked_from = before > viewpoint.sequence_max ? viewpoint.sequence_max + 1 : before;
+  std::vector<Trail> trails{trail};
+  if (is_one_pair) {
+    for (const std::string& alias : viewpoint.aliases) {
+      trails.push_back(trail);
+      trails.back().scope.concept_path = alias;
+    }
+  } else if (!viewpoint.aliases.empty()) {
+    trails.front().scope.concept_path = {};
+    trails.front().scope.subtree = true;
+    trails.front().paths = {viewpoint.aliases.begin(), viewpoint.aliases.end()};
+    trails.front().paths.insert(viewpoint.concept_path);
   }
-  return Status::Ok();
+  return ListAlong(question, std::move(trails), bounds.steps_max, reader, standing, listing);
 }
 
 }  // namespace stemedb::query

@@ -32,15 +32,22 @@ Result<Viewpoint> ViewpointOf(const Question& question, store::Reader& reader, i
 
 inline constexpr std::string_view kTooManyRows = "too_many_rows";
 
+// Whether the question's filters take the claim: those that nothing said later changes. Its path, its
+// predicate, when it was recorded and its status are others' matter.
+bool Wanted(const Question& question, const model::ClaimView& claim);
+
 // The claims that a question covers.
 struct Covered {
   std::vector<store::Row> rows;
   std::vector<ClaimStanding> standings;  // beside rows; empty: of each the same as of any claim
+  std::vector<store::Row> passed_over;   // would be covered but for their status; in no order
+  bool unread = false;                   // no row was read, since no claim can have the status
 };
 
 // The rows that the question covers, ordered by (concept path, predicate, sequence); those of aliases have
-// the concept's path, which is the viewpoint's. `standing` has begun at its moment. kOutOfRange kTooManyRows,
-// "lineage_too_large".
+// the concept's path, which is the viewpoint's. `standing` has begun at its moment. kOutOfRange kTooManyRows
+// when more rows than that are looked at, wanted or not, on all paths together; "lineage_too_large";
+// kUnavailable kHandOverReason when the standing's patience ends.
 Status CollectRows(const Question& question, const Viewpoint& viewpoint, size_t rows_max,
                    store::Reader& reader, Standing& standing, Covered& covered);
 
@@ -50,12 +57,14 @@ struct Listing {
   uint64_t next_before = 0;  // where it goes on: below this sequence; 0 at the end
 };
 struct ListingBounds {
-  // A scope of at most so many claims is read whole; of a larger one the records are gone through from the
-  // newest on, at most steps_max of them for a page, which then may stay short.
+  // The claims of one (concept, predicate) pair, under all its names, are gone through from the newest on.
+  // Any other scope of at most so many claims is read whole; of a larger one the records are gone through
+  // from the newest on. At most steps_max of them for a page, which then may stay short.
   size_t scan_max = 100'000;
   size_t steps_max = 100'000;
 };
-// The page that the question asks for, without reading more than it has to.
+// The page that the question asks for, without reading more than it has to. kOutOfRange "lineage_too_large",
+// kUnavailable kHandOverReason.
 Status ListNewest(const Question& question, const Viewpoint& viewpoint, const ListingBounds& bounds,
                   store::Reader& reader, Standing& standing, Listing& listing);
 // The same from all rows of the question.

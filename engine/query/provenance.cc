@@ -14,7 +14,7 @@ using model::OperationKind;
 using model::SubjectKind;
 using store::From;
 
-constexpr size_t kFeedBytesMax = 4u << 20;  // a page ends behind the item that reaches it
+constexpr size_t kPageBytesMax = 4u << 20;  // a page ends behind the item that reaches it
 
 Hash256 IdFrom(std::string_view bytes) {
   Hash256 id{};
@@ -22,17 +22,11 @@ Hash256 IdFrom(std::string_view bytes) {
   return id;
 }
 
-store::Row RowOf(const store::Record& record) {
-  store::Row row{record.claim().concept_path(), record.claim().predicate(), record.sequence, record.claim()};
-  row.has_marks = false;
-  return row;
-}
-
 // A claim in a list: enough to decide whether to look at it.
 Status AppendBrief(JsonWriter& json, const store::Record& record, std::string_view relation,
                    Standing& standing) {
-  auto found = standing.Of(RowOf(record));
-  if (!found) return found.error();
+  auto status = standing.StatusOf(store::RowOfRecord(record));
+  if (!status) return status.error();
   json.BeginObject();
   json.Field("id", ToHex(IdFrom(record.id())));
   json.Field("relation", relation);
@@ -40,7 +34,7 @@ Status AppendBrief(JsonWriter& json, const store::Record& record, std::string_vi
   json.Field("predicate", record.claim().predicate());
   json.Key("sequence");
   json.Unsigned(record.sequence);
-  json.Field("status", NameOf(found->status));
+  json.Field("status", NameOf(*status));
   json.EndObject();
   return Status::Ok();
 }
@@ -50,8 +44,8 @@ class Trace {
   Trace(std::string& out, store::Reader& reader, Standing& standing)
       : out_(out), json_(out), reader_(reader), standing_(standing) {}
 
-  Status Append(const store::Record& record) {
-    auto standing = standing_.Of(RowOf(record));
+  Status Append(const store::Record& record, const TraceMore& more) {
+    auto standing = standing_.Of(store::RowOfRecord(record));
     if (!standing) return standing.error();
     json_.BeginObject();
     json_.Key("assertion");
@@ -70,14 +64,36 @@ class Trace {
     json_.Key("weight");
     json_.Number(standing->vote_weight);
     json_.EndObject();
+    if (standing->status == ClaimStatus::kRetracted) STEMEDB_RETURN_IF_ERROR(AppendRetraction(record));
     STEMEDB_RETURN_IF_ERROR(AppendRestsOn(record.claim()));
     STEMEDB_RETURN_IF_ERROR(AppendRestingOnIt(record));
     STEMEDB_RETURN_IF_ERROR(AppendOperations(record));
+    if (more) more(json_, record.sequence);
     json_.EndObject();
     return Status::Ok();
   }
 
  private:
+  // By which operation it is retracted, and from where that came.
+  Status AppendRetraction(const store::Record& record) {
+    auto cause = standing_.CauseOf(store::RowOfRecord(record));
+    if (!cause) return cause.error();
+    if (!cause->has_value()) return Status::Ok();
+    auto claim = reader_.Get((*cause)->claim);
+    if (!claim) return claim.error();
+    auto operation = reader_.Get((*cause)->operation);
+    if (!operation) return operation.error();
+    json_.Key("retraction");
+    json_.BeginObject();
+    json_.Field("assertion_id", ToHex(IdFrom(claim->id())));
+    json_.Key("operation");
+    json_.Raw({});
+    model::AppendOperationJson(out_, operation->operation(), operation->sequence, operation->recorded_at_ms,
+                               model::Content::kLeftOut);
+    json_.EndObject();
+    return Status::Ok();
+  }
+
   Status AppendRestsOn(const model::ClaimView& claim) {
     json_.Key("rests_on");
     json_.BeginArray();
@@ -234,15 +250,22 @@ Status AppendState(JsonWriter& json, std::string& out, const SourceState& state,
 
 }  // namespace
 
-Status AppendTrace(std::string& out, const Hash256& id, store::Reader& reader, Standing& standing) {
+Status AppendTrace(std::string& out, const Hash256& id, store::Reader& reader, Standing& standing,
+                   const TraceMore& more) {
   auto sequence = reader.Find(id);
   if (!sequence) return sequence.error();
   if (sequence->has_value()) {
     auto record = reader.Get(**sequence);
     if (!record) return record.error();
-    if (!record->is_operation()) return Trace(out, reader, standing).Append(*record);
+    if (!record->is_operation()) return Trace(out, reader, standing).Append(*record, more);
   }
   return Status(Code::kNotFound, "unknown_assertion", "there is no assertion with the id " + ToHex(id));
+}
+
+Result<bool> IsRegisteredSource(std::string_view id, store::Reader& reader) {
+  auto state = StateOf(id, reader);
+  if (!state) return state.error();
+  return state->registered != 0;
 }
 
 Status AppendSource(std::string& out, std::string_view id, store::Reader& reader) {
@@ -254,23 +277,25 @@ Status AppendSource(std::string& out, std::string_view id, store::Reader& reader
   return AppendState(json, out, *state, model::Content::kKept, reader);
 }
 
-Status AppendSources(std::string& out, std::string_view after, size_t limit, store::Reader& reader) {
+Status AppendSources(std::string& out, std::string_view after, size_t limit, store::Reader& reader,
+                     Patience patience) {
   auto names = reader.Subjects(SubjectKind::kSource, after, limit + 1);
   if (!names) return names.error();
-  const bool has_more = names->size() > limit;
-  if (has_more) names->resize(limit);
   JsonWriter json(out);
   json.BeginObject();
   json.Key("sources");
   json.BeginArray();
-  for (const std::string& name : *names) {
-    auto state = StateOf(name, reader);
+  const size_t start = out.size();
+  size_t shown = 0;
+  for (; shown < std::min(limit, names->size()) && out.size() - start < kPageBytesMax; ++shown) {
+    STEMEDB_RETURN_IF_ERROR(patience.Check());
+    auto state = StateOf((*names)[shown], reader);
     if (!state) return state.error();
     if (state->registered == 0) continue;  // retracted by its name alone
     STEMEDB_RETURN_IF_ERROR(AppendState(json, out, *state, model::Content::kLeftOut, reader));
   }
   json.EndArray();
-  if (has_more) json.Field("next_cursor", names->back());
+  if (shown < names->size()) json.Field("next_cursor", (*names)[shown - 1]);
   json.EndObject();
   return Status::Ok();
 }
@@ -283,7 +308,8 @@ Status AppendFeed(std::string& out, uint64_t before, size_t limit, store::Reader
   json.BeginArray();
   uint64_t sequence = std::min(before == 0 ? 0 : before - 1, reader.sequence());
   const size_t start = out.size();
-  for (size_t i = 0; i < limit && sequence > 0 && out.size() - start < kFeedBytesMax; ++i, --sequence) {
+  for (size_t i = 0; i < limit && sequence > 0 && out.size() - start < kPageBytesMax; ++i, --sequence) {
+    STEMEDB_RETURN_IF_ERROR(standing.CheckPatience());
     auto record = reader.Get(sequence);
     if (!record) return record.error();
     json.BeginObject();
@@ -294,9 +320,9 @@ Status AppendFeed(std::string& out, uint64_t before, size_t limit, store::Reader
       model::AppendOperationJson(out, record->operation(), sequence, record->recorded_at_ms,
                                  model::Content::kLeftOut);
     } else {
-      auto found = standing.Of(RowOf(*record));
-      if (!found) return found.error();
-      model::AppendClaimJson(out, record->claim(), sequence, record->recorded_at_ms, NameOf(found->status));
+      auto status = standing.StatusOf(store::RowOfRecord(*record));
+      if (!status) return status.error();
+      model::AppendClaimJson(out, record->claim(), sequence, record->recorded_at_ms, NameOf(*status));
     }
     json.EndObject();
   }

@@ -13,7 +13,7 @@ using model::OperationKind;
 using model::SubjectKind;
 using store::From;
 
-constexpr size_t kCachedMax = 100'000;  // entries of each cache; beyond, it begins anew
+constexpr uint64_t kLookedThroughMax = 1'000;  // new records, for whether one has been awaited
 
 std::string_view IdOf(const model::ClaimView& claim) {
   return {reinterpret_cast<const char*>(claim.id()), sizeof(Hash256)};
@@ -23,15 +23,15 @@ std::string_view AgentOf(const model::ClaimView& claim) {
   return {reinterpret_cast<const char*>(claim.agent_id()), sizeof(model::AgentId)};
 }
 
-bool Retracts(const model::OperationView& operation) {
-  return operation.kind() == OperationKind::kRetraction ||
-         (operation.kind() == OperationKind::kSourceStatus &&
-          operation.source_status() == model::SourceStatus::kRetracted);
+Hash256 IdFrom(std::string_view bytes) {
+  Hash256 id{};
+  std::copy_n(bytes.begin(), std::min(bytes.size(), id.size()), id.begin());
+  return id;
 }
 
 template <typename Map>
-void ClearWhenFull(Map& map) {
-  if (map.size() > kCachedMax) map.clear();
+void ClearWhenFull(Map& map, size_t entries_max) {
+  if (map.size() >= entries_max) map.clear();
 }
 
 }  // namespace
@@ -48,24 +48,31 @@ std::string_view NameOf(ClaimStatus status) {
   return "active";
 }
 
-void Standing::Begin(store::Reader& reader, uint64_t sequence_max) {
+void Standing::Begin(store::Reader& reader, uint64_t sequence_max, const Patience& patience) {
   reader_ = &reader;
   sequence_max_ = sequence_max;
+  patience_ = patience;
   steps_ = 0;
+  met_open_ = false;
   const auto newest = [&](SubjectKind kind) { return reader.NewestOperation(kind); };
   Stamp stamp;
   stamp.retractions = std::max({newest(SubjectKind::kAssertion), newest(SubjectKind::kPath),
                                 newest(SubjectKind::kSubtree), newest(SubjectKind::kSource)});
   stamp.epochs = newest(SubjectKind::kOldEpoch);
   stamp.trust = newest(SubjectKind::kAgent);
-  if (stamp.retractions != stamp_.retractions) {
-    retractions_.clear();
-    cascades_.clear();
-    open_.clear();
-  }
-  if (reader.sequence() != looked_at_) {
+  // Whatever else comes in about claims and sources changes nothing of what was found.
+  stamp.named = std::max({newest(SubjectKind::kPath), newest(SubjectKind::kSubtree),
+                          reader.NewestEffect(index::Effect::kSourceRetraction)});
+  stamp.cascades = reader.NewestEffect(index::Effect::kCascade);
+  if (stamp.named != stamp_.named) retractions_.clear();
+  if (stamp.cascades != stamp_.cascades) ForgetLineages();
+  if (HasAwaitedCome(reader)) {
     for (const uint64_t sequence : open_) cascades_.erase(sequence);
     open_.clear();
+  }
+  if (open_.empty()) {
+    awaited_.clear();
+    awaits_more_ = false;
   }
   looked_at_ = reader.sequence();
   if (stamp.epochs != stamp_.epochs) epochs_.clear();
@@ -76,14 +83,28 @@ void Standing::Begin(store::Reader& reader, uint64_t sequence_max) {
   has_votes_ = newest(SubjectKind::kVotesOn) != 0;
   trust_moment_ = sequence_max;
   stamp_ = stamp;
-  ClearWhenFull(retractions_);
-  ClearWhenFull(epochs_);
-  ClearWhenFull(agents_);
-  if (cascades_.size() > kCachedMax || trusts_.size() > kCachedMax) {
-    cascades_.clear();
-    trusts_.clear();
-    open_.clear();
+}
+
+// Without looking through very many: then it may have.
+bool Standing::HasAwaitedCome(store::Reader& reader) const {
+  if (open_.empty() || reader.sequence() == looked_at_) return false;
+  if (awaits_more_ || reader.sequence() - looked_at_ > kLookedThroughMax) return true;
+  for (uint64_t sequence = looked_at_ + 1; sequence <= reader.sequence(); ++sequence) {
+    const auto record = reader.Get(sequence);
+    if (!record || awaited_.contains(IdFrom(record->id()))) return true;
   }
+  return false;
+}
+
+size_t Standing::kept() const {
+  return std::max({retractions_.size(), epochs_.size(), agents_.size(), cascades_.size(), trusts_.size(),
+                   open_.size(), awaited_.size()});
+}
+
+void Standing::ForgetLineages() {
+  cascades_.clear();
+  trusts_.clear();
+  open_.clear();
 }
 
 Result<const Standing::Retractions*> Standing::RetractionsOf(SubjectKind kind, std::string_view name) {
@@ -94,9 +115,10 @@ Result<const Standing::Retractions*> Standing::RetractionsOf(SubjectKind kind, s
   Retractions found;
   STEMEDB_RETURN_IF_ERROR(reader_->VisitOperations(
       {kind, name}, 0, UINT64_MAX, From::kOldest, [&](const store::OperationRow& row) {
-        if (Retracts(row.operation)) found.emplace_back(row.sequence, row.operation.cascade());
+        if (row.operation.retracts()) found.emplace_back(row.sequence, row.operation.cascade());
         return true;
       }));
+  ClearWhenFull(retractions_, kept_max_);
   return &retractions_.emplace(std::move(key), std::move(found)).first->second;
 }
 
@@ -112,7 +134,7 @@ Status Standing::OwnFinal(const Claim& claim, Final& final) {
                                  [&](const store::OperationRow& row) {
                                    if (row.operation.kind() == OperationKind::kSupersession) {
                                      final.superseded = std::min(final.superseded, row.sequence);
-                                   } else if (Retracts(row.operation)) {
+                                   } else if (row.operation.retracts()) {
                                      take(row.sequence, row.operation.cascade());
                                    }
                                    return true;
@@ -134,7 +156,6 @@ Status Standing::OwnFinal(const Claim& claim, Final& final) {
   if (reader_->NewestOperation(SubjectKind::kSubtree) > claim.sequence) {
     for (std::string_view above = index::ParentOf(claim.path); !above.empty(); above = index::ParentOf(above))
       STEMEDB_RETURN_IF_ERROR(by_path(SubjectKind::kSubtree, above));
-    STEMEDB_RETURN_IF_ERROR(by_path(SubjectKind::kSubtree, {}));
   }
   if (!claim.source.empty() && reader_->NewestOperation(SubjectKind::kSource) != 0) {
     const auto retractions = RetractionsOf(SubjectKind::kSource, claim.source);
@@ -144,20 +165,11 @@ Status Standing::OwnFinal(const Claim& claim, Final& final) {
   return Status::Ok();
 }
 
-Result<std::optional<Standing::Claim>> Standing::Load(uint64_t sequence) {
+Result<std::optional<model::ClaimView>> Standing::Load(uint64_t sequence) {
   auto record = reader_->Get(sequence);
   if (!record) return record.error();
-  if (record->is_operation()) return std::optional<Claim>();
-  Claim claim;
-  claim.sequence = sequence;
-  claim.id = record->id();
-  const model::ClaimView view = record->claim();
-  claim.path = view.concept_path();
-  claim.source = view.source_id();
-  claim.agent = view.anonymous() ? std::string() : std::string(AgentOf(view));
-  for (size_t i = 0; i < view.derived_from_count(); ++i)
-    claim.derived_from.emplace_back(view.derived_from(i));
-  return std::optional<Claim>(std::move(claim));
+  if (record->is_operation()) return std::optional<model::ClaimView>();
+  return std::optional<model::ClaimView>(record->claim());
 }
 
 Result<double> Standing::TrustOf(std::string_view agent) {
@@ -170,6 +182,7 @@ Result<double> Standing::TrustOf(std::string_view agent) {
                                                      trust = row.operation.number();
                                                      return false;
                                                    }));
+  ClearWhenFull(agents_, kept_max_);
   agents_.emplace(agent, trust);
   return trust;
 }
@@ -184,104 +197,196 @@ Result<uint64_t> Standing::EpochSupersededSince(std::string_view epoch) {
                                                      since = row.sequence;
                                                      return false;
                                                    }));
+  ClearWhenFull(epochs_, kept_max_);
   epochs_.emplace(epoch, since);
   return since;
 }
 
-// Depth first, without recursion: a lineage may be as long as the log.
-Status Standing::Climb(Claim bottom, bool trust) {
-  struct Visit {
-    Claim claim;
-    uint64_t cascade = kNever;
-    double least_trust = 1;
-    bool open = false;
-    size_t next = 0;  // of derived_from
-  };
-  const auto is_known = [&](uint64_t sequence) {
-    return cascades_.contains(sequence) && (!trust || trusts_.contains(sequence));
-  };
-  const auto begin = [&](Claim claim) -> Result<Visit> {
-    Visit visit;
-    Final final;
-    if (MayBeRetracted()) STEMEDB_RETURN_IF_ERROR(OwnFinal(claim, final));
-    visit.cascade = final.cascade;
-    if (trust) {
-      auto own = TrustOf(claim.agent);
-      if (!own) return own.error();
-      visit.least_trust = *own;
-    }
-    visit.claim = std::move(claim);
-    return visit;
-  };
-  // What is below rests on what is above, from the moment that both are there.
-  const auto take = [&](Visit& below, uint64_t above) {
-    below.cascade =
-        std::min(below.cascade, cascades_[above] == kNever ? kNever : std::max(cascades_[above], above));
-    if (open_.contains(above)) below.open = true;
-    if (trust && above <= sequence_max_) below.least_trust = std::min(below.least_trust, trusts_[above]);
-  };
+struct Standing::Visit {
+  uint64_t sequence = 0;
+  model::ClaimView claim;  // the whole record, which stays where it is
+  uint64_t cascade = kNever;
+  double least_trust = 1;
+  size_t next = 0;  // of derived_from
+  bool open = false;
 
+  // It rests on what is above it from the moment that both are there.
+  void RestOn(uint64_t above, uint64_t above_cascade) {
+    if (above_cascade != kNever) cascade = std::min(cascade, std::max(above_cascade, above));
+  }
+};
+
+Result<Standing::Visit> Standing::Enter(uint64_t sequence, const model::ClaimView& claim, Climbing climbing) {
+  Visit visit;
+  visit.sequence = sequence;
+  visit.claim = claim;
+  Final final;
+  if (MayBeRetracted())
+    STEMEDB_RETURN_IF_ERROR(
+        OwnFinal({sequence, IdOf(claim), claim.concept_path(), claim.source_id()}, final));
+  visit.cascade = final.cascade;
+  if (climbing == Climbing::kForCascades) return visit;
+  auto own = TrustOf(claim.anonymous() ? std::string_view() : AgentOf(claim));
+  if (!own) return own.error();
+  visit.least_trust = *own;
+  return visit;
+}
+
+void Standing::Keep(const Visit& visit, Climbing climbing) {
+  cascades_[visit.sequence] = visit.cascade;
+  if (climbing == Climbing::kForTrustToo) trusts_[visit.sequence] = visit.least_trust;
+  if (visit.open) open_.insert(visit.sequence);
+}
+
+void Standing::Await(const Hash256& id) {
+  awaits_more_ = awaits_more_ || awaited_.size() >= kept_max_;
+  if (!awaits_more_) awaited_.insert(id);
+}
+
+// Depth first, without recursion: a lineage may be as long as the log. What is found of it must stay until
+// its end: without that the ways through it, which double where it forks, would each be gone.
+Status Standing::Climb(uint64_t bottom, Climbing climbing) {
+  if (cascades_.size() >= kept_max_ || trusts_.size() >= kept_max_) ForgetLineages();
+  const auto is_known = [&](uint64_t sequence) {
+    return cascades_.contains(sequence) && (climbing == Climbing::kForCascades || trusts_.contains(sequence));
+  };
+  const auto take = [&](Visit& below, uint64_t above, uint64_t cascade, double least_trust, bool open) {
+    below.RestOn(above, cascade);
+    below.open = below.open || open;
+    if (above <= sequence_max_) below.least_trust = std::min(below.least_trust, least_trust);
+    ++below.next;
+  };
   std::vector<Visit> path;
-  auto first = begin(std::move(bottom));
-  if (!first) return first.error();
-  path.push_back(std::move(*first));
+  const auto enter = [&](uint64_t sequence) -> Result<bool> {
+    auto claim = Load(sequence);
+    if (!claim) return claim.error();
+    if (!claim->has_value()) return false;
+    auto visit = Enter(sequence, **claim, climbing);
+    if (!visit) return visit.error();
+    path.push_back(*visit);
+    return true;
+  };
+  if (auto entered = enter(bottom); !entered) return entered.error();
   while (!path.empty()) {
     Visit& visit = path.back();
-    if (visit.next == visit.claim.derived_from.size()) {
-      const uint64_t sequence = visit.claim.sequence;
-      cascades_[sequence] = visit.cascade;
-      if (trust) trusts_[sequence] = visit.least_trust;
-      if (visit.open) open_.insert(sequence);
-      const bool open = visit.open;
+    if (visit.next == visit.claim.derived_from_count()) {
+      const Visit done = visit;
+      Keep(done, climbing);
       path.pop_back();
-      if (open && !path.empty()) path.back().open = true;
+      if (!path.empty()) take(path.back(), done.sequence, done.cascade, done.least_trust, done.open);
       continue;
     }
-    Hash256 id;
-    std::copy_n(visit.claim.derived_from[visit.next].begin(), id.size(), id.begin());
+    STEMEDB_RETURN_IF_ERROR(patience_.Check());
+    if (++steps_ > steps_max_) return LineageTooLarge();
+    const Hash256 id = IdFrom(visit.claim.derived_from(visit.next));
     const auto above = reader_->Find(id);
     if (!above) return above.error();
-    if (!above->has_value()) visit.open = true;
-    if (!above->has_value() || is_known(**above)) {
-      if (above->has_value()) take(visit, **above);
+    if (!above->has_value()) {
+      Await(id);
+      visit.open = true;
       ++visit.next;
       continue;
     }
-    if (++steps_ > steps_max_) {
-      return Status(Code::kOutOfRange, kLineageTooLarge,
-                    "the claims of this question rest on more than " + std::to_string(steps_max_) +
-                        " others that have to be looked at; ask for a narrower concept path");
-    }
-    auto claim = Load(**above);
-    if (!claim) return claim.error();
-    if (!claim->has_value()) {  // an operation's id: there will never be a claim with it
-      ++visit.next;
+    const uint64_t sequence = **above;
+    if (is_known(sequence)) {
+      const double least_trust = climbing == Climbing::kForTrustToo ? trusts_[sequence] : 1;
+      take(visit, sequence, cascades_[sequence], least_trust, open_.contains(sequence));
       continue;
     }
-    auto next = begin(std::move(**claim));
-    if (!next) return next.error();
-    path.push_back(std::move(*next));
+    auto entered = enter(sequence);
+    if (!entered) return entered.error();
+    if (!*entered) ++path.back().next;  // an operation's id: there will never be a claim with it
   }
   return Status::Ok();
 }
 
-Result<uint64_t> Standing::RetractedSince(const store::Row& row) {
-  if (!MayBeRetracted()) return kNever;
-  auto claim = Load(row.sequence);
-  if (!claim) return claim.error();
-  if (!claim->has_value()) return kNever;
+Status Standing::LineageTooLarge() const {
+  return Status(Code::kOutOfRange, kLineageTooLarge,
+                "the claims of this question rest on more than " + std::to_string(steps_max_) +
+                    " others that have to be looked at; ask for a narrower concept path");
+}
+
+Result<uint64_t> Standing::CascadeOn(uint64_t sequence) {
+  const auto known = cascades_.find(sequence);
+  if (known != cascades_.end()) return known->second;
+  STEMEDB_RETURN_IF_ERROR(Climb(sequence, Climbing::kForCascades));
+  return cascades_[sequence];
+}
+
+Status Standing::OwnFinalOf(const store::Row& row, Final& final) {
+  if (!MayBeRetracted()) return Status::Ok();
+  Claim claim;
+  claim.sequence = row.sequence;
+  claim.has_operations = reader_->MayHaveOperations(row);
+  if (claim.has_operations) claim.id = IdOf(row.claim);
+  claim.path = row.concept_path;
+  claim.source = row.claim.source_id();
+  return OwnFinal(claim, final);
+}
+
+Result<Standing::Ends> Standing::EndsOf(const store::Row& row) {
+  if (!MayBeRetracted()) return Ends();
+  STEMEDB_RETURN_IF_ERROR(patience_.Check());
   Final final;
-  STEMEDB_RETURN_IF_ERROR(OwnFinal(**claim, final));
-  if (!(*claim)->derived_from.empty()) {
-    if (!cascades_.contains(row.sequence)) STEMEDB_RETURN_IF_ERROR(Climb(std::move(**claim), false));
+  STEMEDB_RETURN_IF_ERROR(OwnFinalOf(row, final));
+  if (row.claim.derived_from_count() > 0) {
+    if (!cascades_.contains(row.sequence))
+      STEMEDB_RETURN_IF_ERROR(Climb(row.sequence, Climbing::kForCascades));
     final.retracted = std::min(final.retracted, cascades_[row.sequence]);
+    met_open_ = met_open_ || open_.contains(row.sequence);
   }
-  return final.retracted;
+  return Ends{final.retracted, final.superseded};
+}
+
+Result<ClaimStatus> Standing::StatusOf(const store::Row& row) {
+  auto ends = EndsOf(row);
+  return ends ? Result<ClaimStatus>(ends->StatusAt(sequence_max_)) : Result<ClaimStatus>(ends.error());
+}
+
+Result<uint64_t> Standing::RetractedSince(const store::Row& row) {
+  auto ends = EndsOf(row);
+  return ends ? Result<uint64_t>(ends->retracted) : Result<uint64_t>(ends.error());
+}
+
+// Goes up from claim to claim, each time to one from which the cascade came.
+Result<std::optional<Standing::Cause>> Standing::CauseOf(const store::Row& row) {
+  auto ends = EndsOf(row);
+  if (!ends) return ends.error();
+  if (ends->retracted > sequence_max_) return std::optional<Cause>();
+  uint64_t at = row.sequence, since = ends->retracted;
+  for (bool is_row = true;; is_row = false) {
+    auto claim = Load(at);
+    if (!claim) return claim.error();
+    Final own;
+    STEMEDB_RETURN_IF_ERROR(
+        OwnFinal({at, IdOf(**claim), (*claim)->concept_path(), (*claim)->source_id()}, own));
+    if ((is_row ? own.retracted : own.cascade) == since) return std::optional(Cause{since, at});
+    uint64_t from = 0;
+    for (size_t i = 0; from == 0 && i < (*claim)->derived_from_count(); ++i) {
+      STEMEDB_RETURN_IF_ERROR(patience_.Check());
+      if (++steps_ > steps_max_) return LineageTooLarge();
+      const auto above = reader_->Find(IdFrom((*claim)->derived_from(i)));
+      if (!above) return above.error();
+      if (!above->has_value()) continue;
+      auto record = Load(**above);
+      if (!record) return record.error();
+      if (!record->has_value()) continue;
+      auto cascade = CascadeOn(**above);
+      if (!cascade) return cascade.error();
+      if (*cascade == kNever || std::max(*cascade, **above) != since) continue;
+      from = **above;
+      since = *cascade;
+    }
+    if (from == 0)
+      return Status(Code::kInternal, "internal", "a claim is retracted, and nothing that it rests on is why");
+    at = from;
+  }
 }
 
 Result<ClaimStanding> Standing::Of(const store::Row& row) {
   ClaimStanding standing;
   if (!AnyOperation()) return standing;
+  STEMEDB_RETURN_IF_ERROR(patience_.Check());
   const model::ClaimView& view = row.claim;
   if (has_votes_ && reader_->MayHaveVotes(row)) {
     auto votes = reader_->VotesOn(IdOf(view), sequence_max_);
@@ -299,30 +404,18 @@ Result<ClaimStanding> Standing::Of(const store::Row& row) {
 
   const bool rests = view.derived_from_count() > 0;
   Final final;
-  if (MayBeRetracted()) {
-    Claim claim;
-    claim.sequence = row.sequence;
-    claim.has_operations = reader_->MayHaveOperations(row);
-    if (claim.has_operations) claim.id = IdOf(view);
-    claim.path = row.concept_path;
-    claim.source = view.source_id();
-    STEMEDB_RETURN_IF_ERROR(OwnFinal(claim, final));
-  }
+  STEMEDB_RETURN_IF_ERROR(OwnFinalOf(row, final));
   const bool climbs_for_trust = stamp_.trust != 0;
   if (rests && (MayBeRetracted() || climbs_for_trust)) {
     if (!cascades_.contains(row.sequence) || (climbs_for_trust && !trusts_.contains(row.sequence))) {
-      auto claim = Load(row.sequence);
-      if (!claim) return claim.error();
-      if (claim->has_value()) STEMEDB_RETURN_IF_ERROR(Climb(std::move(**claim), climbs_for_trust));
+      STEMEDB_RETURN_IF_ERROR(
+          Climb(row.sequence, climbs_for_trust ? Climbing::kForTrustToo : Climbing::kForCascades));
     }
     final.retracted = std::min(final.retracted, cascades_[row.sequence]);
+    met_open_ = met_open_ || open_.contains(row.sequence);
     if (climbs_for_trust) standing.derived_trust = trusts_[row.sequence];
   }
-  if (final.retracted <= sequence_max_) {
-    standing.status = ClaimStatus::kRetracted;
-  } else if (final.superseded <= sequence_max_) {
-    standing.status = ClaimStatus::kSuperseded;
-  }
+  standing.status = Ends{final.retracted, final.superseded}.StatusAt(sequence_max_);
   return standing;
 }
 

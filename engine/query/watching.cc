@@ -5,6 +5,7 @@
 
 #include "index/layout.h"
 #include "query/aliases.h"
+#include "query/find_lens.h"
 
 namespace stemedb::query {
 namespace {
@@ -67,6 +68,25 @@ bool ReachesAnywhere(const model::OperationView& operation) {
   return false;
 }
 
+// Whether the claim, by coming, may take others with it that rest on it and came before: when a cascade has
+// reached it already, by its source or by what it rests on itself, they are retracted now; and trust in its
+// agent bounds theirs.
+Result<bool> TakesOthersAlong(const store::Record& record, store::Reader& reader) {
+  const auto is_there = [&](SubjectKind kind) { return reader.NewestOperation(kind) != 0; };
+  const bool may = is_there(SubjectKind::kSource) || is_there(SubjectKind::kAgent) ||
+                   (record.claim().derived_from_count() > 0 &&
+                    (is_there(SubjectKind::kAssertion) || is_there(SubjectKind::kPath) ||
+                     is_there(SubjectKind::kSubtree)));
+  if (!may) return false;
+  bool has_any = false;
+  STEMEDB_RETURN_IF_ERROR(
+      reader.VisitLinks(record.id(), index::LinkKind::kDerivedFrom, 0, record.sequence, [&](uint64_t) {
+        has_any = true;
+        return false;
+      }));
+  return has_any;
+}
+
 }  // namespace
 
 Status FindConcern(const store::Record& record, store::Reader& reader, Concern& concern) {
@@ -74,6 +94,9 @@ Status FindConcern(const store::Record& record, store::Reader& reader, Concern& 
   concern.anywhere = concern.is_alias = false;
   if (!record.is_operation()) {
     concern.places.push_back({record.claim().concept_path(), record.claim().predicate()});
+    auto takes_along = TakesOthersAlong(record, reader);
+    if (!takes_along) return takes_along.error();
+    concern.anywhere = *takes_along;
     return Status::Ok();
   }
   const model::OperationView operation = record.operation();
@@ -98,6 +121,12 @@ bool Covers(const WatchedScope& scope, const Place& place) {
   });
 }
 
+bool IsAbout(const Concern& concern, const WatchedScope& scope) {
+  if (concern.places.empty()) return scope.is_everything();
+  return std::any_of(concern.places.begin(), concern.places.end(),
+                     [&](const Place& place) { return Covers(scope, place); });
+}
+
 std::string_view PathAbove(std::string_view concept_path) { return index::ParentOf(concept_path); }
 std::string PrefixBelow(std::string_view concept_path) { return index::SubtreePrefix(concept_path); }
 
@@ -115,16 +144,9 @@ Status FindPaths(store::Reader& reader, uint64_t sequence_max, const std::string
 }
 
 Status CheckLens(const script::ScriptSet& scripts, const Question& question) {
-  const script::ScriptInfo* lens = scripts.Get(question.lens);
-  if (lens == nullptr || lens->kind != "lens") {
-    std::string known;
-    for (const script::ScriptInfo& script : scripts.scripts()) {
-      if (script.kind == "lens") known += (known.empty() ? "" : ", ") + script.name;
-    }
-    return Status(Code::kNotFound, "unknown_lens",
-                  "there is no lens '" + question.lens + "'; there are " + known);
-  }
-  auto params = script::CheckParams(*lens, question.params);
+  const auto lens = FindLens(scripts, question.lens);
+  if (!lens) return lens.error();
+  auto params = script::CheckParams(scripts.scripts()[static_cast<size_t>(*lens)], question.params);
   return params ? Status::Ok() : params.error();
 }
 

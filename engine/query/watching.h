@@ -22,8 +22,10 @@ struct Place {
 
 struct Concern {
   std::vector<Place> places;  // none: it names no concept path, and no claim that is there
-  bool anywhere = false;      // it may change what any lens says: trust, epochs, sources, cascades
-  bool is_alias = false;      // what the places stand for has changed
+  // It may change what any lens says: trust, epochs, sources, cascades, and a claim that one of these was
+  // about before it came.
+  bool anywhere = false;
+  bool is_alias = false;  // what the places stand for has changed
 };
 
 // What the record is about: a claim, the paths and claims that an operation names. `concern` is filled anew.
@@ -38,6 +40,9 @@ struct WatchedScope {
   bool is_everything() const { return subtree && paths.front().empty(); }
 };
 bool Covers(const WatchedScope& scope, const Place& place);
+// Whether the record is about a place in the scope. What is about no place is told to those who watch
+// everything; `anywhere` is another question.
+bool IsAbout(const Concern& concern, const WatchedScope& scope);
 
 // The path one level up; empty for a root. What every path below this one begins with.
 std::string_view PathAbove(std::string_view concept_path);

@@ -3,6 +3,7 @@
 // moment, against a search through the whole history; and what the engine's answers say of it.
 #include <map>
 
+#include "counting_reader.h"
 #include "knowledge_fixture.h"
 #include "query/plan.h"
 #include "query/provenance.h"
@@ -29,6 +30,7 @@ using stemedb::testing::Supersession;
 using stemedb::testing::Trust;
 using stemedb::testing::Vote;
 using stemedb::testing::WantsLongForm;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -46,16 +48,14 @@ class CoveredClaims : public stemedb::testing::RandomKnowledge {
  protected:
   struct Wanted {
     std::string concept_path;
-    bool has_aliases = false;
     std::map<uint64_t, KnowledgeReference::Standing> standings;  // of the claims that are covered
   };
   Wanted Expected(const Question& question, uint64_t moment) {
-    Wanted wanted{question.concept_path, false, {}};
+    Wanted wanted{question.concept_path, {}};
     std::set<std::string> paths{question.concept_path};
     if (!question.subtree) {
       const auto cover = reference_.CoverOf(question.concept_path, moment);
       wanted.concept_path = cover.concept_path;
-      wanted.has_aliases = !cover.aliases.empty();
       paths = {cover.aliases.begin(), cover.aliases.end()};
       paths.insert(cover.concept_path);
     }
@@ -123,8 +123,7 @@ class CoveredClaims : public stemedb::testing::RandomKnowledge {
   void CheckPages(store::Reader& reader, Standing& standing, Question question, const Viewpoint& viewpoint,
                   const Wanted& wanted, const std::string& where) {
     ListingBounds bounds;
-    // Of a concept with aliases the rows are always collected.
-    if (!wanted.has_aliases && Below(2) == 0) bounds = {.scan_max = 0, .steps_max = 5 + Below(50)};
+    if (Below(2) == 0) bounds = {.scan_max = Below(20), .steps_max = 1 + Below(50)};
     question.limit = 1 + Below(6);
     std::vector<uint64_t> expected, found;
     for (const auto& [sequence, one] : wanted.standings) expected.insert(expected.begin(), sequence);
@@ -283,6 +282,69 @@ TEST_F(EngineOnKnowledge, APathThatStandsForAnotherIsAnsweredAsThatOne) {
   EXPECT_THAT(Numbers(Ask("drug/semaglutide")), ElementsAre(2, 1)) << "it stands for something else now";
 }
 
+TEST_F(EngineOnKnowledge, AnAliasThatIsTakenBackIsAnsweredUnderItsOwnName) {
+  Open();
+  Add(Claim("x", "p", Number(1)));
+  Add(Claim("a", "p", Number(2)));
+  Add(Alias("x", "a"));
+  Add(Alias("x", "x", kTestNow + 1));
+  for (const bool in_lmdb : {false, true}) {
+    if (in_lmdb) {
+      ASSERT_TRUE(store_->Flush().ok());
+    }
+    EXPECT_THAT(Numbers(Ask("a")), ElementsAre(2)) << in_lmdb;
+    EXPECT_THAT(Numbers(Ask("x")), ElementsAre(1)) << in_lmdb;
+    EXPECT_THAT(answer_, Not(HasSubstr("alias_of"))) << in_lmdb;
+    auto then = Ask("x");
+    then.as_of = Moment{.sequence = 3, .time_ms = {}};
+    EXPECT_THAT(Numbers(then), ElementsAre(2, 1)) << "as it was; " << in_lmdb;
+  }
+}
+
+// However many claims there are under each name, a page costs little more than what it shows.
+TEST_F(EngineOnKnowledge, APageOfAConceptWithAliasesIsFullThoughLittleMayBeLookedAt) {
+  constexpr int kClaims = 600;
+  engine_options_.listing = {.scan_max = 100, .steps_max = 120};
+  Open();
+  const char* names[] = {"drug/semaglutide", "drug/ozempic", "drug/wegovy"};
+  std::vector<store::PreparedRecord> records;
+  for (int i = 0; i < kClaims; ++i) {
+    // Of one name the newest, of another the oldest; else by turns.
+    const char* name = i < 100 ? names[0] : i >= kClaims - 100 ? names[2] : names[i % 3];
+    records.push_back(stemedb::testing::Prepare(Claim(name, i % 7 == 0 ? "q" : "p", Number(i))));
+  }
+  ASSERT_TRUE(stemedb::testing::Write(*store_, std::move(records)).status.ok());
+  Add(Alias(names[1], names[0]));
+  Add(Alias(names[2], names[1]));
+  for (const bool in_lmdb : {false, true}) {
+    if (in_lmdb) {
+      ASSERT_TRUE(store_->Flush().ok());
+    }
+    for (const std::string predicate : {"", "p"}) {
+      auto question = Ask(names[1]);
+      question.predicate = predicate;
+      question.limit = 30;
+      std::vector<double> wanted, found;
+      for (int i = kClaims - 1; i >= 0; --i) {
+        if (predicate.empty() || i % 7 != 0) wanted.push_back(i);
+      }
+      for (;;) {
+        const auto page = Numbers(question);
+        found.insert(found.end(), page.begin(), page.end());
+        std::string_view next;
+        if (Parse()["next_cursor"].get(next) != simdjson::SUCCESS) break;
+        ASSERT_EQ(page.size(), 30u) << "behind " << found.size();
+        const auto cursor = DecodeCursor(next);
+        ASSERT_TRUE(cursor.has_value());
+        question.before_sequence = cursor->before_sequence;
+        question.as_of = Moment{.sequence = cursor->as_of_sequence, .time_ms = {}};
+        question.now_ms = cursor->now_ms;
+      }
+      EXPECT_EQ(found, wanted) << predicate << (in_lmdb ? ", in LMDB" : ", in the delta");
+    }
+  }
+}
+
 TEST_F(EngineOnKnowledge, ARetractionOfAPathIsOfItsOwnClaimsWhicheverNameIsAsked) {
   Open();
   Add(Claim("x", "p", Number(1)));
@@ -338,6 +400,9 @@ TEST_F(EngineOnKnowledge, ATraceShowsWhereAClaimComesFromAndWhatWasSaidAboutIt) 
     EXPECT_EQ(std::string_view(trace["assertion"]["id"]), ToHex(id));
     EXPECT_EQ(std::string_view(trace["assertion"]["status"]), "retracted");
     EXPECT_EQ(std::string_view(trace["status"]), "retracted");
+    EXPECT_EQ(std::string_view(trace["retraction"]["assertion_id"]), ToHex(root_id));
+    EXPECT_EQ(std::string_view(trace["retraction"]["operation"]["kind"]), "retraction");
+    EXPECT_EQ(std::string_view(trace["retraction"]["operation"]["assertion_id"]), ToHex(root_id));
     EXPECT_EQ(trace["trust"].get_double().value(), 0.75);
     EXPECT_EQ(trace["derived_trust"].get_double().value(), 0.25);
     EXPECT_EQ(trace["votes"]["count"].get_uint64().value(), 2u);
@@ -456,6 +521,130 @@ TEST_F(EngineOnKnowledge, TheFeedHoldsEverythingOnceNewestFirst) {
   for (uint64_t sequence = 40; sequence > 0; --sequence) expected.push_back(sequence);
   EXPECT_EQ(sequences, expected);
   EXPECT_EQ(operations, 20u);
+}
+
+// On a loop, where no lens is called that would look at the clock.
+TEST_F(EngineOnKnowledge, WhatOnlyLooksAtClaimsIsHandedOverWhenItsTimeIsUp) {
+  constexpr int kClaims = 200;
+  const auto say_all = [&] {
+    StoreTest::Open();
+    std::vector<store::PreparedRecord> records;
+    for (int i = 0; i < kClaims; ++i) {
+      auto claim = Claim("a", i % 2 == 0 ? "p" : "q", Number(i));
+      claim.source = model::Source{"s", {}, "", ""};
+      records.push_back(stemedb::testing::Prepare(claim));
+      records.push_back(stemedb::testing::Prepare(Registration("source " + std::to_string(i))));
+    }
+    ASSERT_TRUE(stemedb::testing::Write(*store_, std::move(records)).status.ok());
+    Add(RetractionAt("elsewhere", Cascade::kYes));
+  };
+  ASSERT_NO_FATAL_FAILURE(say_all());
+  const auto engine = [&](double seconds, const ListingBounds& listing) {
+    EngineOptions options = engine_options_;
+    options.beyond = EngineOptions::Beyond::kHandOver;
+    options.script_seconds_max = seconds;
+    options.listing = listing;
+    return std::make_unique<Engine>(store_->NewReader(), stemedb::testing::ShippedLenses(), options);
+  };
+  const auto from_source = RetractionFrom("s");
+  const auto reasons = [&](Engine& asked) {
+    std::vector<std::string> noted;
+    const auto note = [&](const Status& status) { noted.emplace_back(status.reason()); };
+    std::string out;
+    for (const char* lens : {"", "consensus"}) {
+      for (const char* predicate : {"", "p"}) {
+        for (const bool subtree : {false, true}) {
+          auto question = Ask(subtree ? "" : "a", lens);
+          question.subtree = subtree;
+          question.predicate = predicate;
+          question.status = StatusFilter::kRetracted;  // none is
+          note(asked.Answer(question, out));
+        }
+      }
+    }
+    note(asked.Sources("", 1'000, out));
+    note(asked.Feed(UINT64_MAX, 1'000, out));
+    const auto impact = asked.ImpactOf(from_source, {});
+    note(impact ? Status::Ok() : impact.error());
+    return noted;
+  };
+  for (const ListingBounds& listing : {ListingBounds(), ListingBounds{.scan_max = 10, .steps_max = 1'000}}) {
+    EXPECT_THAT(reasons(*engine(-1, listing)), Each(std::string(kHandOverReason)));
+    EXPECT_THAT(reasons(*engine(3'600, listing)), Each(std::string()));
+  }
+}
+
+TEST_F(EngineOnKnowledge, RowsAreCountedOverAllNamesOfAConceptWantedOrNot) {
+  Open();
+  for (const char* name : {"x", "y", "z"}) {
+    for (int i = 0; i < 8; ++i) Add(Claim(name, i % 2 == 0 ? "p" : "q", Number(i)));
+  }
+  Add(Alias("y", "x"));
+  Add(Alias("z", "x"));
+  const auto reason = [&](size_t rows_max, double min_confidence) {
+    engine_options_.rows_max = rows_max;
+    engine_ =
+        std::make_unique<Engine>(store_->NewReader(), stemedb::testing::ShippedLenses(), engine_options_);
+    auto question = Ask("x", "consensus");
+    question.min_confidence = min_confidence;
+    return std::string(Refusal(question).reason());
+  };
+  for (const bool in_lmdb : {false, true}) {
+    if (in_lmdb) {
+      ASSERT_TRUE(store_->Flush().ok());
+    }
+    for (const double min_confidence : {0.0, 1.0}) {
+      EXPECT_EQ(reason(24, min_confidence), "");
+      EXPECT_EQ(reason(23, min_confidence), kTooManyRows) << in_lmdb << ", from " << min_confidence;
+      EXPECT_EQ(reason(10, min_confidence), kTooManyRows);
+    }
+  }
+}
+
+TEST_F(EngineOnKnowledge, AListingCountsNoVotes) {
+  Open();
+  for (int i = 0; i < 5; ++i) Add(Vote(Add(Claim("a", i % 2 == 0 ? "p" : "q", Number(i))), 1));
+  Add(RetractionAt("elsewhere"));
+  auto counting = std::make_unique<stemedb::testing::CountingReader>(store_->NewReader());
+  const int& tallies = counting->tallies;
+  engine_ = std::make_unique<Engine>(std::move(counting), stemedb::testing::ShippedLenses(), engine_options_);
+  EXPECT_THAT(Numbers(Ask("a")), ElementsAre(4, 3, 2, 1, 0));
+  auto pair = Ask("a");
+  pair.predicate = "p";
+  EXPECT_THAT(Numbers(pair), ElementsAre(4, 2, 0));
+  answer_.clear();
+  ASSERT_TRUE(engine_->Feed(UINT64_MAX, 100, answer_).ok());
+  EXPECT_EQ(tallies, 0) << "they aren't shown";
+  Answer(Ask("a", "consensus"));
+  EXPECT_EQ(tallies, 5) << "a lens is told of them, once";
+}
+
+TEST_F(EngineOnKnowledge, APageOfSourcesEndsWhenItIsLarge) {
+  constexpr int kSources = 2'000;
+  Open();
+  std::vector<store::PreparedRecord> records;
+  for (int i = 0; i < kSources; ++i) {
+    auto source = Registration("s" + std::to_string(10'000 + i));
+    source.url = std::string(2'000, 'u'), source.detail = std::string(1'000, 't');
+    records.push_back(stemedb::testing::Prepare(source));
+  }
+  ASSERT_TRUE(stemedb::testing::Write(*store_, std::move(records)).status.ok());
+  int seen = 0, pages = 0;
+  for (std::string after;; ++pages) {
+    answer_.clear();
+    ASSERT_TRUE(engine_->Sources(after, kSources, answer_).ok());
+    EXPECT_LT(answer_.size(), size_t{5} << 20);
+    const auto page = Parse();
+    for (auto one : List(page["sources"])) {
+      ASSERT_EQ(std::string_view(one["source"]["id"]), "s" + std::to_string(10'000 + seen));
+      ++seen;
+    }
+    std::string_view next;
+    if (page["next_cursor"].get(next) != simdjson::SUCCESS) break;
+    after = next;
+  }
+  EXPECT_EQ(seen, kSources);
+  EXPECT_GE(pages, 1);
 }
 
 TEST_F(EngineOnKnowledge, WhatALensIsToldOfAClaimIsItsStanding) {

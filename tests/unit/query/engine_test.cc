@@ -336,18 +336,40 @@ TEST_F(EngineAnswers, PagesHoldEverythingOnceWhileWritesGoOn) {
 
 TEST(Cursor, RoundTripsAndRefusesWhatIsNotOurs) {
   for (const Cursor& cursor :
-       {Cursor{0, 0, 0}, Cursor{1, UINT64_MAX, kTimeMax}, Cursor{123, 456, kTimeMin}}) {
+       {Cursor{0, 0, 0}, Cursor{1, UINT64_MAX, kTimeMax}, Cursor{123, 456, kTimeMin}, Cursor{1, 2, 3, 0},
+        Cursor{0, 5, 6, UINT64_MAX, 7}, Cursor{1, 2, 3, {}, UINT32_MAX}}) {
     const auto decoded = DecodeCursor(EncodeCursor(cursor));
     ASSERT_TRUE(decoded);
     EXPECT_EQ(decoded->before_sequence, cursor.before_sequence);
     EXPECT_EQ(decoded->as_of_sequence, cursor.as_of_sequence);
     EXPECT_EQ(decoded->now_ms, cursor.now_ms);
+    EXPECT_EQ(decoded->changes_after, cursor.changes_after);
+    EXPECT_EQ(decoded->question, cursor.question);
   }
   const std::string good = EncodeCursor({1, 2, 3});
   for (const std::string& bad :
        {std::string(), std::string("c1"), good + "0", good.substr(0, good.size() - 1), "c1" + good.substr(2),
-        "c2" + std::string(48, 'g'), "c2" + std::string(48, '7')}) {
+        "c4" + std::string(64, 'g'), "c4" + std::string(64, '7'), "c5" + good.substr(2),
+        "c4" + EncodeCursor({1, 2, 3, 4}).substr(2), EncodeCursor({1, 2, kTimeMax + 1})}) {
     EXPECT_FALSE(DecodeCursor(bad)) << bad;
+  }
+}
+
+TEST(Cursor, ThatWasDamagedAnywhereIsNone) {
+  for (const std::string& good :
+       {EncodeCursor({123, 456, kTestNow, {}, 789}), EncodeCursor({0, 5, 6, 7, 8})}) {
+    for (size_t at = 0; at < good.size(); ++at) {
+      for (const char c : std::string("0123456789abcdef")) {
+        std::string other = good;
+        other[at] = c;
+        EXPECT_EQ(DecodeCursor(other).has_value(), other == good) << other;
+      }
+    }
+    for (size_t at = 2; at + 4 < good.size(); at += 2) {
+      std::string swapped = good;
+      std::swap(swapped[at], swapped[at + 2]), std::swap(swapped[at + 1], swapped[at + 3]);
+      EXPECT_EQ(DecodeCursor(swapped).has_value(), swapped == good) << swapped;
+    }
   }
 }
 

@@ -3,8 +3,10 @@
 // makes of them held against the reference at each moment of the log.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,22 +29,12 @@ inline store::PreparedRecord Prepare(const Said& said) {
 }
 
 // As a row that was read from a record.
-inline store::Row RowWithoutMarks(const store::Record& record) {
-  store::Row row{record.claim().concept_path(), record.claim().predicate(), record.sequence, record.claim()};
-  row.has_marks = false;
-  return row;
-}
+inline store::Row RowWithoutMarks(const store::Record& record) { return store::RowOfRecord(record); }
 
-class KnowledgeTest : public StoreTest {
+class KnowledgeTest : public RandomStoreTest {
  protected:
   static constexpr size_t kStepsMax = 1'000'000;
 
-  uint64_t Below(uint64_t n) { return random_() % n; }
-  template <typename T>
-  const T& AnyOf(const std::vector<T>& pool) {
-    return pool[Below(pool.size())];
-  }
-  Cascade AnyCascade() { return Below(2) == 0 ? Cascade::kYes : Cascade::kNo; }
   // A later time than all before.
   int64_t NextTime() { return kTestNow + ++time_; }
 
@@ -90,7 +82,39 @@ class KnowledgeTest : public StoreTest {
       const auto since = standing.RetractedSince(row);
       ASSERT_TRUE(since.has_value()) << since.error().message();
       ASSERT_EQ(*since <= moment, wanted.at(row.sequence).status == "retracted") << where;
+      const auto cause = standing.CauseOf(row);
+      ASSERT_TRUE(cause.has_value()) << cause.error().message();
+      ASSERT_EQ(cause->has_value(), *since <= moment) << where;
+      if (*cause) ExpectCause(**cause, row.sequence, moment, where);
+      if (HasFatalFailure()) return;
     }
+  }
+  // The operation is about the claim, which is the one at the sequence or one of its lineage.
+  void ExpectCause(const query::Standing::Cause& cause, uint64_t sequence, uint64_t moment,
+                   const std::string& where) {
+    const auto& operation = EntryAt(cause.operation);
+    ASSERT_LE(cause.operation, moment) << where;
+    ASSERT_NE(operation.operation(), nullptr) << where;
+    ASSERT_TRUE(KnowledgeReference::Retracts(*operation.operation(), cause.operation, EntryAt(cause.claim)))
+        << where;
+    if (cause.claim == sequence) return;
+    ASSERT_TRUE(operation.operation()->cascade) << where;
+    std::set<uint64_t> lineage;
+    std::vector<uint64_t> todo{sequence};
+    while (!todo.empty()) {
+      const auto& ids = EntryAt(todo.back()).claim()->derived_from;
+      todo.pop_back();
+      for (const auto& entry : reference_.entries()) {
+        const bool is_above = entry.claim() != nullptr && entry.sequence <= moment &&
+                              std::find(ids.begin(), ids.end(), entry.id) != ids.end();
+        if (is_above && lineage.insert(entry.sequence).second) todo.push_back(entry.sequence);
+      }
+    }
+    ASSERT_TRUE(lineage.contains(cause.claim)) << where;
+  }
+  const KnowledgeReference::Entry& EntryAt(uint64_t sequence) const {
+    const auto& all = reference_.entries();
+    return *std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.sequence == sequence; });
   }
   void ExpectCovers(store::Reader& reader, const std::vector<std::string>& paths, uint64_t moment) {
     for (const std::string& path : paths) {
@@ -119,7 +143,6 @@ class KnowledgeTest : public StoreTest {
                                   : wanted_.emplace(moment, reference_.At(moment)).first->second;
   }
 
-  std::mt19937_64 random_ = PrintedRandom();
   KnowledgeReference reference_;
   int64_t time_ = 0;
 
@@ -214,8 +237,6 @@ class RandomKnowledge : public KnowledgeTest {
         return operation.assertion_id != operation.other_id;
       case model::OperationKind::kEpoch:
         return operation.name != operation.other_name;
-      case model::OperationKind::kAlias:
-        return operation.path != operation.other_name;
       default:
         return true;
     }

@@ -231,24 +231,19 @@ class KnowledgeReference {
     }
     return least;
   }
-  // Of each agent the vote with the latest time, of several with the same time the one that came last.
   std::pair<uint64_t, uint64_t> VotesOn(const Hash256& id, uint64_t moment) const {
-    std::map<std::optional<model::AgentId>, std::pair<int64_t, uint64_t>> latest;
+    Ballots ballots;
     ForEach(model::OperationKind::kVote, moment, [&](const model::Operation& vote) {
-      if (vote.assertion_id != id) return;
-      const auto known = latest.find(vote.agent_id);
-      if (known != latest.end() && known->second.first > *vote.timestamp_ms) return;
-      latest[vote.agent_id] = {*vote.timestamp_ms, static_cast<uint64_t>(vote.number * 1000 + 0.5)};
+      if (vote.assertion_id == id) ballots.Add(vote);
     });
-    std::pair<uint64_t, uint64_t> sum;
-    for (const auto& [agent, ballot] : latest) ++sum.first, sum.second += ballot.second;
-    return sum;
+    return ballots.Sum();
   }
 
   std::map<std::string, std::string> AliasesAt(uint64_t moment) const {
     std::map<std::string, std::string> aliases;
     ForEach(model::OperationKind::kAlias, moment,
             [&](const model::Operation& operation) { aliases[operation.path] = operation.other_name; });
+    std::erase_if(aliases, [](const auto& alias) { return alias.first == alias.second; });  // taken back
     return aliases;
   }
   static std::string Follow(const std::map<std::string, std::string>& aliases, std::string path,
@@ -264,12 +259,13 @@ class KnowledgeReference {
 
   std::string RefusalOfVote(const model::Operation& vote) const {
     if (FindClaim(*vote.assertion_id, UINT64_MAX) == nullptr) return "unknown_assertion";
-    int64_t latest = INT64_MIN;
+    bool is_stale = false;
+    const std::pair when{*vote.timestamp_ms, Encode(vote).id};
     ForEach(model::OperationKind::kVote, UINT64_MAX, [&](const model::Operation& other) {
       if (other.assertion_id == vote.assertion_id && other.agent_id == vote.agent_id)
-        latest = std::max(latest, *other.timestamp_ms);
+        is_stale = is_stale || std::pair{*other.timestamp_ms, Encode(other).id} > when;
     });
-    return latest > *vote.timestamp_ms ? "stale_vote" : "";
+    return is_stale ? "stale_vote" : "";
   }
   std::string RefusalOfSupersession(const model::Operation& operation) const {
     for (const Hash256& id : {*operation.assertion_id, operation.other_id}) {
@@ -317,6 +313,7 @@ class KnowledgeReference {
   }
   std::string RefusalOfAlias(const model::Operation& operation) const {
     const auto aliases = AliasesAt(UINT64_MAX);
+    if (operation.path == operation.other_name) return aliases.contains(operation.path) ? "" : "not_an_alias";
     bool is_circle = false;
     const std::string target = Follow(aliases, operation.other_name, is_circle);
     if (target == operation.path) return "would_close_circle";

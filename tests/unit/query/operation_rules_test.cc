@@ -15,6 +15,7 @@ namespace {
 using model::OperationKind;
 using stemedb::testing::Alias;
 using stemedb::testing::Cascade;
+using stemedb::testing::ChangeOfStatus;
 using stemedb::testing::Claim;
 using stemedb::testing::Encode;
 using stemedb::testing::Epoch;
@@ -48,7 +49,7 @@ class OperationRules : public stemedb::testing::KnowledgeTest {
   }
   Status Check(const model::Operation& operation, Authority authority = Authority::kOperator) {
     EXPECT_TRUE(reader_->Refresh().ok());
-    return CheckOperation(operation, Encode(operation).id, authority, *reader_);
+    return CheckOperation(operation, Encode(operation).id, authority, *reader_, judgement_);
   }
   // Lets it in when the rules do.
   Status Try(const model::Operation& operation) {
@@ -57,26 +58,41 @@ class OperationRules : public stemedb::testing::KnowledgeTest {
     return checked;
   }
   // Both are right by themselves, judged at the same moment, and sent at once.
-  void ExpectOneOfTwo(const model::Operation& first, const model::Operation& second) {
-    ASSERT_TRUE(Check(first).ok()) << Check(first).message();
-    ASSERT_TRUE(Check(second).ok()) << Check(second).message();
-    const uint64_t as_of = reader_->sequence();
+  void SendBoth(const model::Operation& first, const model::Operation& second,
+                store::CommitResult (&results)[2]) {
     std::promise<store::CommitResult> promises[2];
+    store::Judgement judgements[2];
+    for (int i = 0; i < 2; ++i) {
+      const Status checked = Check(i == 0 ? first : second);
+      ASSERT_TRUE(checked.ok()) << checked.message();
+      judgements[i] = judgement_;
+    }
     for (int i = 0; i < 2; ++i) {
       const Status queued = store_->Submit(
           {.records = {Prepare(i == 0 ? first : second)},
-           .names_as_of = as_of,
+           .judged = judgements[i],
            .done = [&promises,
                     i](store::CommitResult&& result) { promises[i].set_value(std::move(result)); }},
           store::Wake::kWithOthers);
       ASSERT_TRUE(queued.ok());
     }
     store_->Begin();
-    const auto of_first = promises[0].get_future().get(), of_second = promises[1].get_future().get();
-    ASSERT_TRUE(of_first.status.ok()) << of_first.status.message();
-    reference_.Add(of_first.items.at(0).sequence, first);
-    EXPECT_EQ(of_second.status.reason(), "names_changed");
-    EXPECT_EQ(Check(second).reason(), "would_close_circle") << "judged again";
+    for (int i = 0; i < 2; ++i) results[i] = promises[i].get_future().get();
+    ASSERT_TRUE(results[0].status.ok()) << results[0].status.message();
+    reference_.Add(results[0].items.at(0).sequence, first);
+    if (results[1].status.ok()) reference_.Add(results[1].items.at(0).sequence, second);
+  }
+  void ExpectOneOfTwo(const model::Operation& first, const model::Operation& second,
+                      std::string_view refusal = "would_close_circle") {
+    store::CommitResult results[2];
+    ASSERT_NO_FATAL_FAILURE(SendBoth(first, second, results));
+    EXPECT_EQ(results[1].status.reason(), "names_changed");
+    EXPECT_EQ(Check(second).reason(), refusal) << "judged again";
+  }
+  void ExpectBoth(const model::Operation& first, const model::Operation& second) {
+    store::CommitResult results[2];
+    ASSERT_NO_FATAL_FAILURE(SendBoth(first, second, results));
+    EXPECT_TRUE(results[1].status.ok()) << results[1].status.message();
   }
   void ExpectAliasesCanBeFollowed(const std::vector<std::string>& paths) {
     ASSERT_TRUE(reader_->Refresh().ok());
@@ -90,6 +106,7 @@ class OperationRules : public stemedb::testing::KnowledgeTest {
 
   std::unique_ptr<store::Reader> reader_;
   std::vector<Hash256> claims_;
+  store::Judgement judgement_;  // of the last check
 };
 
 TEST_F(OperationRules, OfTwoThatTogetherCloseACircleOneIsLetIn) {
@@ -112,12 +129,38 @@ TEST_F(OperationRules, OfTwoThatCloseALongCircleOneIsLetIn) {
   ExpectOneOfTwo(Epoch("g", "h"), Epoch("i", "f"));
 }
 
+TEST_F(OperationRules, OfTwoThatSayTheSameThingOneIsLetIn) {
+  Open();
+  ExpectOneOfTwo(Supersession(claims_[0], claims_[1]), Supersession(claims_[0], claims_[2]),
+                 "already_superseded");
+  ExpectOneOfTwo(RetractionOf(claims_[1]), RetractionOf(claims_[1], Cascade::kNo, kTestNow + 1),
+                 "already_retracted");
+  ExpectOneOfTwo(Epoch("e"), Epoch("e", "", kTestNow + 1), "epoch_exists");
+  ExpectOneOfTwo(Registration("s"), Registration("s", kTestNow + 1), "source_exists");
+  ExpectOneOfTwo(RetractionFrom("s"), ChangeOfStatus("s", model::SourceStatus::kActive), "already_retracted");
+  ASSERT_TRUE(Try(Alias("y", "z")).ok());
+  ExpectOneOfTwo(Alias("x", "z"), Alias("x", "y", kTestNow + 1), "alias_exists");
+}
+
+TEST_F(OperationRules, TwoThatCannotContradictEachOtherAreBothLetInAtOnce) {
+  Open();
+  ExpectBoth(RetractionOf(claims_[0]), RetractionOf(claims_[1]));
+  ExpectBoth(Supersession(claims_[0], claims_[3]), Supersession(claims_[1], claims_[3]));
+  ExpectBoth(RetractionAt("a"), RetractionAt("a", Cascade::kNo, kTestNow + 1));
+  ExpectBoth(Epoch("e1", "e0"), Epoch("f1", "f0"));
+  ExpectBoth(Registration("s"), Registration("t"));
+  ExpectBoth(RetractionFrom("s"), ChangeOfStatus("t", model::SourceStatus::kDeprecated));
+  ExpectBoth(Alias("x", "y"), Alias("v", "w"));
+  ExpectBoth(Alias("u", "t"), Epoch("t"));
+}
+
 TEST_F(OperationRules, VotesAndTrustNeedNoOrder) {
   for (const OperationKind kind : {OperationKind::kVote, OperationKind::kTrust})
     EXPECT_FALSE(DependsOnNames(kind));
   for (const OperationKind kind :
-       {OperationKind::kAlias, OperationKind::kSupersession, OperationKind::kEpoch, OperationKind::kSource})
-    EXPECT_TRUE(DependsOnNames(kind));
+       {OperationKind::kAlias, OperationKind::kSupersession, OperationKind::kEpoch, OperationKind::kSource,
+        OperationKind::kRetraction, OperationKind::kSourceStatus})
+    EXPECT_TRUE(DependsOnNames(kind)) << NameOf(kind);
 }
 
 TEST_F(OperationRules, AnAgentFromElsewhereVotesAndDealsWithItsOwnClaims) {
@@ -134,17 +177,31 @@ TEST_F(OperationRules, AnAgentFromElsewhereVotesAndDealsWithItsOwnClaims) {
   };
   EXPECT_TRUE(Check(Vote(others, 1, 1), Authority::kAgent).ok());
   EXPECT_TRUE(Check(by(RetractionOf(own), 1), Authority::kAgent).ok());
-  EXPECT_TRUE(Check(by(RetractionOf(own), 2), Authority::kAgent).ok()) << "whoever has signed it";
   EXPECT_TRUE(Check(by(Supersession(own, others), 1), Authority::kAgent).ok());
   for (const auto& operation :
-       {by(RetractionOf(own), 3), by(RetractionOf(own), 0), by(RetractionOf(others), 1),
-        by(RetractionAt("a"), 1), by(RetractionBelow("a"), 1), by(RetractionFrom("s"), 1),
-        by(Supersession(others, own), 1), by(Epoch("e"), 1), by(Alias("x", "a"), 1), by(Trust(1, 1), 1),
-        by(Registration("s"), 1)}) {
+       {by(RetractionOf(own), 3), by(RetractionOf(own), 0), by(RetractionOf(others), 1), RetractionOf(own),
+        RetractionOf(others), by(RetractionAt("a"), 1), by(RetractionBelow("a"), 1),
+        by(RetractionFrom("s"), 1), by(Supersession(others, own), 1), by(Epoch("e"), 1),
+        by(Alias("x", "a"), 1), by(Trust(1, 1), 1), by(Registration("s"), 1)}) {
     const Status checked = Check(operation, Authority::kAgent);
     EXPECT_EQ(checked.reason(), "not_yours") << NameOf(operation.kind);
     EXPECT_EQ(checked.code(), Code::kPermissionDenied);
     EXPECT_TRUE(Check(operation).ok()) << "of the operator: " << Check(operation).message();
+  }
+}
+
+// The list of signatures is no part of a claim's id, so anybody may put himself into it before others arrive.
+TEST_F(OperationRules, WhoHasSignedAClaimBesideItsAgentHasNoSayInIt) {
+  Open();
+  auto claim = Claim("a", "p", Number(10));
+  claim.agent_id = stemedb::testing::Agent(1);
+  claim.signatures = {{*stemedb::testing::Agent(1), {}}, {*stemedb::testing::Agent(2), {}}};
+  Put(claim);
+  for (auto operation : {RetractionOf(Encode(claim).id), Supersession(Encode(claim).id, claims_[0])}) {
+    operation.agent_id = stemedb::testing::Agent(2);
+    EXPECT_EQ(Check(operation, Authority::kAgent).reason(), "not_yours");
+    operation.agent_id = stemedb::testing::Agent(1);
+    EXPECT_TRUE(Check(operation, Authority::kAgent).ok());
   }
 }
 
@@ -179,6 +236,35 @@ TEST_F(OperationRules, AnAliasThatIsGivenANewTargetClosesNoCircleEither) {
   ExpectAliasesCanBeFollowed({"a", "b", "x", "y"});
 }
 
+TEST_F(OperationRules, OfTwoVotesOfOneMomentTheOneWithTheGreaterIdCountsInWhateverOrderTheyCome) {
+  Open();
+  for (size_t i = 0; i < 4; ++i) {  // in the delta and in LMDB
+    auto lesser = Vote(claims_[i], 0.25, 1), greater = Vote(claims_[i], 0.75, 1);
+    if (Encode(greater).id < Encode(lesser).id) std::swap(lesser, greater);
+    if (i % 2 == 0) {
+      ASSERT_TRUE(Try(lesser).ok());
+      ASSERT_TRUE(Try(greater).ok());
+    } else {
+      ASSERT_TRUE(Try(greater).ok());
+      const Status refused = Try(lesser);
+      EXPECT_EQ(refused.reason(), "stale_vote");
+      EXPECT_NE(refused.message().find("the one with the greater id counts"), std::string_view::npos);
+      Put(lesser);  // as when both are sent at once
+    }
+    if (i >= 2) {
+      ASSERT_TRUE(store_->Flush().ok());
+    }
+    ASSERT_TRUE(reader_->Refresh().ok());
+    const auto tally = reader_->VotesOn(AsView(claims_[i]), UINT64_MAX);
+    ASSERT_TRUE(tally.has_value());
+    EXPECT_EQ(tally->count, 1u);
+    EXPECT_EQ(tally->weight_sum(), greater.number) << i;
+    const auto before = reader_->VotesOn(AsView(claims_[i]), reader_->sequence() - 1);
+    EXPECT_EQ(before->weight_sum(), i % 2 == 0 ? lesser.number : greater.number)
+        << "as of the first of them; " << i;
+  }
+}
+
 TEST_F(OperationRules, AnAliasThatStandsForTheConceptAlreadyNeedntBeMade) {
   Open();
   ASSERT_TRUE(Try(Alias("a", "x")).ok());
@@ -186,6 +272,33 @@ TEST_F(OperationRules, AnAliasThatStandsForTheConceptAlreadyNeedntBeMade) {
   EXPECT_EQ(Try(Alias("a", "x", kTestNow + 1)).reason(), "alias_exists");
   EXPECT_EQ(Try(Alias("b", "x", kTestNow + 1)).reason(), "alias_exists");
   EXPECT_TRUE(Try(Alias("a", "x")).ok()) << "a repeat";
+}
+
+TEST_F(OperationRules, AnAliasThatStandsForItselfAgainIsNoneAnyMore) {
+  Open();
+  EXPECT_EQ(Try(Alias("a", "a")).reason(), "not_an_alias") << "it never was one";
+  ASSERT_TRUE(Try(Alias("a", "x")).ok());
+  ASSERT_TRUE(Try(Alias("b", "a")).ok());
+  EXPECT_EQ(Try(Alias("x", "x")).reason(), "not_an_alias") << "others stand for it";
+  const uint64_t before = reference_.newest();
+  ASSERT_TRUE(Try(Alias("a", "a", kTestNow + 1)).ok());
+  ExpectAliasesCanBeFollowed({"a", "b", "x"});
+  EXPECT_EQ(*ConceptOf(*reader_, reader_->sequence(), "a"), "a");
+  EXPECT_EQ(*ConceptOf(*reader_, reader_->sequence(), "b"), "a") << "it stays with what it stood for";
+  EXPECT_EQ(*ConceptOf(*reader_, before, "b"), "x") << "as it was";
+  EXPECT_EQ(Try(Alias("a", "a", kTestNow + 2)).reason(), "not_an_alias") << "once is enough";
+  EXPECT_TRUE(Try(Alias("a", "a", kTestNow + 1)).ok()) << "a repeat";
+  EXPECT_TRUE(Try(Alias("x", "b", kTestNow + 3)).ok()) << "the way back is gone";
+  EXPECT_EQ(Try(Alias("a", "x", kTestNow + 4)).reason(), "would_close_circle");
+  EXPECT_TRUE(Try(Alias("x", "x", kTestNow + 5)).ok());
+  EXPECT_TRUE(Try(Alias("a", "x", kTestNow + 6)).ok()) << "it may be one again";
+  ExpectAliasesCanBeFollowed({"a", "b", "x"});
+}
+
+TEST_F(OperationRules, AnAliasIsTakenBackOnceThoughTwoDoItAtOnce) {
+  Open();
+  ASSERT_TRUE(Try(Alias("x", "y")).ok());
+  ExpectOneOfTwo(Alias("x", "x", kTestNow + 1), Alias("x", "x", kTestNow + 2), "not_an_alias");
 }
 
 // Whatever the rules let in, a question can be answered.
@@ -263,6 +376,58 @@ TEST_F(OperationRules, AnAliasThatIsGivenTargetsAgainAndAgainSpoilsNoConcept) {
   }
 }
 
+TEST_F(OperationRules, AnAliasThatIsTakenBackAgainAndAgainSpoilsNoConcept) {
+  Open();
+  std::vector<store::PreparedRecord> aliases;
+  size_t flips = 0, refused = 0;
+  const auto next = [&] {
+    ++flips;
+    return Alias("z", flips % 2 == 0 ? "z" : "x", kTestNow + static_cast<int64_t>(flips));
+  };
+  while (flips < 4'080) aliases.push_back(Prepare(next()));
+  ASSERT_TRUE(Write(*store_, std::move(aliases)).status.ok());
+  for (int i = 0; i < 30; ++i) {
+    const auto flip = next();
+    const Status checked = Check(flip);
+    refused += checked.reason() == "alias_limit" ? 1 : 0;
+    if (!checked.ok()) continue;
+    ASSERT_TRUE(Say(flip).status.ok());
+    ExpectAliasesCanBeFollowed({"x", "z"});
+    ASSERT_FALSE(HasFatalFailure()) << "after " << flips;
+  }
+  EXPECT_GT(refused, 0u);
+}
+
+// That it couldn't be followed to its end is no circle.
+TEST_F(OperationRules, AChainThatIsTooLongIsSaidToBeThat) {
+  constexpr int kLinks = 12;
+  Open();
+  std::vector<Hash256> chain;
+  for (int i = 0; i <= kLinks; ++i) {
+    const auto claim = Claim("chain", "p", Number(i));
+    chain.push_back(Encode(claim).id);
+    Put(claim);
+  }
+  const auto epoch = [](int i) { return "epoch " + std::to_string(i); };
+  for (int i = kLinks - 1; i >= 0; --i) Put(Supersession(chain[i], chain[i + 1]));
+  for (int i = 1; i <= kLinks; ++i) Put(Epoch(epoch(i), epoch(i - 1)));
+  const auto check = [&](const model::Operation& operation, size_t chain_max) {
+    EXPECT_TRUE(reader_->Refresh().ok());
+    return CheckOperation(operation, Encode(operation).id, Authority::kOperator, *reader_, judgement_,
+                          chain_max);
+  };
+  const auto replacement = Supersession(claims_[0], chain[0]), circle = Supersession(chain[kLinks], chain[0]);
+  for (const auto& [operation, enough] : {std::pair{replacement, ""},
+                                          {Epoch("new", epoch(kLinks)), ""},
+                                          {circle, "would_close_circle"},
+                                          {Epoch(epoch(0), epoch(kLinks)), "would_close_circle"}}) {
+    const Status refused = check(operation, kLinks - 1);
+    EXPECT_EQ(refused.reason(), kChainTooLong) << NameOf(operation.kind);
+    EXPECT_EQ(refused.code(), Code::kOutOfRange);
+    EXPECT_EQ(check(operation, kLinks + 2).reason(), enough) << NameOf(operation.kind);
+  }
+}
+
 TEST_F(OperationRules, AChainOfAliasesIsFollowedToItsEnd) {
   Open();
   size_t length = 0;
@@ -293,24 +458,28 @@ TEST_F(OperationRules, WhatManyLetInAtOnceCouldHaveComeOneAfterTheOther) {
     for (int i = 0; i < tries; ++i) {
       const auto time = kTestNow + static_cast<int64_t>(below(1'000'000));
       const model::Operation choices[] = {
-          Alias(name("n", 5), name("n", 5), time), Alias(name("n", 5), name("n", 5), time),
-          Supersession(claims_[below(4)], claims_[below(4)], time), Epoch(name("e", 40), name("e", 40), time),
-          Registration(name("s", 10), time)};
+          Alias(name("n", 5), name("n", 5), time),
+          Alias(name("n", 5), name("n", 5), time),
+          Supersession(claims_[below(claims_.size())], claims_[below(claims_.size())], time),
+          RetractionOf(claims_[below(claims_.size())], below(2) == 0 ? Cascade::kYes : Cascade::kNo, time),
+          Epoch(name("e", 40), name("e", 40), time),
+          Registration(name("s", 10), time),
+          ChangeOfStatus(name("s", 10), static_cast<model::SourceStatus>(below(4)), time)};
       const model::Operation& operation = choices[below(std::size(choices))];
-      if ((operation.kind == OperationKind::kAlias && operation.path == operation.other_name) ||
-          (operation.kind == OperationKind::kSupersession && operation.assertion_id == operation.other_id) ||
+      if ((operation.kind == OperationKind::kSupersession && operation.assertion_id == operation.other_id) ||
           (operation.kind == OperationKind::kEpoch && operation.name == operation.other_name))
         continue;
       for (;;) {
         ASSERT_TRUE(reader->Refresh().ok());
-        const uint64_t as_of = reader->sequence();
-        const Status checked = CheckOperation(operation, Encode(operation).id, Authority::kOperator, *reader);
+        store::Judgement judgement;
+        const Status checked =
+            CheckOperation(operation, Encode(operation).id, Authority::kOperator, *reader, judgement);
         reader->Release();
         if (!checked.ok()) {
           ++refused;
           break;
         }
-        const auto result = Write(*store_, {Prepare(operation)}, store::Atomicity::kEachItem, as_of);
+        const auto result = Write(*store_, {Prepare(operation)}, store::Atomicity::kEachItem, judgement);
         if (result.status.ok()) {
           const std::lock_guard lock(mutex);
           if (!result.items[0].duplicate) let_in.emplace_back(result.items[0].sequence, operation);
@@ -342,7 +511,7 @@ class RetractionImpact : public stemedb::testing::RandomKnowledge {
     EXPECT_TRUE(reader_->Refresh().ok());
     Standing standing(kStepsMax);
     standing.Begin(*reader_, reader_->sequence());
-    return query::ImpactOf(operation, *reader_, standing, claims_max);
+    return query::ImpactOf(operation, *reader_, standing, {.claims_max = claims_max});
   }
   static bool IsRetracting(const model::Operation& operation) {
     return operation.kind == OperationKind::kRetraction ||
@@ -433,6 +602,91 @@ TEST_F(RetractionImpact, ABoundIsSaidWhenItBites) {
   }
   EXPECT_EQ(ImpactOf(RetractionOf(level[29]), 1)->is_cut, false);
   reader_.reset();
+}
+
+TEST_F(RetractionImpact, TimeIsABoundToo) {
+  Open();
+  reader_ = store_->NewReader();
+  const auto root = Claim("a", "p", Number(0));
+  Put(root);
+  auto resting = Claim("b", "p", Number(1));
+  resting.derived_from = {Encode(root).id};
+  Put(resting);
+  ASSERT_TRUE(reader_->Refresh().ok());
+  Standing standing(kStepsMax);
+  standing.Begin(*reader_, reader_->sequence());
+  for (const auto& operation : {RetractionOf(Encode(root).id, Cascade::kYes), RetractionAt("a"),
+                                RetractionFrom("s"), RetractionAt("b")}) {
+    const auto impact = query::ImpactOf(operation, *reader_, standing, {.seconds_max = -1});
+    ASSERT_TRUE(impact.has_value()) << impact.error().message();
+    EXPECT_EQ(impact->retracted, 0u);
+    EXPECT_EQ(impact->is_cut, operation.name != "s") << "there is nothing of that source";
+  }
+  const auto whole = query::ImpactOf(RetractionOf(Encode(root).id, Cascade::kYes), *reader_, standing,
+                                     {.seconds_max = 3600});
+  ASSERT_TRUE(whole.has_value());
+  EXPECT_EQ(whole->retracted, 2u);
+  EXPECT_FALSE(whole->is_cut);
+  reader_.reset();
+}
+
+// 1 ← 2 ← 3, and 4 rests on 1 as well: claims of agents; 0 is nobody.
+class AgentsCascade : public RetractionImpact {
+ protected:
+  void Build(const std::vector<uint8_t>& agents) {
+    Open();
+    reader_ = store_->NewReader();
+    for (size_t i = 0; i < agents.size(); ++i) {
+      auto claim = Claim("a", "p", Number(static_cast<double>(i)));
+      if (agents[i] != 0) {
+        claim.agent_id = stemedb::testing::Agent(agents[i]);
+        claim.signatures = {{*claim.agent_id, {}}};
+      }
+      if (i > 0) claim.derived_from = {ids_[i == 3 ? 0 : i - 1]};
+      Put(claim);
+      ids_.push_back(Encode(claim).id);
+    }
+  }
+  // By agent 1.
+  Status Reach(const Hash256& id, Cascade cascade = Cascade::kYes, size_t claims_max = 100) {
+    auto operation = RetractionOf(id, cascade);
+    operation.agent_id = stemedb::testing::Agent(1);
+    const auto impact = ImpactOf(operation, claims_max);
+    return impact ? CheckReach(operation, *impact) : impact.error();
+  }
+  ~AgentsCascade() override { reader_.reset(); }
+
+  std::vector<Hash256> ids_;
+};
+
+TEST_F(AgentsCascade, IsTakenWhenAllThatItReachesIsItsOwn) {
+  Build({1, 1, 1, 1});
+  for (const Hash256& id : ids_) EXPECT_TRUE(Reach(id).ok());
+}
+
+TEST_F(AgentsCascade, ReachesNobodyElsesClaims) {
+  Build({1, 1, 2, 0});
+  const Status two = Reach(ids_[0]);
+  EXPECT_EQ(two.reason(), "not_yours");
+  EXPECT_EQ(two.code(), Code::kPermissionDenied);
+  EXPECT_THAT(two.message(), ::testing::HasSubstr("2 are not this agent's"));
+  EXPECT_THAT(two.message(), ::testing::HasSubstr("retract without cascade, or leave it to an operator"));
+  EXPECT_THAT(Reach(ids_[1]).message(), ::testing::HasSubstr("1 is not this agent's"));
+  EXPECT_TRUE(Reach(ids_[0], Cascade::kNo).ok());
+}
+
+TEST_F(AgentsCascade, IsNotHeldUpByWhatIsRetractedAlready) {
+  Build({1, 1, 2, 1});
+  EXPECT_EQ(Reach(ids_[0]).reason(), "not_yours");
+  Put(RetractionOf(ids_[2]));
+  EXPECT_TRUE(Reach(ids_[0]).ok());
+}
+
+TEST_F(AgentsCascade, IsRefusedWhenNotAllOfItWasLookedAt) {
+  Build({1, 1, 1, 2});
+  EXPECT_TRUE(Reach(ids_[1], Cascade::kYes, 2).ok());
+  EXPECT_EQ(Reach(ids_[1], Cascade::kYes, 1).reason(), "not_yours");
+  EXPECT_THAT(Reach(ids_[0], Cascade::kYes, 3).message(), ::testing::HasSubstr("at least 1 is not"));
 }
 
 // Links to what has been looked at already mustn't use up the room for others.

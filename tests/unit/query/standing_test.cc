@@ -51,6 +51,8 @@ class StandingAgainstReference : public stemedb::testing::RandomKnowledge {
     ASSERT_TRUE(reader.Refresh().ok());
     for (const uint64_t moment : {reference_.newest(), Below(reference_.newest() + 1)}) {
       ExpectMoment(reader, lasting, moment, when);
+      Standing forgetful(kStepsMax, 1 + Below(6));
+      ExpectMoment(reader, forgetful, moment, when + ", keeping next to nothing");
       ExpectCovers(reader, names_, moment);
       ASSERT_FALSE(HasFatalFailure());
     }
@@ -64,7 +66,9 @@ class StandingAgainstReference : public stemedb::testing::RandomKnowledge {
     const model::Operation operation = AnyOperation();
     if (!IsWellFormed(operation)) return;
     ASSERT_TRUE(reader.Refresh().ok());
-    const Status checked = CheckOperation(operation, Encode(operation).id, Authority::kOperator, reader);
+    store::Judgement judgement;
+    const Status checked =
+        CheckOperation(operation, Encode(operation).id, Authority::kOperator, reader, judgement);
     reader.Release();
     const std::string wanted = reference_.Refusal(operation);
     ASSERT_EQ(checked.reason(), wanted) << NameOf(operation.kind) << ": " << checked.message();
@@ -498,6 +502,55 @@ TEST_F(StandingOf, ALongLineageIsClimbedWithinItsBound) {
   EXPECT_EQ(before->status, ClaimStatus::kActive) << "of the moment before, without climbing again";
 }
 
+TEST_F(StandingOf, WhatWasFoundOfALineageStaysUntilACascadeComesIn) {
+  constexpr int kSteps = 10, kLength = 3 * kSteps;
+  Open();
+  std::vector<Hash256> chain;
+  for (int i = 0; i < kLength; ++i)
+    chain.push_back(Add(Derived(i, chain.empty() ? std::vector<Hash256>() : std::vector{chain.back()})));
+  const Hash256 other = Add(Derived(1'000, {})), another = Add(Derived(1'001, {}));
+  Put(RetractionOf(another, Cascade::kYes));
+  Standing bounded(kSteps);
+  const auto of = [&](int number) {
+    EXPECT_TRUE(reader_->Refresh().ok());
+    bounded.Begin(*reader_, reader_->sequence());
+    return bounded.Of(RowWithoutMarks(*reader_->Get(static_cast<uint64_t>(number) + 1)));
+  };
+  const auto find_all = [&] {
+    for (int number = kSteps - 1; number < kLength; number += kSteps)
+      ASSERT_TRUE(of(number).has_value()) << number;
+  };
+  ASSERT_FALSE(of(kLength - 1).has_value()) << "too far at a stretch";
+  find_all();
+  const model::Operation harmless[] = {Supersession(other, chain[0]),
+                                       Registration("s"),
+                                       ChangeOfStatus("s", model::SourceStatus::kDeprecated),
+                                       ChangeOfStatus("s", model::SourceStatus::kRetracted),
+                                       RetractionFrom("t"),
+                                       RetractionAt("a"),
+                                       RetractionOf(chain[5]),
+                                       Vote(chain[0], 1)};
+  for (const bool in_lmdb : {false, true}) {
+    if (in_lmdb) {
+      ASSERT_TRUE(store_->Flush().ok());
+    }
+    for (const model::Operation& operation : harmless) {
+      if (!in_lmdb) Put(operation);
+      ASSERT_TRUE(of(kLength - 1).has_value()) << "not looked at again after a " << NameOf(operation.kind);
+    }
+  }
+  int64_t time = kTestNow;
+  for (const model::Operation& operation :
+       {RetractionFrom("u", Cascade::kYes, ++time), RetractionAt("b", Cascade::kYes, ++time),
+        RetractionBelow("b", Cascade::kYes, ++time), RetractionOf(chain[0], Cascade::kYes, ++time)}) {
+    Put(operation);
+    EXPECT_FALSE(of(kLength - 1).has_value())
+        << "another " << NameOf(operation.kind) << " may have reached it";
+    find_all();
+  }
+  EXPECT_EQ(of(kLength - 1)->status, ClaimStatus::kRetracted);
+}
+
 TEST_F(StandingOf, AWideLineageIsLookedAtOnce) {
   // Ladders, in which the ways double with each rung.
   Open();
@@ -510,11 +563,139 @@ TEST_F(StandingOf, AWideLineageIsLookedAtOnce) {
   const auto first = reference_.entries().front().id;
   Put(RetractionOf(first, Cascade::kYes));
   ASSERT_TRUE(reader_->Refresh().ok());
-  Standing bounded(180);
+  // Each is looked up once, but for those of the top's two neighbours.
+  constexpr size_t kIds = 3 + 58 * 3 * 3;
+  const auto top = RowWithoutMarks(*reader_->Get(180));
+  Standing bounded(kIds), too_narrow(kIds - 1);
   bounded.Begin(*reader_, reader_->sequence());
-  const auto top = bounded.Of(RowWithoutMarks(*reader_->Get(180)));
-  ASSERT_TRUE(top.has_value()) << top.error().message();
-  EXPECT_EQ(top->status, ClaimStatus::kRetracted);
+  const auto found = bounded.Of(top);
+  ASSERT_TRUE(found.has_value()) << found.error().message();
+  EXPECT_EQ(found->status, ClaimStatus::kRetracted);
+  too_narrow.Begin(*reader_, reader_->sequence());
+  EXPECT_EQ(too_narrow.Of(top).error().reason(), kLineageTooLarge);
+}
+
+TEST_F(StandingOf, IdsThatNobodyHasMadeAreLookedUpOnceUntilOneOfThemComes) {
+  constexpr size_t kIds = 150;
+  Open();
+  const auto made_up = [](uint8_t first) {
+    std::vector<Hash256> ids;
+    for (size_t i = 0; i < kIds; ++i) ids.push_back(Hash256{first, static_cast<uint8_t>(i), 1});
+    return ids;
+  };
+  auto awaited = Claim("elsewhere", "p", Number(1));
+  awaited.source = model::Source{"bad", {}, "", ""};
+  auto ids = made_up(1);
+  ids.back() = Encode(awaited).id;
+  const Hash256 first = Add(Derived(1, ids));
+  Put(RetractionFrom("bad", Cascade::kYes));
+  Standing bounded(kIds);
+  const auto of = [&](const Hash256& id) {
+    EXPECT_TRUE(reader_->Refresh().ok());
+    return bounded.Of(RowWithoutMarks(*reader_->Get(**reader_->Find(id))));
+  };
+  const auto begin = [&] {
+    EXPECT_TRUE(reader_->Refresh().ok());
+    bounded.Begin(*reader_, reader_->sequence());
+  };
+  begin();
+  ASSERT_TRUE(of(first).has_value());
+  EXPECT_EQ(of(first)->status, ClaimStatus::kActive);
+  const Hash256 second = Add(Derived(2, made_up(2)));
+  begin();
+  ASSERT_TRUE(of(second).has_value());
+  ASSERT_TRUE(of(first).has_value()) << "what came in is nothing that it waits for";
+  EXPECT_EQ(of(Add(Derived(3, made_up(3)))).error().reason(), kLineageTooLarge)
+      << "made-up ids count as others do";
+  Add(awaited);
+  begin();
+  ASSERT_TRUE(of(first).has_value());
+  EXPECT_EQ(of(first)->status, ClaimStatus::kRetracted) << "now it is there";
+}
+
+// More of these ids than are kept: then whatever comes in may be one.
+TEST_F(StandingOf, OneOfVeryManyIdsThatNobodyHadMadeIsNotOverlooked) {
+  Open();
+  std::vector<model::Assertion> awaited;
+  std::vector<Hash256> ids;
+  for (int i = 0; i < 20; ++i) {
+    awaited.push_back(Claim("elsewhere", "p", Number(i)));
+    awaited.back().source = model::Source{"bad", {}, "", ""};
+    ids.push_back(Encode(awaited.back()).id);
+  }
+  const Hash256 claim = Add(Derived(1, ids)), other = Add(Derived(2, {ids[0]}));
+  Put(RetractionFrom("bad", Cascade::kYes));
+  Standing tight(kStepsMax, 5);
+  const auto status_of = [&](const Hash256& id) {
+    EXPECT_TRUE(reader_->Refresh().ok());
+    tight.Begin(*reader_, reader_->sequence());
+    return tight.Of(RowWithoutMarks(*reader_->Get(**reader_->Find(id))))->status;
+  };
+  EXPECT_EQ(status_of(claim), ClaimStatus::kActive);
+  EXPECT_LE(tight.kept(), 5u);
+  EXPECT_EQ(status_of(other), ClaimStatus::kActive);
+  Add(awaited.back());
+  EXPECT_EQ(status_of(claim), ClaimStatus::kRetracted);
+  EXPECT_EQ(status_of(other), ClaimStatus::kActive);
+}
+
+TEST_F(StandingOf, WhatIsKeptStaysWithinItsBoundInTheMidstOfAQuestion) {
+  constexpr int kClaims = 200;
+  Open();
+  Hash256 root{};
+  for (int i = 0; i < kClaims; ++i) {
+    auto claim = Derived(i, i == 0 ? std::vector<Hash256>() : std::vector{root}, static_cast<uint8_t>(1 + i));
+    claim.concept_path = "a/" + std::to_string(i) + "/b";
+    claim.epoch = "e" + std::to_string(i);
+    claim.source = model::Source{"s" + std::to_string(i), {}, "", ""};
+    const Hash256 id = Add(claim);
+    if (i == 0) root = id;
+  }
+  Put(Epoch("new", "e5"));
+  Put(Trust(1, 0.25));
+  Put(RetractionBelow("nowhere"));
+  Put(RetractionFrom("nobody"));
+  Put(RetractionOf(root, Cascade::kYes));
+  ASSERT_TRUE(reader_->Refresh().ok());
+  Standing tight(kStepsMax, 7);
+  tight.Begin(*reader_, reader_->sequence());
+  for (uint64_t sequence = kClaims; sequence >= 1; --sequence) {
+    const auto found = tight.Of(RowWithoutMarks(*reader_->Get(sequence)));
+    ASSERT_TRUE(found.has_value()) << found.error().message();
+    ASSERT_EQ(found->status, ClaimStatus::kRetracted) << sequence;
+    ASSERT_EQ(found->derived_trust, 0.25) << sequence;
+    ASSERT_EQ(found->epoch_superseded, sequence == 6) << sequence;
+    ASSERT_LE(tight.kept(), 8u) << sequence << ", its lineage included";
+  }
+}
+
+// Each on its own: a claim whose lineage is long, and many claims that rest on nothing.
+TEST_F(StandingOf, EndsWithPatience) {
+  Open();
+  std::vector<Hash256> ids;
+  for (uint8_t i = 0; i < 200; ++i) ids.push_back(Hash256{1, i});
+  const Hash256 rests = Add(Derived(1, ids)), alone = Add(Derived(2, {}));
+  Put(RetractionAt("elsewhere", Cascade::kYes));
+  ASSERT_TRUE(reader_->Refresh().ok());
+  const auto row_of = [&](const Hash256& id) { return RowWithoutMarks(*reader_->Get(**reader_->Find(id))); };
+  const Patience none(telemetry::Stopwatch(), -1), enough(telemetry::Stopwatch(), 3'600);
+  standing_.Begin(*reader_, reader_->sequence(), none);
+  const auto refused = standing_.Of(row_of(rests));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().reason(), kHandOverReason);
+  EXPECT_EQ(refused.error().code(), Code::kUnavailable);
+  const auto looked_at_alone = [&](const Patience& patience) {
+    standing_.Begin(*reader_, reader_->sequence(), patience);
+    int looked_at = 0;
+    while (looked_at < 1'000 && standing_.StatusOf(row_of(alone)).has_value()) ++looked_at;
+    return looked_at;
+  };
+  EXPECT_LT(looked_at_alone(none), 100);
+  EXPECT_EQ(looked_at_alone(enough), 1'000);
+  standing_.Begin(*reader_, reader_->sequence(), enough);
+  EXPECT_TRUE(standing_.Of(row_of(rests)).has_value());
+  standing_.Begin(*reader_, reader_->sequence(), {});
+  EXPECT_TRUE(standing_.Of(row_of(rests)).has_value());
 }
 
 }  // namespace
