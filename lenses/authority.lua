@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Authority: the claim with the largest confidence × trust in its agent wins; a tie goes to the smaller id. Shares,
---- conflict and status go by the same product, added up by value. A claim is worth no more than what it rests on, so trust
---- is that of the least trusted agent in its lineage, unless `derived` is false.
+--- conflict and status go by the same product, added up by value. With `derived` a claim is worth no more than what it
+--- rests on: trust is then that of the least trusted agent in its lineage.
 local function by_trust(c) return c.effective_confidence * c.trust end
 local function by_derived_trust(c) return c.effective_confidence * c.derived_trust end
 
@@ -9,7 +9,7 @@ return {
   kind = "lens", api = 1, name = "authority", version = "1.0.0",
   description = "The claim with the largest confidence times trust in its agent wins.",
   params = {
-    derived = { type = "boolean", default = true,
+    derived = { type = "boolean", default = false,
       description = "Trust a claim no more than the least trusted agent of all that it is derived from." },
   },
 
@@ -23,8 +23,7 @@ return {
       weights[value] = (weights[value] or 0) + score(c)
     end
 
-    local winner = steme.best(candidates, score)
-    local lead, notes = candidates[winner], nil
+    local winner, notes = steme.best(candidates, score), nil
     if ctx.wants_notes then
       notes = {}
       for i = 1, #candidates do
@@ -34,8 +33,8 @@ return {
     end
     return {
       winner = winner, weights = weights, notes = notes,
-      explain = "largest confidence × trust, " .. lead.effective_confidence .. " × "
-        .. (derived and lead.derived_trust or lead.trust),
+      explain = "largest confidence × trust, " .. winner.effective_confidence .. " × "
+        .. (derived and winner.derived_trust or winner.trust),
     }
   end,
 }

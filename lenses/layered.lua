@@ -7,17 +7,15 @@ local function claims_by_tier(candidates)
   for i = 1, #candidates do
     local tier = candidates[i].tier
     tiers[tier] = tiers[tier] or {}
-    table.insert(tiers[tier], i)
+    table.insert(tiers[tier], candidates[i])
   end
   return tiers
 end
 
 -- The tier's own answer: its heaviest value.
-local function answer(tier, numbers, candidates)
-  local claims = {}
-  for i, number in ipairs(numbers) do claims[i] = candidates[number] end
+local function answer(tier, claims)
   local weights = steme.weights(claims)
-  return { tier = tier, winner = numbers[steme.leader(claims, weights)], weights = weights }
+  return { tier = tier, winner = steme.leader(claims, weights), weights = weights }
 end
 
 return {
@@ -29,8 +27,8 @@ return {
     local tiers = claims_by_tier(candidates)
     for tier = 0, 5 do
       if tiers[tier] then
-        local layer = answer(tier, tiers[tier], candidates)
-        local value = candidates[layer.winner].value_index
+        local layer = answer(tier, tiers[tier])
+        local value = layer.winner.value_index
         tier_votes[value] = (tier_votes[value] or 0) + 1
         table.insert(layers, layer)
       end

@@ -1,6 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Vote consensus: the value whose claims have the largest sum of vote weights wins. Its claim with most of them speaks for
 --- it. A tie goes to the newer claim, then to the smaller id. Without votes nobody wins.
+---
+--- Keys are free, so who makes many keys has many votes, and no vote counts less for who cast it: a lens for voters whom the
+--- operator knows. Among strangers ask one that goes by trust, such as authority: trust is the operator's to give.
+local UNITS = 1e9 -- the server keeps weights in parts of 10^-9: whole numbers, so that sums are exact
+
 local function count_of(votes) return votes == 1 and "1 vote" or votes .. " votes" end
 
 local function notes_on(candidates)
@@ -25,10 +30,15 @@ return {
         local value, weight = c.value_index, c.vote_weight
         local speaker = speakers[value]
         if not speaker or weight > candidates[speaker].vote_weight then speakers[value] = i end
-        weights[value] = (weights[value] or 0) + weight
-        votes, all = votes + c.votes, all + weight
+        local units = math.floor(weight * UNITS + 0.5)
+        weights[value] = (weights[value] or 0) + units
+        votes, all = votes + c.votes, all + units
       end
     end
+    for value = 1, ctx.values_count do
+      if weights[value] then weights[value] = weights[value] / UNITS end
+    end
+    all = all / UNITS
 
     local notes = ctx.wants_notes and notes_on(candidates) or nil
     if all == 0 then

@@ -45,7 +45,8 @@ return {
   }),
 
   section("candidate", "candidates", "candidate.", "read-only, during the call that they belong to", {
-    field("number", "number", "its place among the candidates: `candidates[c.number]` is `c`", "return { winner = c.number }"),
+    field("number", "number", "its place among the candidates: `candidates[c.number]` is `c`, and so is `candidates[c]`",
+      "notes[c.number] = \"too old\""),
     field("value", "string, number or boolean", "what is claimed; a reference is the string of its path",
       "candidates[1].value"),
     field("value_kind", "string", '`"text"`, `"number"`, `"boolean"`, `"reference"`', 'c.value_kind == "number"'),
@@ -80,7 +81,7 @@ return {
   }),
 
   section("result", "What `resolve` returns", "result.", "all fields optional; or return `nil, \"reason\"`", {
-    field("winner", "number", "number of a candidate. Absent: nobody wins", "winner = 1"),
+    field("winner", "candidate or number", "a candidate, or its number. Absent: nobody wins", "winner = candidates[1]"),
     field("confidence", "number", "0 to 1. Absent: share of the winner's value; without a winner, the leading share",
       "confidence = 0.95"),
     field("weights", "table", "by `value_index`, finite and not negative; a missing entry is 0. Absent: sum of the "
@@ -102,17 +103,17 @@ return {
     func("weights(claims [, count])", "weight by value, of the first `count` claims", "steme.weights(candidates, 10)"),
     func("voices(claims)", "distinct voices by value; a voice counts once for each value that it supports",
       "steme.voices(candidates)[1]"),
-    func("leader(claims, weights)", "place in `claims` of the claim that speaks for the heaviest value: that value's newest "
-      .. "claim. Tie: smaller id of those claims", "winner = steme.leader(candidates, weights)"),
-    func("best(claims, score)", "place in `claims` of the claim with the largest `score(claim)`, a number. Tie: smaller id",
+    func("leader(claims, weights)", "the claim that speaks for the heaviest value: that value's newest. Tie: smaller id of those "
+      .. "claims. nil when no value has a weight", "winner = steme.leader(candidates, weights)"),
+    func("best(claims, score)", "the claim with the largest `score(claim)`, a number. Tie: smaller id. nil when there are none",
       "winner = steme.best(candidates, function(c) return c.effective_confidence * c.trust end)"),
     func("keep(claims, wanted)", "those for which `wanted(claim)` is true, in their order; `claims` itself when that is all of "
       .. "them", "steme.keep(candidates, function(c) return c.tier <= 3 end)"),
     func("rule(name, ctx, claims [, count])", "what the rule of the shipped lens `consensus`, `recency`, `confidence` or "
-      .. "`tier_authority` says of `claims`, as a table to return; nil and a reason when there are none. `count`, for `recency` "
-      .. "alone: of the first so many",
+      .. "`tier_authority` says of `claims`, as a table to return; nil and a reason when there are none. `count`, which the others "
+      .. "refuse, is `recency`'s alone: of the first so many",
       'return steme.rule("consensus", ctx, steme.keep(candidates, is_wanted))'),
-    func("by_value(claims)", "claim numbers by value", "#steme.by_value(candidates)[1]"),
+    func("by_value(claims)", "the claims by value, a list for each, in their order", "#steme.by_value(candidates)[1]"),
     func("total(weights, values_count)", "sum of a list by value", "steme.total(voices, ctx.values_count)"),
     func("conflict(weights, values_count)", "normalised entropy of the shares, 0 to 1; entries that are missing or 0 "
       .. "don't count. The default `conflict_score` is the same rule", "steme.conflict(weights, ctx.values_count)"),

@@ -64,17 +64,23 @@ struct CallFrame {
   int32_t (*find)(const char* text, uint32_t size, uint32_t from, const char* what, uint32_t what_size);
   int32_t (*match)(CallFrame* frame, const char* text, uint32_t size, const char* pattern,
                    uint32_t pattern_size, uint32_t from);
+  // What somebody will have meant who wrote `name` where there are the known ones, separated by blanks
+  // (near_name.h); the bytes that it took of `out`.
+  uint32_t (*hint)(const char* name, uint32_t size, const char* known, uint32_t known_size, char* out,
+                   uint32_t out_size);
   void* state;            // the State that this is a part of
   uint32_t text_bytes;    // the longest text that the script may have had; at least kTextLight
   uint32_t stopped_line;  // of the script, when it was stopped; 0 when not known
+  uint32_t read_now;      // the script has looked at the clock during this call
+  uint32_t padding;
   JudgementSlot slots[kSlots];
   MatchResult matched;
 };
 
 static_assert(sizeof(JudgementSlot) == 40 && offsetof(CallFrame, call) == 44,
               "keep the prelude's cdef in step");
-static_assert(sizeof(MatchResult) == 256 && offsetof(CallFrame, slots) == 152 &&
-                  sizeof(CallFrame) == 152 + 40 * kSlots + 256,
+static_assert(sizeof(MatchResult) == 256 && offsetof(CallFrame, slots) == 168 &&
+                  sizeof(CallFrame) == 168 + 40 * kSlots + 256,
               "keep the prelude's cdef in step");
 
 }  // namespace stemedb::script

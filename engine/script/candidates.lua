@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- How a script sees claims, and the helpers of steme.* that read them in place. Called once, by the prelude:
 --
---   candidates, fields, is_candidates, next_candidate = candidates(given)
+--   candidates, fields, is_candidates, next_candidate, row_of = candidates(given)
 --
 -- `candidates` and each candidate are cdata of structs without a single pointer in them, all fields const. A candidate is
 -- (row number, call number); reading a field checks both against the CallFrame and then reads the row in place. LuaJIT
@@ -13,7 +13,7 @@ local error, type, tonumber = error, type, tonumber
 local floor, huge, min = math.floor, math.huge, math.min
 local ffi, frame, steme = given.ffi, given.frame, given.steme
 local charge, making, list_for, read_only = given.charge, given.making, given.list_for, given.read_only
-local key_text = given.key_text
+local key_text, check_claims = given.key_text, given.check_claims
 local TEXT_LIGHT, TEXT_MAX = given.TEXT_LIGHT, given.TEXT_MAX
 local ffi_string, istype = ffi.string, ffi.istype
 
@@ -100,11 +100,21 @@ local Candidate = ffi.metatype("steme_candidate", {
   __metatable = false,
 })
 
+-- The row of a candidate of this call; nil for anything else.
+local function row_of(c)
+  if istype("steme_candidate", c) and c.call_SECRET == frame.call and c.row_SECRET < frame.rows_count then
+    return c.row_SECRET
+  end
+  return nil
+end
+
+-- A claim stands in its own place: who looks up what a helper found need not know whether that is a number.
 local Candidates = ffi.metatype("steme_candidates", {
   __index = function(_, i)
     if type(i) == "number" and i >= 1 and i <= frame.rows_count and i == floor(i) then
       return Candidate(i - 1, frame.call)
     end
+    if row_of(i) then return i end
     return nil
   end,
   __newindex = read_only,
@@ -136,6 +146,7 @@ local function of_length(n, what)
   end
 end
 function steme.by_value(claims)
+  check_claims(claims, "steme.by_value")
   of_length(#claims, "steme.by_value")
   return generic_by_value(claims)
 end
@@ -149,6 +160,7 @@ function steme.conflict(weights, values)
 end
 function steme.voices(claims)
   if not istype("steme_candidates", claims) then
+    check_claims(claims, "steme.voices")
     of_length(#claims, "steme.voices")
     return generic_voices(claims)
   end
@@ -161,6 +173,7 @@ function steme.voices(claims)
 end
 function steme.weights(claims, count)
   if not istype("steme_candidates", claims) then
+    check_claims(claims, "steme.weights")
     of_length(#claims, "steme.weights")
     return generic_weights(claims, count)
   end
@@ -178,9 +191,11 @@ function steme.weights(claims, count)
 end
 function steme.leader(claims, weights)
   if not istype("steme_candidates", claims) then
+    check_claims(claims, "steme.leader")
     of_length(#claims, "steme.leader")
     return generic_leader(claims, weights)
   end
+  if type(weights) ~= "table" then error("steme.leader wants a list by value, got " .. type(weights), 2) end
   local best, most
   local values = frame.values_count
   if values > 256 then charge(values / 256) end
@@ -194,15 +209,12 @@ function steme.leader(claims, weights)
       best, most = first, weight
     end
   end
-  return best and best + 1
-end
-local function live(c)
-  return istype("steme_candidate", c) and c.call_SECRET == frame.call and c.row_SECRET < frame.rows_count
+  return best and Candidate(best, frame.call)
 end
 function steme.smaller_id(a, b)
-  if not live(a) or not live(b) then error("steme.smaller_id wants two candidates of this call", 2) end
+  if not row_of(a) or not row_of(b) then error("steme.smaller_id wants two candidates of this call", 2) end
   return frame.compare_ids(frame.rows[a.row_SECRET].id, frame.rows[b.row_SECRET].id) < 0
 end
 function steme.decay(confidence, age_ms, half_life_days) return frame.decay(confidence, age_ms, half_life_days) end
 
-return candidates, FIELDS, is_candidates, next_candidate
+return candidates, FIELDS, is_candidates, next_candidate, row_of

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Lua that instrument.h puts into a script, and how it gets there. Its names begin with the byte 0x80,
-// which no script can write: $f is the fuel, $t calls for more, $l gives the prelude a way to the fuel.
+// which no script can write: $f is the fuel, $t calls for more, $l gives the prelude a way to the fuel, $p gives
+// what it is given.
 #pragma once
 
 #include <cstddef>
@@ -25,6 +26,10 @@ inline constexpr std::string_view kFuelPrefix =
     "f-n return \x80"
     "f end,function(n) \x80"
     "f=n end) ";
+
+// A call as its argument isn't a tail call, and keeps its results. The prefix makes it, behind the other one.
+inline constexpr std::string_view kPassOn = "\x80p";
+inline constexpr std::string_view kPassOnPrefix = "local \x80p=function(...) return ... end ";
 
 // A step that takes so much, an expression of Lua, from the fuel.
 std::string StepText(const std::string& units);

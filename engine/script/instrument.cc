@@ -83,6 +83,7 @@ class Instrumenter {
       : file_(file), source_(source), tokens_(tokens) {}
 
   Result<std::string> Run() {
+    PairBrackets();
     blocks_.push_back({Block::kFunction, 0, NewStep(0)});
     for (at_ = 0; error_.ok() && Here().kind != TokenKind::kEnd; ++at_) Take();
     if (error_.ok() && blocks_.size() != 1) EndUntils();
@@ -184,6 +185,7 @@ class Instrumenter {
     if (text == "function") return Function();
     if (text == "while") return Push(Block::kWhileHead, NewStep(0));
     if (text == "for") return For();
+    if (text == "return") KeepCaller();
     if (text == "break" || text == "return") return LeaveLoop();
     if (text == "repeat") return Push(Block::kRepeat, NewStep(End(Here())));
     if (text == "if") return Push(Block::kBranch, blocks_.back().step);
@@ -220,6 +222,38 @@ class Instrumenter {
       if (open->block == Block::kLoop && open->counting != 0) loops_[open->counting - 1].is_left = true;
       return;
     }
+  }
+
+  // Of each "(" the token that closes it.
+  void PairBrackets() {
+    closing_.assign(tokens_.size(), tokens_.size() - 1);
+    std::vector<size_t> open;
+    for (size_t i = 0; i < tokens_.size(); ++i) {
+      if (tokens_[i].Is("(")) open.push_back(i);
+      if (!tokens_[i].Is(")") || open.empty()) continue;
+      closing_[open.back()] = i;
+      open.pop_back();
+    }
+  }
+
+  // return steme.NAME(…): as a tail call it would leave nothing of the script on the stack, and an error in
+  // the helper no line to name.
+  void KeepCaller() {
+    const bool calls_helper = After(1).kind == TokenKind::kName && After(1).Is("steme") && After(2).Is(".") &&
+                              After(3).kind == TokenKind::kName && After(4).Is("(");
+    if (!calls_helper) return;
+    const size_t closing = closing_[at_ + 4];
+    if (tokens_[closing].kind == TokenKind::kEnd) return;
+    const Token& behind = tokens_[closing + 1];
+    bool is_all = behind.kind == TokenKind::kEnd || behind.Is(";");
+    for (const char* word : {"end", "else", "elseif", "until"}) is_all = is_all || behind.Is(word);
+    if (!is_all) return;
+    // In brackets a call has one result.
+    const bool has_several = After(3).Is("rule") || After(3).Is("match");
+    passes_on_ = passes_on_ || has_several;
+    const size_t from = Start(After(1)), to = End(tokens_[closing]);
+    kept_.push_back({from, from, std::string(has_several ? kPassOn : "") + "("});
+    kept_.push_back({to, to, ")"});
   }
 
   void Push(Block block, size_t step) { blocks_.push_back({block, step, step}); }
@@ -298,7 +332,8 @@ class Instrumenter {
 
   std::string Write() const {
     const auto labels = WeightsOfLabels();
-    std::vector<Edit> edits;
+    std::vector<Edit> edits = kept_;
+    if (passes_on_) edits.push_back({0, 0, std::string(kPassOnPrefix)});
     for (const Step& step : steps_) {
       const auto label = labels.find(step.label);
       const unsigned weight = step.weight + (label == labels.end() ? 0 : label->second);
@@ -320,6 +355,9 @@ class Instrumenter {
   std::vector<Step> steps_;
   std::vector<CountingLoop> loops_;
   std::map<std::string_view, std::vector<size_t>> labels_;
+  std::vector<size_t> closing_;  // by token
+  std::vector<Edit> kept_;       // that make calls no tail calls
+  bool passes_on_ = false;
   Status error_;
 };
 

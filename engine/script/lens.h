@@ -3,7 +3,6 @@
 // is one thread's Lua states for one ScriptSet.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "base/status.h"
 #include "script/candidate.h"
 #include "script/outcome.h"
+#include "script/script_counts.h"
 
 namespace stemedb::script {
 
@@ -32,17 +32,6 @@ struct ParamSpec {
   double max = 0;
   std::vector<std::string> choices;  // string; empty: any
   std::string description;
-};
-
-// How one version of a script has fared since it went live. All threads count here, without a lock; the
-// scripts thread looks whether it fails too often.
-struct alignas(64) ScriptCounts {
-  std::atomic<uint64_t> calls{0};
-  std::atomic<uint64_t> failures{0};
-  void Count(bool failed) {
-    calls.fetch_add(1, std::memory_order_relaxed);
-    if (failed) failures.fetch_add(1, std::memory_order_relaxed);
-  }
 };
 
 struct ScriptInfo {

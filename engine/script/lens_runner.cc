@@ -108,6 +108,7 @@ void FillFrame(CallFrame& frame, const LensCall& call) {
   frame.concept_path_size = static_cast<uint32_t>(call.concept_path.size());
   frame.predicate = call.predicate.empty() ? "" : call.predicate.data();
   frame.predicate_size = static_cast<uint32_t>(call.predicate.size());
+  frame.read_now = 0;
   ++frame.call;
   frame.hex = &WriteHex;
   frame.compare_ids = &CompareIds;
@@ -135,6 +136,7 @@ Outcome TakeOutcome(State& state) {
     outcome.layers.push_back({tier, Judge(frame, frame.slots[i], tier, scratch.judge)});
   }
   outcome.declined = frame.declined != 0;
+  outcome.read_now = frame.read_now != 0;
   outcome.explain = state.explain();
   outcome.notes = std::move(state.notes());
   outcome.details_json = state.details_json();

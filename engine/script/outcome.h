@@ -61,6 +61,7 @@ struct Outcome {
   std::string explain;        // one sentence, valid UTF-8, at most 1 KiB
   std::vector<Note> notes;    // ascending; empty unless the call wanted them
   bool declined = false;      // the lens gave nil and a reason
+  bool read_now = false;      // it looked at the clock: it may say something else at another time
   std::string
       details_json;  // a JSON object of what else the lens wants to say, at most 16 KiB; empty when nothing
 };

@@ -5,8 +5,11 @@
 #include <lua.hpp>
 #include <random>
 #include <string>
+#include <vector>
 
+#include "script/call_frame.h"
 #include "script/embedded.h"
+#include "script/near_name.h"
 
 namespace stemedb::script {
 namespace {
@@ -35,6 +38,21 @@ void SetChunk(lua_State* lua, std::string_view text, const char* name) {
   lua_setfield(lua, -2, name + 1);
 }
 
+// CallFrame::hint.
+uint32_t Hint(const char* name, uint32_t size, const char* known, uint32_t known_size, char* out,
+              uint32_t out_size) noexcept {
+  std::vector<std::string_view> names;
+  for (std::string_view rest(known, known_size); !rest.empty();) {
+    const size_t end = std::min(rest.find(' '), rest.size());
+    names.push_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  const std::string hint = HintAt({name, size}, names);
+  const size_t taken = std::min<size_t>(hint.size(), out_size);
+  std::copy_n(hint.begin(), taken, out);
+  return static_cast<uint32_t>(taken);
+}
+
 }  // namespace
 
 void LoadChunk(lua_State* lua, std::string_view text, const char* name) {
@@ -42,6 +60,7 @@ void LoadChunk(lua_State* lua, std::string_view text, const char* name) {
 }
 
 void RunPrelude(lua_State* lua, CallFrame* frame, PolicyFrame* policy_frame_or_null, int results) {
+  frame->hint = &Hint;
   LoadChunk(lua, kPreludeLua, "=prelude");
   lua_newtable(lua);
   SetChunk(lua, CandidatesText(), "=candidates");

@@ -20,6 +20,7 @@ local table_new = require("table.new")
 local error, type, tostring, setfenv = error, type, tostring, setfenv
 local setmetatable, getmetatable, newproxy, next = setmetatable, getmetatable, newproxy, next
 local getinfo, ffi_string = debug.getinfo, ffi.string
+local string_sub = string.sub
 
 -- In step with candidate.h and call_frame.h.
 ffi.cdef [[
@@ -60,8 +61,9 @@ typedef struct steme_frame {
   int32_t (*find)(const char *text, uint32_t size, uint32_t from, const char *what, uint32_t what_size);
   int32_t (*match)(struct steme_frame *frame, const char *text, uint32_t size, const char *pattern,
     uint32_t pattern_size, uint32_t from);
+  uint32_t (*hint)(const char *name, uint32_t size, const char *known, uint32_t known_size, char *out, uint32_t out_size);
   void *state;
-  uint32_t text_bytes, stopped_line;
+  uint32_t text_bytes, stopped_line, read_now, padding;
   steme_judgement judgements[7];
   steme_match matched;
 } steme_frame;
@@ -141,19 +143,36 @@ local policy_chunk = chunks.policy
 if policy_chunk then
   setfenv(policy_chunk, { error = error, type = type, tostring = tostring, string = { find = string.find } })
 end
-local steme = chunks.steme(charge)
+local kind_of
+local steme, check_claims = chunks.steme(charge, function(value) return kind_of(value) end)
 local given = {
   ffi = ffi, bit = bit, frame = frame, steme = steme, read_only = read_only,
   charge = charge, making = making, making_results = making_results, list_for = list_for, key_text = key_text,
-  TEXT_LIGHT = TEXT_LIGHT, TEXT_MAX = TEXT_MAX,
+  check_claims = check_claims, TEXT_LIGHT = TEXT_LIGHT, TEXT_MAX = TEXT_MAX,
 }
-local candidates, fields, is_candidates, next_candidate = chunks.candidates(given)
-given.is_candidates, given.next_candidate = is_candidates, next_candidate
+local candidates, fields, is_candidates, next_candidate, row_of = chunks.candidates(given)
+given.is_candidates, given.next_candidate, given.row_of = is_candidates, next_candidate, row_of
+function kind_of(value)
+  if is_candidates(value) then return "candidates" end
+  return row_of(value) and "a candidate" or type(value)
+end
 local safe, tables, maths, bits, of_numbers = chunks.sandbox(given)
 given.of_numbers = of_numbers
 local strings, match, find_all = chunks.texts(given)
 steme.match, steme.find_all = match, find_all
 local read_verdict = chunks.verdict(given)
+
+-- Of a name that steme hasn't, an error rather than nil, which would be called; the hint is the engine's (near_name.h).
+local helpers = {}
+for name in next, steme do helpers[#helpers + 1] = name end
+table.sort(helpers)
+helpers = table.concat(helpers, " ")
+local hint_buffer = ffi.new("char[512]")
+setmetatable(steme, { __index = function(_, key)
+  local name = string_sub(key_text(key), 1, 64)
+  local size = frame.hint(name, #name, helpers, #helpers, hint_buffer, 512)
+  error("there is no steme." .. name .. ": " .. ffi_string(hint_buffer, size), 2)
+end })
 
 getmetatable("").__index = strings
 getmetatable("").__metatable = false
@@ -166,9 +185,14 @@ local function lacks(what)
   return { __index = function(_, key) error(what .. " '" .. key_text(key) .. "'", 2) end }
 end
 local param_values = setmetatable({}, lacks("the script describes no parameter"))
--- What a lens is asked about becomes text when it is read. A policy isn't asked about anything.
+-- What a lens is asked about becomes text when it is read. A policy isn't asked about anything. Whether a lens looks at the
+-- clock is noted: what it says without is the same at any time. A policy has its own time, in `context`.
 local context = setmetatable({ params = sealed(param_values) }, { __index = function(_, key)
   if frame.predicate ~= nil then
+    if key == "now" then
+      frame.read_now = 1
+      return frame.now_ms
+    end
     if key == "predicate" then return ffi_string(frame.predicate, frame.predicate_size) end
     if key == "concept_path" then return ffi_string(frame.concept_path, frame.concept_path_size) end
   end
@@ -184,7 +208,6 @@ local judge_policy
 local function run(wants_notes, is_thorough)
   if judge_policy then return judge_policy(is_thorough) end
   context.wants_notes = wants_notes
-  context.now = frame.now_ms
   context.candidates_count = frame.rows_count
   context.values_count = frame.values_count
   context.voices_count = frame.voices_count

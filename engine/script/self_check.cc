@@ -185,16 +185,22 @@ bool Same(const Outcome& a, const Outcome& b) {
 
 }  // namespace
 
-Status SelfCheck(LensRunner& runner, int script) {
+Status SelfCheck(LensRunner& runner, int script, const std::function<bool()>& stop) {
   static const std::vector<Case> cases = Cases();
+  const auto is_stopped = [&] { return stop != nullptr && stop(); };
+  const auto cut_off = [] {
+    return Status(Code::kUnavailable, "cut_off", "the self-check was stopped amid its cases");
+  };
   std::vector<Outcome> first;
   for (const Case& one : cases) {
+    if (is_stopped()) return cut_off();
     auto outcome = Ask(runner, script, one, Notes::kNone);
     if (!outcome) return outcome.error();
     first.push_back(std::move(*outcome));
   }
   // In another order, so that a case comes after others than the first time, and with notes.
   for (size_t i = cases.size(); i-- > 0;) {
+    if (is_stopped()) return cut_off();
     const auto again = Ask(runner, script, cases[i], Notes::kWanted);
     if (!again) return again.error();
     if (Same(first[i], *again)) continue;

@@ -4,13 +4,16 @@
 // when it is asked again, is not.
 #pragma once
 
+#include <functional>
+
 #include "base/status.h"
 #include "script/lens.h"
 
 namespace stemedb::script {
 
 // Asks the lens with its default parameters, everything twice, the second time with notes. kInternal
-// "lens_failed" with the kind of claims, file and line.
-Status SelfCheck(LensRunner& runner, int script);
+// "lens_failed" with the kind of claims, file and line. `stop`, if there is one, is asked between two calls:
+// kUnavailable "cut_off" when it says so.
+Status SelfCheck(LensRunner& runner, int script, const std::function<bool()>& stop = nullptr);
 
 }  // namespace stemedb::script

@@ -209,7 +209,8 @@ Result<size_t> CheckSpec(const ScriptFile& spec) {
   return cases->count();
 }
 
-Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec) {
+Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec,
+                                        const std::function<bool()>& stop) {
   const std::string name = ScriptNameOf(spec.name);
   const int script = runner.scripts().Find(name);
   if (script < 0) {
@@ -228,8 +229,13 @@ Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& sp
   std::vector<SpecResult> results;
   results.reserve(cases->count());
   const int64_t end_ns = ThreadCpuNs() + kSpecNsMax;
-  // Takes the case's result; false when it is the last for want of time.
+  bool is_stopped = false;
+  // Takes the case's result; false when it is the last: for want of time, or since somebody says so.
   const auto run = [&](const auto& one, const auto& ask) {
+    if (stop != nullptr && stop()) {
+      is_stopped = true;
+      return false;
+    }
     std::string& failure = results.emplace_back(SpecResult{one.claim, ""}).failure;
     if (ThreadCpuNs() > end_ns) {
       failure = "not run: the cases before it took more than 2 s together";
@@ -244,13 +250,14 @@ Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& sp
     return true;
   };
   for (const auto& one : cases->lens) {
-    if (!run(one, [&](const Params& params) { return RunCase(runner, script, params, one); })) return results;
+    if (!run(one, [&](const Params& params) { return RunCase(runner, script, params, one); })) break;
   }
-  if (cases->policy.empty()) return results;
-  PolicyRunner policies(runner.shared_scripts(), {});
+  std::optional<PolicyRunner> policies;
+  if (!cases->policy.empty()) policies.emplace(runner.shared_scripts(), PolicyRunner::Options());
   for (const auto& one : cases->policy) {
-    if (!run(one, [&](const Params& params) { return RunPolicyCase(policies, script, params, one); })) break;
+    if (!run(one, [&](const Params& params) { return RunPolicyCase(*policies, script, params, one); })) break;
   }
+  if (is_stopped) return Status(Code::kUnavailable, "cut_off", spec.name + ": was stopped amid its cases");
   return results;
 }
 

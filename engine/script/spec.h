@@ -13,6 +13,7 @@
 // nothing: a slip of the pen must not pass.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,9 @@ Result<size_t> CheckSpec(const ScriptFile& spec);
 
 // Runs "<name>_spec.lua" against the script <name> of the runner's set. Fails when there is no such script,
 // or when the spec is no list of cases. After 2 s of processor time the next case fails as "not run" and is
-// the last of the results.
-Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec);
+// the last of the results. `stop`, if there is one, is asked before each case: kUnavailable "cut_off" when it
+// says so.
+Result<std::vector<SpecResult>> RunSpec(LensRunner& runner, const ScriptFile& spec,
+                                        const std::function<bool()>& stop = nullptr);
 
 }  // namespace stemedb::script

@@ -3,10 +3,12 @@
 -- over candidates that are plain tables. Lists "by value" have one entry for each value_index; a list over a part of
 -- the candidates may lack entries.
 --
--- Called once: steme = chunk(charge). Loops here have no steps: those that call a script's function, or go over whatever it
--- was that a script gave, pay with charge(units) for each stretch of claims (prelude.lua). In stock LuaJIT nobody is paid.
-local charge = ... or function() end
+-- Called once: steme, check_claims = chunk(charge, kind_of). Loops here have no steps: those that call a script's function, or
+-- go over whatever it was that a script gave, pay with charge(units) for each stretch of claims (prelude.lua). kind_of(value)
+-- is type(value), but "candidates" and "a candidate" for the engine's. In stock LuaJIT nobody is paid, and these are tables.
 local error, type = error, type
+local charge, kind_of = ...
+charge, kind_of = charge or function() end, kind_of or type
 local huge, min, max, log = math.huge, math.min, math.max, math.log
 local steme = {}
 
@@ -21,6 +23,23 @@ local function check_function(f, what)
   if type(f) ~= "function" then error(what .. " wants a function of a claim, got " .. type(f), 3) end
 end
 
+-- Of a list the first entry tells: who gives numbers, or ids, gives nothing else. What looks like a claim is taken for one.
+local function check_claims(claims, what)
+  local kind = kind_of(claims)
+  if kind == "table" then
+    kind = type(claims[1])
+    if kind == "nil" or kind == "table" or kind == "cdata" then return end
+    kind = "a list that begins with a " .. kind
+  elseif kind == "candidates" then
+    return
+  end
+  error(what .. " wants claims (the candidates, or a list of some), got " .. kind, 3)
+end
+
+local function check_list(list, what)
+  if type(list) ~= "table" then error(what .. " wants a list by value, got " .. type(list), 3) end
+end
+
 -- Names of the source classes by tier.
 local TIERS = { [0] = "regulatory", "clinical", "observational", "expert", "community", "anecdotal" }
 function steme.tier_name(tier) return TIERS[tier] end
@@ -30,6 +49,7 @@ function steme.smaller_id(a, b) return a.id < b.id end
 
 -- Weight by value; of the first `count` claims when that is given.
 function steme.weights(claims, count)
+  check_claims(claims, "steme.weights")
   local weights = {}
   for i = 1, min(count or #claims, #claims) do
     local c = claims[i]
@@ -42,6 +62,7 @@ end
 
 -- Distinct voices by value: a voice counts once for each value that it supports, however often it says it.
 function steme.voices(claims)
+  check_claims(claims, "steme.voices")
   local voices, heard = {}, {}
   for i = 1, #claims do
     local c = claims[i]
@@ -59,23 +80,27 @@ function steme.voices(claims)
   return voices
 end
 
--- Claim numbers by value, in the order of the claims.
+-- The claims by value, in their order.
 function steme.by_value(claims)
+  check_claims(claims, "steme.by_value")
   local groups = {}
   for i = 1, #claims do
-    local v = claims[i].value_index
+    local c = claims[i]
+    local v = c.value_index
     local group = groups[v]
     if not group then
       group = {}
       groups[v] = group
     end
-    group[#group + 1] = i
+    group[#group + 1] = c
   end
   return groups
 end
 
 -- The claim that speaks for the heaviest value: the value's first (newest) claim. Equal weights: smaller id of those.
 function steme.leader(claims, weights)
+  check_claims(claims, "steme.leader")
+  check_list(weights, "steme.leader")
   local best, most, seen = nil, nil, {}
   for i = 1, #claims do
     local c = claims[i]
@@ -84,7 +109,7 @@ function steme.leader(claims, weights)
     if weight and not seen[v] then
       check_number(weight, "steme.leader")
       seen[v] = true
-      if not best or weight > most or (weight == most and steme.smaller_id(c, claims[best])) then best, most = i, weight end
+      if not best or weight > most or (weight == most and steme.smaller_id(c, best)) then best, most = c, weight end
     end
   end
   return best
@@ -92,6 +117,7 @@ end
 
 -- The claim with the largest score(claim), a number. Equal scores: smaller id.
 function steme.best(claims, score)
+  check_claims(claims, "steme.best")
   check_function(score, "steme.best")
   local count = #claims
   if count == 0 then return nil end
@@ -110,11 +136,13 @@ function steme.best(claims, score)
       end
     end
   end
-  return best
+  -- The claim, not its place: a place in what is left of the claims is no candidate's number.
+  return claims[best]
 end
 
 -- The claims for which wanted(claim) is true, in their order; `claims` itself when it is so for all.
 function steme.keep(claims, wanted)
+  check_claims(claims, "steme.keep")
   check_function(wanted, "steme.keep")
   local kept, kept_count, count = nil, 0, #claims
   for from = 1, count, STRETCH do
@@ -136,6 +164,7 @@ end
 
 -- Sum of a list by value; `values` is the length to look at (ctx.values_count).
 function steme.total(weights, values)
+  check_list(weights, "steme.total")
   local sum = 0
   for v = 1, values do
     local weight = weights[v] or 0
@@ -148,6 +177,7 @@ end
 -- Shannon entropy of the shares of a list by value, normalised to 0..1 by the logarithm of the number of its entries
 -- above 0; 1 when there are several entries and all are 0. The engine's own conflict score is the same rule.
 function steme.conflict(weights, values)
+  check_list(weights, "steme.conflict")
   local sum, entries, weighed = 0, 0, 0
   for v = 1, values do
     local weight = weights[v]
@@ -179,9 +209,31 @@ end
 -- them: `winner` is a candidate's number, and what is left out has no weight.
 local rules = {}
 
+local function check_ctx(ctx)
+  local kind = type(ctx)
+  if kind == "userdata" or kind == "table" then return end
+  error("steme.rule wants ctx as its second argument, got " .. kind .. ": steme.rule(name, ctx, claims)", 3)
+end
+
+-- It would be taken for a bound on what the rule looks at.
+local function check_count(count, name)
+  if name ~= "recency" then
+    error("steme.rule: a count is for recency alone, and " .. name .. " looks at all claims: give it fewer of them", 3)
+  end
+  if type(count) ~= "number" or count < 1 or count ~= count then
+    error("steme.rule wants a count of 1 or more, got " .. (type(count) == "number" and count or type(count)), 3)
+  end
+end
+
 function steme.rule(name, ctx, claims, count)
   local rule = rules[name]
-  if not rule then error("steme.rule knows confidence, consensus, recency and tier_authority", 2) end
+  if not rule then
+    local got = type(name) == "string" and #name <= 40 and "'" .. name .. "'" or type(name)
+    error("steme.rule knows confidence, consensus, recency and tier_authority, got " .. got, 2)
+  end
+  check_ctx(ctx)
+  check_claims(claims, "steme.rule")
+  if count ~= nil then check_count(count, name) end
   if #claims == 0 then return nil, "no claim is left" end
   return rule(ctx, claims, count)
 end
@@ -189,7 +241,7 @@ end
 -- Most voices. Repeating oneself adds nothing. Tie: smaller id of the values' newest claims.
 function rules.consensus(ctx, claims)
   local voices = steme.voices(claims)
-  local lead = claims[steme.leader(claims, voices)]
+  local lead = steme.leader(claims, voices)
   local winner, most = lead.number, voices[lead.value_index]
   return { winner = winner, weights = voices, explain = most .. " of " .. steme.total(voices, ctx.values_count) .. " voices" }
 end
@@ -197,7 +249,7 @@ end
 -- Largest (decayed) confidence. Tie: smaller id.
 local function effective_confidence(c) return c.effective_confidence end
 function rules.confidence(ctx, claims)
-  local winner = claims[steme.best(claims, effective_confidence)]
+  local winner = steme.best(claims, effective_confidence)
   local said = { winner = winner.number, explain = "largest confidence, " .. winner.effective_confidence }
   if #claims < ctx.candidates_count then said.weights = steme.weights(claims) end
   return said
@@ -268,4 +320,4 @@ function rules.tier_authority(ctx, claims)
   return said
 end
 
-return steme
+return steme, check_claims

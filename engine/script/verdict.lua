@@ -9,7 +9,7 @@
 local given = ...
 local error, type, tostring = error, type, tostring
 local floor, huge = math.floor, math.huge
-local frame = given.frame
+local frame, row_of = given.frame, given.row_of
 
 local AGREEMENTS = { none = 0, unanimous = 1, agreed = 2, contested = 3 }
 
@@ -34,7 +34,8 @@ local function read_judgement(slot, place, said)
   elseif type(winner) == "number" and winner >= 1 and winner <= frame.rows_count and winner == floor(winner) then
     slot.winner = winner - 1
   else
-    wrong(place, "a winner that is not the number of a candidate (1 to " .. frame.rows_count .. ")", winner)
+    slot.winner = row_of(winner) or wrong(place,
+      "a winner that is neither a candidate nor the number of one (1 to " .. frame.rows_count .. ")", winner)
   end
   slot.confidence = unit_or_nan(place, "a confidence", said.confidence)
   slot.conflict_score = unit_or_nan(place, "a conflict_score", said.conflict_score)
@@ -82,7 +83,7 @@ local function read_layers(layers)
     if slot.winner < 0 then
       name_winners = false
     elseif frame.rows[slot.winner].tier ~= tier then
-      wrong(place, "a winner of another tier", layer.winner)
+      wrong(place, "a winner of another tier", slot.winner + 1)
     end
   end
   frame.layers_count = count

@@ -43,13 +43,17 @@ local function rank(claims, weights, tier)
   return values, total
 end
 
+-- A winner is a claim, or its number.
+local function number_of(winner) return type(winner) == "table" and winner.number or winner end
+
 local function judge(claims, said, tier)
   local values, total = rank(claims, said.weights, tier)
+  local winner = number_of(said.winner)
   local entropy, confidence, count, weighed = 0, #values > 0 and values[1].share or 0, 0, 0
   for _, entry in ipairs(values) do
     if entry.weight > 0 then weighed = weighed + 1 end
     if entry.share > 0 then entropy = entropy - entry.share * math.log(entry.share) end
-    if said.winner and claims[said.winner].value_index == entry.index then confidence = entry.share end
+    if winner and claims[winner].value_index == entry.index then confidence = entry.share end
   end
   for _, c in ipairs(claims) do if not tier or c.tier == tier then count = count + 1 end end
   local conflict = 0
@@ -57,7 +61,7 @@ local function judge(claims, said, tier)
   if weighed > 1 then conflict = math.min(1, math.max(0, entropy / math.log(weighed))) end
   local status = #values == 0 and "none" or #values == 1 and "unanimous" or values[1].share >= 0.8 and "agreed"
   return {
-    tier = tier, winner = said.winner, values = values, candidates_count = count,
+    tier = tier, winner = winner, values = values, candidates_count = count,
     confidence = said.confidence or confidence, conflict_score = said.conflict_score or conflict,
     status = said.status or status or "contested",
   }

@@ -216,7 +216,7 @@ const std::vector<HostileScript>& HostileScripts() {
       {"keep of a list that grows meanwhile", End::kHarmless,
        "local t = { candidates[1] } steme.keep(t, function(c) t[#t + 1] = c return true end)"},
       {"keep of what long texts spell", End::kStopped,
-       "local s, t = ('0'):rep(16000), {} for i = 1, 6e4 do t[i] = s end while true do steme.keep(t, "
+       "local s, t = ('0'):rep(16000), {} for i = 1, 6e4 do t[i] = s end while true do pcall(steme.keep, t, "
        "tonumber) "
        "end"},
       {"best with a function that loops", End::kStopped,

@@ -42,6 +42,23 @@ TEST(Instrument, PutsAStepIntoEveryFunctionAndLoop) {
             "<10>while (function()<2> return 1 end)() do<10> end");
 }
 
+TEST(Instrument, MakesNoTailCallsOfHelpers) {
+  EXPECT_EQ(Show("return steme.best(c, f)"), "<10>return (steme.best(c, f))");
+  EXPECT_EQ(Show("return steme.rule('a', (b))"),
+            "local $p=function(...) return ... end <10>return $p(steme.rule('a', (b)))");
+  EXPECT_EQ(Show("if a then return steme.weights(c)else return steme.match(t, ')'); end"),
+            "local $p=function(...) return ... end <18>if a then return (steme.weights(c))else return "
+            "$p(steme.match(t, ')')); end");
+  EXPECT_EQ(Show("repeat return\nsteme\n.best(function() return steme.x() end)until a"),
+            "<2>repeat<10> return\n(steme\n.best(function()<10> return (steme.x()) end))until a");
+  for (const char* other :
+       {"return steme.best(c, f).value", "return steme.best(c, f), 1", "return steme.best(c) or d",
+        "local x = steme.rule('a')", "return other.best(c)", "return steme.best 'x'", "return steme.best(c",
+        "return steme.best", "return steme(c)", "return (steme.best(c))", "return steme.a.b(c)"}) {
+    EXPECT_THAT(Show(other), HasSubstr(other)) << "nothing is put between";
+  }
+}
+
 TEST(Instrument, LetsACountingLoopPayForManyPassesAtOnce) {
   EXPECT_EQ(Show("for i = 1, #t do x = x + i end"),
             "<2> do local $n=#t for $c=1,$n,409 do local $m=$c+408 if $m>$n then $m=$n end<($m-$c+1)*10>"

@@ -53,6 +53,25 @@ TEST(LensRunner, ShowsTheFieldsOfACandidate) {
   EXPECT_EQ(Explain("candidates[1.5]", claims), "nil");
 }
 
+// Who keeps answers must know which are of their moment alone. Compiled or not.
+TEST(LensRunner, TellsWhetherAScriptLookedAtTheClockInThisCall) {
+  auto set = ScriptSet::Build({Lens("local age = 0\n"
+                                    "if candidates[1].confidence > 0.5 then age = ctx.now - candidates[1].timestamp end\n"
+                                    "return { winner = 1, explain = 'age ' .. age }")},
+                              1);
+  ASSERT_TRUE(set.has_value()) << set.error().message();
+  LensRunner runner(*set, {});
+  const Claims sure({{"a", 0.75, 1, kDay}}), unsure({{"a", 0.25, 1, kDay}});
+  for (int i = 0; i < 500; ++i) {
+    const bool looks = i % 3 == 0;
+    const auto outcome = runner.Resolve(0, (looks ? sure : unsure).Call());
+    ASSERT_TRUE(outcome.has_value()) << outcome.error().message();
+    ASSERT_EQ(outcome->read_now, looks) << i;
+    ASSERT_EQ(outcome->explain, looks ? "age 86400000" : "age 0");
+  }
+  EXPECT_FALSE(runner.Resolve(0, Claims(std::vector<Claim>{}).Call())->read_now) << "no script ran";
+}
+
 TEST(LensRunner, ShowsWhatOthersMakeOfAClaim) {
   Claim claim{"a"};
   claim.trust = 0.75, claim.derived_trust = 0.25, claim.votes = 4'000'000'000, claim.vote_weight = 2.5;
@@ -278,17 +297,60 @@ TEST(LensRunner, KeepsAndRanksCandidates) {
                     "type(steme.keep(candidates, function() end))",
                     claims),
             "cdata table");
-  EXPECT_EQ(Explain("steme.best(candidates, function(c) return c.confidence end)", claims), "2");
-  EXPECT_EQ(Explain("steme.best(candidates, function(c) return -c.confidence end)", claims), "4");
-  EXPECT_EQ(Explain("steme.best(candidates, function() return -math.huge end)", claims), "1");
+  EXPECT_EQ(Explain("steme.best(candidates, function(c) return c.confidence end).number", claims), "2");
+  EXPECT_EQ(Explain("steme.best(candidates, function(c) return -c.confidence end).number", claims), "4");
+  EXPECT_EQ(Explain("steme.best(candidates, function() return -math.huge end).number", claims), "1");
   EXPECT_EQ(
-      Explain("steme.best({ candidates[3], candidates[2] }, function(c) return c.confidence end)", claims),
+      Explain("steme.best({ candidates[3], candidates[2] }, function(c) return c.confidence end).number",
+              claims),
       "2")
-      << "a place in the list";
+      << "the claim, wherever it stands in the list";
   EXPECT_EQ(Explain("steme.best({}, function() return 1 end)", claims), "nil");
+  EXPECT_EQ(Explain("steme.leader(candidates, { [2] = 1 }).number", claims), "2");
+  EXPECT_EQ(Explain("steme.leader({ candidates[4], candidates[3] }, { 1, 1, 2 }).number", claims), "4");
+  EXPECT_EQ(Explain("steme.leader(candidates, {})", claims), "nil");
+  EXPECT_EQ(Explain(list + "(steme.by_value({ candidates[3], candidates[2], candidates[1] })[1])", claims),
+            "3 1");
+  EXPECT_EQ(Explain(list + "(steme.by_value(candidates)[1])", claims), "1 3");
+  EXPECT_EQ(Explain("candidates[steme.leader(candidates, { [2] = 1 })].value", claims), "b")
+      << "a claim stands in its own place";
+  EXPECT_EQ(Explain("candidates[{}] == nil and candidates['x'] == nil", claims), "true");
   EXPECT_EQ(Explain("steme.rule('recency', ctx, candidates, 1).explain", claims),
             "newest claim, and no other value");
   EXPECT_EQ(Explain("steme.rule('consensus', ctx, {})", claims), "nil");
+}
+
+// What a helper finds among some of the candidates may be returned as it is.
+TEST(LensRunner, TakesAClaimForTheWinner) {
+  const Claims claims({{"a", 0.5, 1}, {"b", 0.9, 2}, {"a", 0.9, 3}, {"c", 0.95, 4}});
+  const auto winner = [&](const std::string& body) {
+    const auto outcome = RunBody(body, claims);
+    EXPECT_TRUE(outcome.has_value()) << outcome.error().message();
+    return outcome && outcome->overall.winner ? static_cast<int>(*outcome->overall.winner) + 1 : 0;
+  };
+  const std::string kept =
+      "local kept = steme.keep(candidates, function(c) return c.tier ~= 1 and c.tier ~= 4 end) ";
+  const std::string best = "steme.best(kept, function(c) return c.tier end)";
+  EXPECT_EQ(winner(kept + "return { winner = " + best + " }"), 3);
+  EXPECT_EQ(winner(kept + "return { winner = " + best + ".number }"), 3);
+  EXPECT_EQ(winner(kept + "return { winner = candidates[" + best + "] }"), 3);
+  EXPECT_EQ(winner(kept + "return { winner = steme.leader(kept, { [2] = 1 }) }"), 2);
+  EXPECT_EQ(winner(kept + "return { winner = steme.by_value(kept)[1][1] }"), 3);
+  EXPECT_EQ(winner("return { winner = candidates[1] }"), 1);
+  EXPECT_EQ(winner("return { winner = candidates[4], layers = { { tier = 4, winner = candidates[4] } } }"),
+            4);
+  const auto other = RunBody("return { layers = { { tier = 4, winner = candidates[1] } } }", claims);
+  ASSERT_FALSE(other);
+  EXPECT_THAT(std::string(other.error().message()), HasSubstr("a winner of another tier, got 1"));
+  // Of another call it is none.
+  LensRunner runner(
+      *ScriptSet::Build(
+          {Lens("local now = candidates[2] old = old or now return { winner = old }", "local old")}, 1),
+      {});
+  EXPECT_TRUE(runner.Resolve(0, claims.Call()));
+  const auto stale = runner.Resolve(0, claims.Call());
+  ASSERT_FALSE(stale);
+  EXPECT_THAT(std::string(stale.error().message()), HasSubstr("neither a candidate nor the number of one"));
 }
 
 TEST(LensRunner, KeepsTheStatesOfUnchangedScriptsWhenItGoesOverToAnotherSet) {

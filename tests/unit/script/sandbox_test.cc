@@ -285,7 +285,8 @@ TEST(Sandbox, HelpersTakeNumbersAlone) {
   }
   EXPECT_EQ(Failure("steme.best(candidates, function() return 0/0 end)"),
             "probe.lua:1: steme.best: the score of claim 1 is no number (nan)");
-  EXPECT_THAT(Failure("steme.rule('skeptic', ctx, candidates)"), HasSubstr("probe.lua:1: steme.rule knows "));
+  EXPECT_EQ(Failure("steme.rule('skeptic', ctx, candidates)"),
+            "probe.lua:1: steme.rule knows confidence, consensus, recency and tier_authority, got 'skeptic'");
   EXPECT_THAT(Failure("steme.rule({}, ctx, candidates)"), HasSubstr("probe.lua:1: steme.rule knows "));
   for (const char* misuse : {"steme.keep(candidates)", "steme.keep(nil, type)", "steme.best(candidates, 5)",
                              "steme.rule('consensus', ctx)", "steme.rule('consensus', nil, candidates)",
@@ -294,6 +295,66 @@ TEST(Sandbox, HelpersTakeNumbersAlone) {
     EXPECT_THAT(Failure(misuse), HasSubstr("probe.lua:1: ")) << misuse;
     EXPECT_THAT(Failure(misuse), Not(HasSubstr("0x"))) << misuse;
   }
+}
+
+TEST(Sandbox, HelpersSayWhatTheyWantInstead) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"steme.rule('confidence', ctx, { 1, 2 })",
+       "steme.rule wants claims (the candidates, or a list of some), got a list that begins with a number"},
+      {"steme.rule('consensus', ctx)",
+       "steme.rule wants claims (the candidates, or a list of some), got nil"},
+      {"steme.rule('consensus', candidates)",
+       "steme.rule wants ctx as its second argument, got cdata: steme.rule(name, ctx, claims)"},
+      {"steme.rule('consensus', nil, candidates)", "steme.rule wants ctx as its second argument, got nil"},
+      {"steme.rule('consensus', ctx, candidates, 1)",
+       "steme.rule: a count is for recency alone, and consensus looks at all claims: give it fewer of them"},
+      {"steme.rule('recency', ctx, candidates, 'x')", "steme.rule wants a count of 1 or more, got string"},
+      {"steme.rule('recency', ctx, candidates, 0)", "steme.rule wants a count of 1 or more, got 0"},
+      {"steme.rule(nil, ctx, candidates)", "and tier_authority, got nil"},
+      {"steme.keep(candidates[1], type)",
+       "steme.keep wants claims (the candidates, or a list of some), got a candidate"},
+      {"steme.best('x', type)", "steme.best wants claims"},
+      {"steme.weights({ 'x' })", "got a list that begins with a string"},
+      {"steme.voices(nil)", "steme.voices wants claims"},
+      {"steme.by_value(5)", "steme.by_value wants claims"},
+      {"steme.leader({ 1 }, {})", "steme.leader wants claims"},
+      {"steme.leader(candidates)", "steme.leader wants a list by value, got nil"},
+      {"steme.leader({ candidates[1] }, 5)", "steme.leader wants a list by value, got number"},
+      {"steme.total(nil, 1)", "steme.total wants a list by value, got nil"},
+      {"steme.conflict('x', 1)", "steme.conflict wants a list by value, got string"},
+  };
+  for (const auto& [call, message] : cases) {
+    EXPECT_THAT(Failure(call), ::testing::AllOf(HasSubstr("probe.lua:1: steme."), HasSubstr(message)))
+        << call;
+  }
+  EXPECT_EQ(Explain("steme.rule('recency', ctx, candidates, 1).winner"), "1") << "what it is for";
+}
+
+TEST(Sandbox, AHelperThatThereIsNotIsNamedWithTheNearestOne) {
+  EXPECT_EQ(Failure("local _ = steme.kep(candidates, type)"),
+            "probe.lua:1: there is no steme.kep: did you mean 'keep'?");
+  EXPECT_EQ(Failure("\nreturn steme.leadr(candidates, {})"),
+            "probe.lua:2: there is no steme.leadr: did you mean 'leader'?");
+  EXPECT_THAT(
+      Failure("local _ = steme.frobnicate"),
+      HasSubstr("probe.lua:1: there is no steme.frobnicate: there are best, by_value, conflict, decay, "));
+  EXPECT_THAT(Failure("local _ = steme[('x'):rep(60000)]"), HasSubstr("probe.lua:1: there is no steme.xxx"));
+  EXPECT_THAT(Failure("local _ = steme[{}]"), HasSubstr("probe.lua:1: there is no steme.table"));
+}
+
+TEST(Sandbox, AnErrorInAHelperNamesItsLineAlsoBehindAReturn) {
+  EXPECT_EQ(
+      Failure("return steme.rule('consensu', ctx, candidates)"),
+      "probe.lua:1: steme.rule knows confidence, consensus, recency and tier_authority, got 'consensu'");
+  EXPECT_THAT(Failure("\n\nreturn steme.rule('confidence', ctx, { 1, 2 })"),
+              HasSubstr("probe.lua:3: steme.rule"));
+  EXPECT_THAT(Failure("if ctx then\nreturn steme.match(5, 'x') end"), HasSubstr("probe.lua:2: "));
+  EXPECT_THAT(Failure("local function f(c)\nreturn steme.smaller_id(c, 1)\nend\nsteme.keep(candidates, f)"),
+              HasSubstr("probe.lua:2: steme.smaller_id"));
+  // And what it gives is what it gave.
+  EXPECT_EQ(Explain("select('#', (function() return steme.match('ab', '(a)(b)') end)())"), "2");
+  EXPECT_EQ(Explain("(function() return steme.tier_name(0) end)()"), "regulatory");
+  EXPECT_EQ(Failure("return steme.rule('consensus', ctx, {})"), "answered: no claim is left");
 }
 
 TEST(Sandbox, HidesWhatACandidateIsMadeOf) {
@@ -310,12 +371,13 @@ TEST(Sandbox, ChecksWhatAScriptReturns) {
       {"return ctx", "something that is not a table"},
       {"return candidates[1]", "something that is not a table"},
       {"return nil, {}", "nil and a reason that is not a string"},
-      {"return { winner = 0 }", "a winner that is not the number of a candidate (1 to 2), got 0"},
+      {"return { winner = 0 }", "a winner that is neither a candidate nor the number of one (1 to 2), got 0"},
       {"return { winner = 3 }", "got 3"},
       {"return { winner = 1.5 }", "got 1.5"},
       {"return { winner = 0/0 }", "a winner"},
       {"return { winner = '1' }", "got 1"},
-      {"return { winner = candidates[1] }", "got cdata"},
+      {"return { winner = candidates }", "got cdata"},
+      {"return { winner = { candidates[1] } }", "got table"},
       {"return { winner = 1LL }", "got cdata"},
       {"return { confidence = 1.01 }", "a confidence that is not a number within 0 and 1, got 1.01"},
       {"return { confidence = -0.1 }", "a confidence"},
