@@ -56,6 +56,13 @@ struct Probation {
   int64_t until_ns = 0;                          // monotonic
 };
 
+// A spec that held, and against which text.
+struct PassedSpec {
+  Hash256 script{};
+  Hash256 spec{};
+  bool operator==(const PassedSpec&) const = default;
+};
+
 struct ScriptRecord {
   DiskScript acted;                    // what was last acted upon; no files: nothing yet, or they are gone
   std::optional<Hash256> disk_sha256;  // of the text that was last read; none: there is no file
@@ -64,7 +71,8 @@ struct ScriptRecord {
   std::optional<Hash256> pinned_against;
   std::optional<Held> held;
   std::optional<Probation> probation;
-  std::optional<Trouble> last_error;  // until a version goes in, or the file is as it should be
+  std::optional<Trouble> last_error;      // until a version goes in, or the file is as it should be
+  std::optional<PassedSpec> passed_spec;  // the last one; it needn't be run again
   std::optional<Outcome> last_outcome;
   int64_t last_outcome_ms = 0;
   // The file asks for something else than what is live and was refused: in atomic mode it still counts.
@@ -105,6 +113,7 @@ struct GenerationRecord {
 struct Book {
   std::map<std::string, ScriptRecord, std::less<>> scripts;
   std::deque<GenerationRecord> generations;  // oldest first
+  std::vector<Warning> warnings;             // of the directories; not kept over a restart
 
   void Add(GenerationRecord record);
   // Forgets scripts that are neither live nor on disk, with their versions, beyond kNotLiveMax: those that

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "crypto/sha256.h"
 #include "telemetry/log.h"
 
 namespace stemedb::deploy {
@@ -85,32 +86,55 @@ void Deployment::Step() {
     std::vector<std::string> names;
     bool unsteady = false;
     const auto visit = [&](const std::string& name) {
-      const auto now = look->find(name), before = last_look_.find(name);
-      const DiskScript found = now != look->end() ? now->second : DiskScript{};
-      const bool steady = found == (before != last_look_.end() ? before->second : DiskScript{});
+      const DiskScript& found = look->Get(name);
+      const bool steady = found == last_look_.Get(name);
       const auto record = book_.scripts.find(name);
       const bool is_new = found != (record != book_.scripts.end() ? record->second.acted : DiskScript{});
       unsteady = unsteady || !steady;
       if (is_new && steady) names.push_back(name);
     };
-    for (const auto& [name, disk] : *look) visit(name);
+    for (const auto& [name, disk] : look->scripts) visit(name);
     for (const auto& [name, record] : book_.scripts) {
-      if (!look->contains(name)) visit(name);
+      if (!look->Has(name)) visit(name);
     }
+    const bool same_warnings = look->warnings == last_look_.warnings;
     last_look_ = *look;
+    if (same_warnings && TakeWarnings(look->warnings)) Show(News::kNone);
     const bool waits = options_.together == Together::kAllOrNone && unsteady;
     if (!names.empty() && !waits) Transact(names, *look, {Cause::kFile, {"file", ""}, Accept::kNo});
   }
   CheckProbations();
   if (options_.room.clock->MonotonicNs() >= keep_again_ns_) static_cast<void>(Keep());
-  if (options_.journal != nullptr)
+  if (options_.journal != nullptr) {
+    CheckJournal();
     AuditLines(options_.journal->tally().TakeDue(options_.room.clock->MonotonicNs()));
+  }
 }
 
-void Deployment::Show() {
+// Looks before it is written to, too, but that may be days from now.
+void Deployment::CheckJournal() {
+  const Status checked = options_.journal->CheckFile();
+  if (!checked.ok() && checked.message() != journal_failure_)
+    telemetry::LogError("deploy", "no new audit file can begin", {{"cause", checked.message()}});
+  journal_failure_ = checked.message();
+}
+
+bool Deployment::TakeWarnings(const std::vector<Warning>& found) {
+  if (found == book_.warnings) return false;
+  for (const Warning& warning : found) {
+    const auto& known = book_.warnings;
+    if (std::find(known.begin(), known.end(), warning) != known.end()) continue;
+    telemetry::LogWarn("deploy", "a script or its spec is missing",
+                       {{"file", warning.file}, {"cause", warning.detail}});
+  }
+  book_.warnings = found;
+  return true;
+}
+
+void Deployment::Show(News news) {
   auto live = live_.Current();
   book_.Trim(*live);
-  is_kept_ = false;
+  if (news == News::kSome) is_kept_ = false;
   auto now = std::make_shared<const Shown>(Shown{book_, std::move(live)});
   const std::lock_guard lock(shown_mutex_);
   shown_.swap(now);
@@ -189,13 +213,34 @@ void Deployment::Watch(ScriptRecord& record, const script::ScriptInfo* old, cons
       Probation{before, now->counts, options_.room.clock->MonotonicNs() + options_.probation_ms * 1'000'000};
 }
 
-Result<Report> Deployment::Reload(const std::string& name, Accept accept, const Actor& actor) {
+// A yes is for one text: not for what has come in its place since somebody looked at it.
+Status Deployment::CheckAccepted(const std::string& name, const DiskScript& disk,
+                                 const Hash256& accepted) const {
+  const auto another = [&](const std::string& what) {
+    return Status(
+        Code::kConflict, "another_text",
+        "the yes is for " + ToHex(accepted) + ", but " + what + ": look at that, then say yes to it");
+  };
+  if (!disk.script) return another("the file of '" + name + "' is gone, and a removal has no sha256");
+  const ScriptRecord& record = RecordOf(name);
+  if (record.held && record.held->info->sha256 != accepted)
+    return another("what waits of '" + name + "' is " + ToHex(record.held->info->sha256));
+  const auto text = ReadTexts(name, disk);
+  if (!text) return Status::Ok();  // it is refused for that
+  const Hash256 sha256 = crypto::Sha256::Of(text->script.text);
+  return sha256 == accepted ? Status::Ok() : another("the file of '" + name + "' is " + ToHex(sha256));
+}
+
+Result<Report> Deployment::Reload(const std::string& name, Accept accept, const Actor& actor,
+                                  const std::optional<Hash256>& accepted) {
   const Trigger trigger{Cause::kReload, actor, accept};
   auto look = Look();
   Status refusal = look ? Status::Ok() : look.error();
-  if (refusal.ok() && !look->contains(name) && live_.Current()->Find(name) < 0) refusal = UnknownScript(name);
+  if (refusal.ok() && !look->Has(name) && live_.Current()->Find(name) < 0) refusal = UnknownScript(name);
+  if (refusal.ok() && accepted) refusal = CheckAccepted(name, look->Get(name), *accepted);
   if (!refusal.ok()) {
-    Audit(trigger, "scripts.reload", name, refusal.reason(), refusal.message());
+    Audit(trigger, "scripts.reload", name, refusal.reason(), refusal.message(),
+          audit::Tally::Kind::kNoChange);
     return refusal;
   }
   const std::vector<Report> reports = Transact({name}, *look, trigger);
@@ -210,14 +255,14 @@ void Deployment::AuditLines(const std::vector<audit::Tally::Line>& lines) const 
   for (const audit::Tally::Line& line : lines) {
     const Status written = options_.journal->WriteLine(line);
     if (written.ok()) continue;
-    telemetry::LogError("deploy",
-                        "refused calls are missing from the audit file; they count for its next line",
+    telemetry::LogError("deploy", "calls are missing from the audit file; they count for its next line",
                         {{"subject", line.last.subject}, {"cause", written.message()}});
   }
 }
 
 void Deployment::Audit(const Trigger& trigger, std::string_view action, const std::string& subject,
-                       std::string_view result, std::string_view detail) const {
+                       std::string_view result, std::string_view detail,
+                       std::optional<audit::Tally::Kind> counted) const {
   if (options_.journal == nullptr) return;
   audit::Entry entry{.time_ms = NowMs(),
                      .peer = trigger.actor.peer,
@@ -226,9 +271,10 @@ void Deployment::Audit(const Trigger& trigger, std::string_view action, const st
                      .subject = subject,
                      .result = std::string(result),
                      .detail = std::string(detail)};
-  if (result == "unknown_script") {
-    const auto line = options_.journal->tally().Add(audit::Tally::Kind::kUnknownName, std::move(entry),
-                                                    options_.room.clock->MonotonicNs());
+  if (result == "unknown_script") counted = audit::Tally::Kind::kUnknownName;
+  if (counted) {
+    const auto line =
+        options_.journal->tally().Add(*counted, std::move(entry), options_.room.clock->MonotonicNs());
     if (line) AuditLines({*line});
     return;
   }

@@ -8,10 +8,12 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +70,13 @@ struct Report {
 
 enum class Accept : uint8_t { kNo, kYes };
 
+// A lens as an answer names it.
+struct PastLens {
+  std::string name;
+  Hash256 sha256{};
+  uint64_t generation = 0;
+};
+
 class Deployment {
  public:
   // Loads `directories`: a script that is wrong, or whose spec fails, fails the whole. A file that was rolled
@@ -97,6 +106,10 @@ class Deployment {
   Status AppendScript(std::string_view name, const Wanted& wanted, std::string& out) const;
   void Stop() { stopping_.store(true, std::memory_order_relaxed); }  // what runs ends soon
 
+  // Before there is a scripts thread. `run` is called on it, between two scripts of a transaction, for what
+  // must not wait for all of them. It may call RollBack, and nothing else that changes something.
+  void BetweenScripts(std::function<void()> run) { between_scripts_ = std::move(run); }
+
   // --- The scripts thread ---
   // One look at the directories: acts on what has changed and is the same as at the last look; takes versions
   // back that fail too often. Writes what the audit's tally has due.
@@ -105,13 +118,16 @@ class Deployment {
   // logged; Step tries again. Everything below that changes something does it by itself.
   Status Keep();
   // Takes the script's file as it is now, whatever was rolled back; when it is gone, the script goes.
-  // kNotFound "unknown_script"; kUnavailable "shutting_down" when Stop came before it was through: nothing
-  // has changed then.
-  Result<Report> Reload(const std::string& name, Accept accept, const Actor& actor);
+  // `accepted` is the text that a yes is for; without it the yes is for whatever waits. kNotFound
+  // "unknown_script"; kConflict "another_text" when something else than `accepted` waits, or is in the file;
+  // kUnavailable "shutting_down" when Stop came before it was through: nothing has changed then.
+  Result<Report> Reload(const std::string& name, Accept accept, const Actor& actor,
+                        const std::optional<Hash256>& accepted = std::nullopt);
   // Puts an older version back: `to`, or the one before the live one. kNotFound "unknown_script",
   // "unknown_version"; kConflict "no_previous_version", "already_live"; kInvalidArgument "script_invalid" for
   // one from before the start that this server can't run any more. The report's `why` says it when the next
-  // start won't know of it.
+  // start won't know of it. In the midst of a transaction it counts as done after it: what the script's file
+  // says by then is what was rolled back from.
   Result<Report> RollBack(const std::string& name, const std::optional<Hash256>& to, const Actor& actor);
   // What would change if `source`, or the script's file, took the live version's place. kNotFound
   // "unknown_script"; kInvalidArgument "script_invalid", also for a text of another kind.
@@ -120,6 +136,11 @@ class Deployment {
   // The answer of a lens that isn't deployed, on live data. `label` is what messages call its file.
   Status Try(std::string_view source, const std::string& label, query::Question question, std::string& out,
              const Actor& actor);
+  // The answer of these versions to the question, or to a comparison of `compared`; of a question that names
+  // its moment the same to the byte as when they were live, though they may not be now. Changes nothing.
+  // kNotFound "unknown_version" when one is neither live nor kept; else fails as Engine::Answer.
+  Status Replay(const query::Question& question, std::span<const std::string> compared,
+                std::span<const PastLens> lenses, std::string& out) const;
 
  private:
   struct Candidate;
@@ -162,6 +183,8 @@ class Deployment {
   void JudgeShadow(Candidate& candidate, const Trigger& trigger);
   void KeepLastLens(std::vector<Candidate>& candidates) const;
   void HoldBackAll(std::vector<Candidate>& candidates) const;
+  // What was rolled back since the transaction began.
+  void MindRollbacks(std::vector<Candidate>& candidates, const Trigger& trigger);
   void Settle(Candidate& candidate, const Trigger& trigger);
   Report Tell(const Candidate& candidate, const Trigger& trigger) const;
 
@@ -171,29 +194,46 @@ class Deployment {
   void Watch(ScriptRecord& record, const script::ScriptInfo* old, const script::ScriptInfo* now,
              Cause cause) const;
   Report PutBack(const std::string& name, const SharedInfo& older, const Trigger& trigger);
-  // The book and the live set become what others see.
-  void Show();
+  // The book and the live set become what others see; and, if there is any news in it, what Keep keeps.
+  enum class News : uint8_t { kSome, kNone };
+  void Show(News news = News::kSome);
   std::shared_ptr<const Shown> shown() const;
   void CheckProbations();
-  void TakeBack(const std::string& name, const Probation& probation);
+  // `seconds_left` is for asking the version before, and has what it took off.
+  void TakeBack(const std::string& name, const Probation& probation, double& seconds_left);
+  // Whether the version that would come back fails as well: kConflict "before_fails_too" if so.
+  Status AskBefore(const script::ScriptInfo& before, double& seconds_left) const;
+  Status CheckAccepted(const std::string& name, const DiskScript& disk, const Hash256& accepted) const;
+  // Whether they are others than before; says those that are new.
+  bool TakeWarnings(const std::vector<Warning>& found);
+  std::function<bool()> Stopping() const {
+    return [this] { return stopping_.load(std::memory_order_relaxed); };
+  }
+  Result<script::ScriptInfo> VersionOf(const PastLens& lens) const;
   const ScriptRecord& RecordOf(const std::string& name) const;  // an empty one when it isn't known
   std::vector<query::RecordedQuestion> RecentOf(const std::string& name) const;
   std::vector<RecordedRequest> RecentRequestsOfAll() const;
   ShadowReport RunShadowOf(const script::ScriptInfo& candidate, double seconds_max) const;
   Result<DiskLook> Look() const;
+  void CheckJournal();
   void AuditLines(const std::vector<audit::Tally::Line>& lines) const;
-  // Refusals that name no script there is come from anybody's guesses: they are tallied.
+  // What can be had as often as one likes, since it changes nothing, is tallied: as `counted`, or when there
+  // is no such script as guesses.
   void Audit(const Trigger& trigger, std::string_view action, const std::string& subject,
-             std::string_view result, std::string_view detail) const;
+             std::string_view result, std::string_view detail,
+             std::optional<audit::Tally::Kind> counted = std::nullopt) const;
 
   const DeploymentOptions options_;
   script::LiveScripts live_;
   std::atomic<bool> stopping_{false};
+  std::function<void()> between_scripts_;
 
   // The scripts thread.
   Book book_;
+  std::set<std::string> rolled_back_;  // since the transaction began
   DiskLook last_look_;
-  std::string look_failure_;  // of the last look; so that it is logged once
+  std::string look_failure_;     // of the last look; so that it is logged once
+  std::string journal_failure_;  // likewise
   std::unique_ptr<StateFiles> state_files_;
   bool is_kept_ = true;  // what the book says is on disk
   std::string keep_failure_;

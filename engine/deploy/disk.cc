@@ -58,12 +58,32 @@ std::vector<std::string> UnlistedLinks(const std::string& directory,
   return names;
 }
 
+std::string PathOf(const std::string& directory, std::string_view name, std::string_view ending) {
+  return std::string(directory).append("/").append(name).append(ending);
+}
+
+Warning LostSpec(const std::string& directory, const std::string& name) {
+  return {PathOf(directory, name, script::kSpecEnding),
+          "there is no " + name +
+              ".lua beside this spec, so that nobody runs it: put the script there, or "
+              "remove the spec"};
+}
+
+Warning MissingSpec(const std::string& directory, const std::string& name) {
+  return {PathOf(directory, name, script::kScriptEnding),
+          "there is no spec beside this script, so that nothing but the self-check holds it: write " + name +
+              std::string(script::kSpecEnding)};
+}
+
 void Add(DiskLook& look, const std::string& kind, const std::string& directory,
          const std::vector<script::ListedFile>& files) {
   for (const script::ListedFile& file : files) {
-    DiskScript& script = look[script::ScriptNameOf(file.name)];
+    const std::string name = script::ScriptNameOf(file.name);
+    DiskScript& script = look.scripts[name];
     if (!script.kind.empty() && script.kind != kind) {
-      script.is_twice = script.is_twice || !script::IsSpecFile(file.name);
+      // The script itself is listed before its spec.
+      if (!script::IsSpecFile(file.name)) script.is_twice = true;
+      if (!script.is_twice) look.warnings.push_back(LostSpec(directory, name));
       continue;
     }
     script.kind = kind;
@@ -75,11 +95,11 @@ void Add(DiskLook& look, const std::string& kind, const std::string& directory,
 void AddBrokenLinks(DiskLook& look, const std::string& kind, const std::string& directory,
                     const std::vector<script::ListedFile>& listed) {
   for (const std::string& name : UnlistedLinks(directory, listed)) {
-    const std::string path = std::string(directory).append("/").append(name);
+    const std::string path = PathOf(directory, name, "");
     const LinkState state = StateOf(path);
     if (state.reason.empty()) continue;  // it was mended in between: the next look lists it
     Add(look, kind, directory, {{name, state.signature}});
-    DiskScript& script = look[script::ScriptNameOf(name)];
+    DiskScript& script = look.scripts[script::ScriptNameOf(name)];
     if (script.kind != kind || !script.broken_link.empty()) continue;
     script.broken_link = path;
     script.broken_link.append(": is a link that leads to no file (")
@@ -88,8 +108,21 @@ void AddBrokenLinks(DiskLook& look, const std::string& kind, const std::string& 
   }
 }
 
-void DropOrphans(DiskLook& look) {
-  std::erase_if(look, [](const auto& entry) { return !entry.second.script; });
+void DropLostSpecs(DiskLook& look) {
+  for (const auto& [name, script] : look.scripts) {
+    if (!script.script) look.warnings.push_back(LostSpec(script.directory, name));
+  }
+  std::erase_if(look.scripts, [](const auto& entry) { return !entry.second.script; });
+}
+
+// Both directories are in it.
+void FinishWarnings(DiskLook& look) {
+  for (const auto& [name, script] : look.scripts) {
+    const bool is_whole = script.broken_link.empty() && !script.is_twice;
+    if (is_whole && !script.spec) look.warnings.push_back(MissingSpec(script.directory, name));
+  }
+  std::sort(look.warnings.begin(), look.warnings.end(),
+            [](const Warning& a, const Warning& b) { return a.file < b.file; });
 }
 
 Result<std::string> ReadOne(const std::string& path, const script::FileSignature& expected) {
@@ -103,22 +136,30 @@ Result<std::string> ReadOne(const std::string& path, const script::FileSignature
 
 }  // namespace
 
+const DiskScript& DiskLook::Get(std::string_view name) const {
+  static const DiskScript kNone;
+  const auto found = scripts.find(name);
+  return found != scripts.end() ? found->second : kNone;
+}
+
 Result<DiskLook> LookAt(const Directories& directories, bool policies_must_exist) {
   auto lenses = script::ListScriptFiles(directories.lenses);
   if (!lenses) return lenses.error();
   DiskLook look;
   Add(look, "lens", directories.lenses, *lenses);
   AddBrokenLinks(look, "lens", directories.lenses, *lenses);
-  DropOrphans(look);  // before a policy's name could meet a lens's forgotten spec
-  if (directories.policies.empty()) return look;
-  auto policies = script::ListScriptFiles(directories.policies);
-  if (!policies && (policies.error().code() != Code::kNotFound || policies_must_exist))
-    return policies.error();
-  if (policies) {
-    Add(look, "policy", directories.policies, *policies);
-    AddBrokenLinks(look, "policy", directories.policies, *policies);
+  DropLostSpecs(look);  // before a policy's name could meet a lens's forgotten spec
+  if (!directories.policies.empty()) {
+    auto policies = script::ListScriptFiles(directories.policies);
+    if (!policies && (policies.error().code() != Code::kNotFound || policies_must_exist))
+      return policies.error();
+    if (policies) {
+      Add(look, "policy", directories.policies, *policies);
+      AddBrokenLinks(look, "policy", directories.policies, *policies);
+    }
+    DropLostSpecs(look);
   }
-  DropOrphans(look);
+  FinishWarnings(look);
   return look;
 }
 

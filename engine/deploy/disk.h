@@ -5,6 +5,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "script/lens.h"
@@ -30,8 +32,22 @@ struct DiskScript {
   bool operator==(const DiskScript&) const = default;
 };
 
-// By name; a spec without its script isn't in it.
-using DiskLook = std::map<std::string, DiskScript, std::less<>>;
+// What somebody may not have meant, though nothing is refused for it: a spec without its script, which nobody
+// runs, or a script without a spec.
+struct Warning {
+  std::string file;    // its path
+  std::string detail;  // what is missing, and what to do
+  bool operator==(const Warning&) const = default;
+};
+
+struct DiskLook {
+  std::map<std::string, DiskScript, std::less<>> scripts;  // by name; a spec without its script isn't in it
+  std::vector<Warning> warnings;                           // by file
+
+  // An empty one when there is none.
+  const DiskScript& Get(std::string_view name) const;
+  bool Has(std::string_view name) const { return scripts.find(name) != scripts.end(); }
+};
 
 // `policies_must_exist`: their directory was there before, so its absence is a fault and not a choice.
 Result<DiskLook> LookAt(const Directories& directories, bool policies_must_exist);

@@ -4,6 +4,7 @@
 #include "deploy/deployment.h"
 #include "deploy/report_json.h"
 #include "deploy/text_diff.h"
+#include "telemetry/log_text.h"
 
 namespace stemedb::deploy {
 namespace {
@@ -43,9 +44,29 @@ std::string_view StatusOf(const ScriptRecord& record, const script::ScriptInfo* 
   return record.acted.script ? "refused" : "removed";
 }
 
+// What a call of the live version failed of last; nothing when none has.
+std::optional<Trouble> TroubleOfCalls(const script::ScriptInfo& live, int64_t now_ns) {
+  const script::ScriptCounts::Failed failed = live.counts->last();
+  if (failed.message.empty()) return std::nullopt;
+  Trouble trouble = TroubleOf(Outcome::kFailedCalls, failed.message, failed.time_ms);
+  if (trouble.file.empty()) trouble.file = live.file;  // of a question that took too long as a whole
+  trouble.sha256 = live.sha256;
+  trouble.failures_of_minute = live.counts->FailuresOfMinute(now_ns);
+  return trouble;
+}
+
+// What went wrong last: with the file, or with a call.
+std::optional<Trouble> LastTrouble(const ScriptRecord& record, const script::ScriptInfo* live,
+                                   int64_t now_ns) {
+  std::optional<Trouble> of_calls;
+  if (live != nullptr) of_calls = TroubleOfCalls(*live, now_ns);
+  const bool is_of_calls = of_calls && (!record.last_error || record.last_error->time_ms < of_calls->time_ms);
+  return is_of_calls ? of_calls : record.last_error;
+}
+
 // The fields that a script has in the list and by itself.
 void WriteScript(JsonWriter& json, const std::string& name, const ScriptRecord& record,
-                 const script::ScriptInfo* live) {
+                 const script::ScriptInfo* live, int64_t now_ns) {
   json.Field("name", name);
   json.Field("status", StatusOf(record, live));
   json.Key("live");
@@ -61,11 +82,13 @@ void WriteScript(JsonWriter& json, const std::string& name, const ScriptRecord& 
     json.Field("result", NameOf(*record.last_outcome));
     json.Key("time");
     json.Time(record.last_outcome_ms);
+    if (record.last_error && record.last_error->outcome == *record.last_outcome)
+      json.Field("detail", record.last_error->detail);
     json.EndObject();
   }
-  if (record.last_error) {
+  if (const auto trouble = LastTrouble(record, live, now_ns)) {
     json.Key("last_error");
-    WriteTrouble(json, *record.last_error);
+    WriteTrouble(json, *trouble);
   }
   if (record.held) {
     json.Key("held");
@@ -109,9 +132,19 @@ void Deployment::AppendList(std::string& out) const {
   json.Bool(options_.on_changes == OnChanges::kHold);
   json.Key("scripts");
   json.BeginArray();
+  const int64_t now_ns = options_.room.clock->MonotonicNs();
   for (const auto& [name, record] : seen->book.scripts) {
     json.BeginObject();
-    WriteScript(json, name, record, seen->live->Get(name));
+    WriteScript(json, name, record, seen->live->Get(name), now_ns);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.Key("warnings");
+  json.BeginArray();
+  for (const Warning& warning : seen->book.warnings) {
+    json.BeginObject();
+    json.Field("file", telemetry::ToValidUtf8(warning.file));
+    json.Field("detail", telemetry::ToValidUtf8(warning.detail));
     json.EndObject();
   }
   json.EndArray();
@@ -142,7 +175,7 @@ Status Deployment::AppendScript(std::string_view name, const Wanted& wanted, std
   }
   JsonWriter json(out);
   json.BeginObject();
-  WriteScript(json, std::string(name), record, live);
+  WriteScript(json, std::string(name), record, live, options_.room.clock->MonotonicNs());
   WriteVersions(json, record, live);
   if (wanted.source && live != nullptr) json.Field("source", live->source);
   if (from != nullptr) {

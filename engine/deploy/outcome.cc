@@ -10,9 +10,16 @@ Status UnknownScript(std::string_view name) {
                 "there is no script '" + std::string(name) + "', neither live nor in the directories");
 }
 
+std::string AcceptingCall(std::string_view name, const std::optional<Hash256>& sha256) {
+  std::string call("POST /v1/admin/scripts/");
+  call.append(name).append("/reload {\"accept\": true");
+  if (sha256) call.append(", \"sha256\": \"").append(ToHex(*sha256)).append("\"");
+  return call + "}";
+}
+
 Trouble TroubleOf(Outcome outcome, std::string_view message, int64_t time_ms) {
   constexpr std::string_view kEnding = ".lua";
-  Trouble trouble{outcome, {}, 0, std::string(message), time_ms, {}};
+  Trouble trouble{outcome, {}, 0, std::string(message), time_ms, {}, {}};
   const size_t ending = message.find(kEnding);
   if (ending == std::string_view::npos) return trouble;
   size_t begin = ending;

@@ -29,8 +29,9 @@ enum class Outcome : uint8_t {
   kFailedShadow,   // it failed on a question that the live version answered
   kFailedRemoval,  // the last lens stays
   kFailedAtomic,   // right by itself, but not all were (STEMEDB_SCRIPTS_ATOMIC)
+  kFailedCalls,    // it fails too often, and stays: what was live before can't take its place, or fails too
 };
-inline constexpr std::array<std::string_view, 14> kOutcomeNames = {"ok",
+inline constexpr std::array<std::string_view, 15> kOutcomeNames = {"ok",
                                                                    "unchanged",
                                                                    "held",
                                                                    "removed",
@@ -43,7 +44,8 @@ inline constexpr std::array<std::string_view, 14> kOutcomeNames = {"ok",
                                                                    "failed_check",
                                                                    "failed_shadow",
                                                                    "failed_removal",
-                                                                   "failed_atomic"};
+                                                                   "failed_atomic",
+                                                                   "failed_calls"};
 
 inline std::string_view NameOf(Outcome outcome) { return kOutcomeNames[static_cast<size_t>(outcome)]; }
 inline bool IsFailure(Outcome outcome) { return outcome >= Outcome::kFailedRead; }
@@ -54,18 +56,23 @@ struct Actor {
   std::string name;             // who they say they are; empty: they don't
 };
 
-// The last thing that was wrong with a script.
+// The last thing that was wrong with a script: with its file, or (kFailedCalls) with calls of what is live.
 struct Trouble {
   Outcome outcome = Outcome::kFailedRead;
   std::string file;  // empty when the message names none
   int line = 0;      // 0 likewise
   std::string detail;
   int64_t time_ms = 0;
-  std::optional<Hash256> sha256;  // of the text that was refused
+  std::optional<Hash256> sha256;                              // of the text that was refused, or that failed
+  std::optional<uint64_t> failures_of_minute = std::nullopt;  // of calls, up to when it is shown
 };
 
 // kNotFound "unknown_script".
 Status UnknownScript(std::string_view name);
+
+// The call that takes in what waits of a script, as messages name it: the text of this SHA-256, or without
+// one a removal.
+std::string AcceptingCall(std::string_view name, const std::optional<Hash256>& sha256);
 
 // Takes "recency.lua:12: …" out of a message.
 Trouble TroubleOf(Outcome outcome, std::string_view message, int64_t time_ms);

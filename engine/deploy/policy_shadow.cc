@@ -34,8 +34,10 @@ ShadowSide SideOf(const Result<Verdict>& said) {
 
 void Compare(const RecordedRequest& asked, const Result<Verdict>& before, const Result<Verdict>& after,
              ShadowReport& report) {
+  if (!before && !after) ++report.both_failed;
   if (!before && !after) return;  // neither judges it
   ++report.compared;
+  report.mended += before ? 0 : 1;
   ShadowExample example;
   example.difference = !after ? "failure" : !before ? "answered" : Difference(*before, *after);
   if (example.difference.empty()) return;

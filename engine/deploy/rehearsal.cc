@@ -23,22 +23,24 @@ Status SpecFailure(const script::ScriptFile& spec, const std::vector<script::Spe
   return Status(Code::kInvalidArgument, "spec_failed", std::move(text));
 }
 
-Status RunSpecOn(script::LensRunner& runner, const script::ScriptFile& spec) {
-  const auto results = script::RunSpec(runner, spec);
+Status RunSpecOn(script::LensRunner& runner, const script::ScriptFile& spec,
+                 const std::function<bool()>& stop) {
+  const auto results = script::RunSpec(runner, spec, stop);
   return results ? SpecFailure(spec, *results) : results.error();
 }
 
 }  // namespace
 
-Status RehearseSpec(const script::ScriptInfo& script, const script::ScriptFile& spec) {
+Status RehearseSpec(const script::ScriptInfo& script, const script::ScriptFile& spec,
+                    const std::function<bool()>& stop) {
   auto set = script::ScriptSet::Of({script}, kNoGeneration);
   if (!set) return set.error();
   script::LensRunner runner(*set, {});
-  return RunSpecOn(runner, spec);
+  return RunSpecOn(runner, spec, stop);
 }
 
 Rehearsal Rehearse(const std::string& kind, const script::ScriptFile& file,
-                   const std::optional<script::ScriptFile>& spec) {
+                   const std::optional<script::ScriptFile>& spec, const std::function<bool()>& stop) {
   Rehearsal rehearsal;
   const auto fail = [&](Outcome outcome, const Status& why) {
     rehearsal.outcome = outcome;
@@ -62,10 +64,11 @@ Rehearsal Rehearse(const std::string& kind, const script::ScriptFile& file,
   if (!set) return fail(Outcome::kFailedDescribe, set.error());
   script::LensRunner runner(*set, {});
   if (spec) {
-    if (const Status held = RunSpecOn(runner, *spec); !held.ok()) return fail(Outcome::kFailedSpec, held);
+    const Status held = RunSpecOn(runner, *spec, stop);
+    if (!held.ok()) return fail(Outcome::kFailedSpec, held);
   }
   if (kind == "lens") {
-    if (const Status passed = script::SelfCheck(runner, 0); !passed.ok()) {
+    if (const Status passed = script::SelfCheck(runner, 0, stop); !passed.ok()) {
       return fail(Outcome::kFailedCheck, passed);
     }
   }

@@ -3,6 +3,7 @@
 // the budgets of production. Needs no database; the same at start-up and at a reload.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -19,11 +20,13 @@ struct Rehearsal {
 };
 
 // Compiles, reads the description, runs the spec if there is one and, for a lens, the self-check. `kind` is
-// what the directory is for.
+// what the directory is for. When `stop` says so it ends within a call of the script, and what it came to
+// means nothing.
 Rehearsal Rehearse(const std::string& kind, const script::ScriptFile& file,
-                   const std::optional<script::ScriptFile>& spec);
+                   const std::optional<script::ScriptFile>& spec, const std::function<bool()>& stop);
 
 // The spec alone, against a script that has been checked.
-Status RehearseSpec(const script::ScriptInfo& script, const script::ScriptFile& spec);
+Status RehearseSpec(const script::ScriptInfo& script, const script::ScriptFile& spec,
+                    const std::function<bool()>& stop);
 
 }  // namespace stemedb::deploy

@@ -124,6 +124,7 @@ void WriteTrouble(JsonWriter& json, const Trouble& trouble) {
   json.Key("time");
   json.Time(trouble.time_ms);
   if (trouble.sha256) json.Field("sha256", ToHex(*trouble.sha256));
+  if (trouble.failures_of_minute) WriteCount(json, "failures_last_minute", *trouble.failures_of_minute);
   json.EndObject();
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Taking back: when an operator says so, and when a new version fails too often. What is put back was live
-// before, with the same text, so it needs no rehearsal; one from before the start is described anew.
+// before, with the same text, so it needs no rehearsal; one from before the start is described anew. But what
+// is put back by itself is first put to the recent questions: when they, or the claims, are what makes the
+// new version fail, the old one may be no better, and nobody is helped by one more change.
+#include <algorithm>
 #include <utility>
 
 #include "deploy/deployment.h"
@@ -72,9 +75,11 @@ Result<Report> Deployment::RollBack(const std::string& name, const std::optional
     refusal = report.why;
   }
   if (!refusal.ok()) {
-    Audit(trigger, "scripts.rollback", name, refusal.reason(), refusal.message());
+    Audit(trigger, "scripts.rollback", name, refusal.reason(), refusal.message(),
+          audit::Tally::Kind::kNoChange);
     return refusal;
   }
+  rolled_back_.insert(name);
   report.why = Keep().Annotate("it is live, but the next start won't know of it");
   options_.room.metrics->ScriptReload(NameOf(Outcome::kRolledBack)).Increment();
   telemetry::LogWarn("deploy", "a script was rolled back",
@@ -96,7 +101,7 @@ void Deployment::CheckProbations() {
   bool any_ended = false;
   for (auto& [name, record] : book_.scripts) {
     if (!record.probation) continue;
-    const uint64_t failures = record.probation->counts->failures.load(std::memory_order_relaxed);
+    const uint64_t failures = record.probation->counts->failures.load(std::memory_order_acquire);
     const uint64_t calls = record.probation->counts->calls.load(std::memory_order_relaxed);
     const bool fails =
         failures >= options_.probation_failures &&
@@ -110,33 +115,61 @@ void Deployment::CheckProbations() {
     if (version != nullptr) version->is_proven = !fails;
   }
   if (!any_ended) return;
-  for (const auto& [name, probation] : failed) TakeBack(name, probation);
+  double seconds_left = options_.shadow_seconds_max;
+  for (const auto& [name, probation] : failed) TakeBack(name, probation, seconds_left);
   Show();
   static_cast<void>(Keep());
 }
 
-void Deployment::TakeBack(const std::string& name, const Probation& probation) {
+Status Deployment::AskBefore(const script::ScriptInfo& before, double& seconds_left) const {
+  const ShadowReport shadow = RunShadowOf(before, seconds_left);
+  seconds_left = std::max(0.0, seconds_left - shadow.seconds);
+  const size_t fails = shadow.both_failed + shadow.failed;  // the version before, on what is recorded
+  const bool is_better = shadow.failed < shadow.mended || fails == 0;
+  if (is_better) return Status::Ok();
+  const std::string of = before.kind == "lens" ? " recent questions, " : " recent requests, ";
+  return Status(Code::kConflict, "before_fails_too",
+                "it fails on " + std::to_string(fails) + of + "this one on " +
+                    std::to_string(shadow.both_failed + shadow.mended) +
+                    ": look at the claims, or mend both");
+}
+
+void Deployment::TakeBack(const std::string& name, const Probation& probation, double& seconds_left) {
   const Trigger trigger{Cause::kAutoRollback, {}, Accept::kNo};
-  const std::string calls = std::to_string(probation.counts->failures.load()) + " of " +
-                            std::to_string(probation.counts->calls.load()) + " calls failed; ";
-  const Report report = PutBack(name, probation.before, trigger);
-  const std::string detail = report.why.ok() ? calls + "back to " + probation.before->version
-                                             : calls + "it stays, since " + probation.before->version +
-                                                   " can't come back: " + std::string(report.why.message());
-  ScriptRecord& record = book_.scripts[name];
-  record.last_error = TroubleOf(Outcome::kAutoRolledBack, name + ".lua: " + detail, NowMs());
-  record.last_error->sha256 = record.disk_sha256;
-  if (report.why.ok()) options_.room.metrics->ScriptReload(NameOf(report.outcome)).Increment();
+  const auto live = live_.Current();
+  const script::ScriptInfo* failing = live->Get(name);
+  const std::string cause = probation.counts->last().message;
+  std::string detail = std::to_string(probation.counts->failures.load()) + " of " +
+                       std::to_string(probation.counts->calls.load()) + " calls failed, the last with " +
+                       cause;
+  const auto before = Complete(*probation.before);
+  Status why = before ? AskBefore(*before, seconds_left) : before.error();
+  uint64_t generation = live_.generation();
+  if (why.ok()) {
+    const Report report = PutBack(name, probation.before, trigger);
+    why = report.why;
+    generation = report.generation;
+  }
+  const Outcome outcome = why.ok() ? Outcome::kAutoRolledBack : Outcome::kFailedCalls;
+  detail += why.ok() ? "; back to " + probation.before->version
+                     : "; it stays, since " + probation.before->version +
+                           " can't take its place: " + std::string(why.message());
+  // File and line are those of the error.
+  Trouble trouble = TroubleOf(outcome, cause, NowMs());
+  if (trouble.file.empty()) trouble.file = name + ".lua";
+  trouble.detail = name + ".lua: " + detail;
+  if (failing != nullptr) trouble.sha256 = failing->sha256;
+  book_.scripts[name].last_error = std::move(trouble);
+  options_.room.metrics->ScriptReload(NameOf(outcome)).Increment();
   telemetry::LogError("deploy",
-                      report.why.ok() ? "a script failed too often and was rolled back"
-                                      : "a script fails too often and can't be rolled back: mend its file",
+                      why.ok() ? "a script failed too often and was rolled back"
+                               : "a script fails too often and is not rolled back: mend its file",
                       {{"script", name},
-                       {"result", NameOf(report.outcome)},
+                       {"result", NameOf(outcome)},
                        {"cause", detail},
                        {"sha256", ToHex(probation.before->sha256)},
-                       {"generation", report.generation}});
-  Audit(trigger, "scripts.rollback", name, report.why.ok() ? NameOf(report.outcome) : report.why.reason(),
-        detail);
+                       {"generation", generation}});
+  Audit(trigger, "scripts.rollback", name, why.ok() ? NameOf(outcome) : why.reason(), detail);
 }
 
 }  // namespace stemedb::deploy

@@ -60,7 +60,11 @@ class Run {
     if (!IsKnown(old_status) || !IsKnown(new_status)) return;
     --report_.not_compared;
     const bool old_ok = old_status.ok(), new_ok = new_status.ok();
-    if (!old_ok && !new_ok) return;  // neither answers it
+    if (!old_ok && !new_ok) {  // neither answers it
+      report_.both_failed += IsFailure(old_status) && IsFailure(new_status) ? 1 : 0;
+      return;
+    }
+    report_.mended += new_ok && IsFailure(old_status) ? 1 : 0;
     ++report_.compared;
     if (!old_ok || !new_ok) {
       ShadowExample example = ExampleOf(asked);

@@ -53,6 +53,8 @@ struct ShadowReport {
   size_t changed = 0;                   // with another judgement
   size_t reworded = 0;                  // with the same judgement and another explanation
   size_t failed = 0;                    // the new version failed, the old one didn't
+  size_t mended = 0;                    // of `changed`: the old version failed, the new one didn't
+  size_t both_failed = 0;               // not compared with anything, as neither answers
   bool is_cut = false;                  // time was up before all were compared
   double seconds = 0;                   // that it took
   std::vector<ShadowExample> examples;  // at most ShadowBounds::kExamplesMax, failures first

@@ -24,13 +24,14 @@ Status Deployment::Load() {
   book_.generations = saved.generations;
   for (const auto& [name, script] : saved.scripts) book_.scripts[name] = script.record;
   std::vector<script::ScriptInfo> scripts;
-  for (const auto& [name, disk] : *look) {
+  TakeWarnings(look->warnings);
+  for (const auto& [name, disk] : look->scripts) {
     const auto found = saved.scripts.find(name);
     STEMEDB_RETURN_IF_ERROR(
         LoadFile(name, disk, found != saved.scripts.end() ? found->second : SavedScript{}, scripts));
   }
   for (const auto& [name, script] : saved.scripts) {
-    if (!look->contains(name)) LoadWithoutFile(name, script, scripts);
+    if (!look->Has(name)) LoadWithoutFile(name, script, scripts);
   }
   if (std::none_of(scripts.begin(), scripts.end(),
                    [](const auto& script) { return script.kind == "lens"; })) {
@@ -67,8 +68,9 @@ Status Deployment::LoadFile(const std::string& name, const DiskScript& disk, con
   const bool is_pinned = record.pinned_against == sha256;
   if (is_pinned && Stays(name, saved, "it was rolled back from before the start", scripts))
     return Status::Ok();
-  Rehearsal rehearsal = Rehearse(disk.kind, text->script, text->spec);
+  Rehearsal rehearsal = Rehearse(disk.kind, text->script, text->spec, Stopping());
   if (rehearsal.outcome != Outcome::kOk) return rehearsal.why.Annotate(disk.directory);
+  if (text->spec) record.passed_spec = PassedSpec{sha256, crypto::Sha256::Of(text->spec->text)};
   if (!is_pinned && Waits(saved, rehearsal.info, scripts)) return Status::Ok();
   record.pinned_against.reset();
   const Version* known = record.Find(sha256);
@@ -132,8 +134,9 @@ bool Deployment::Stays(const std::string& name, const SavedScript& saved, std::s
                        std::vector<script::ScriptInfo>& scripts) {
   ScriptRecord& record = book_.scripts[name];
   const bool has_file = record.disk_sha256.has_value();
-  const std::string reload = "POST /v1/admin/scripts/" + name + "/reload" +
-                             (options_.on_changes == OnChanges::kHold ? " {\"accept\": true}" : "");
+  const std::string reload = options_.on_changes == OnChanges::kHold
+                                 ? AcceptingCall(name, record.disk_sha256)
+                                 : "POST /v1/admin/scripts/" + name + "/reload";
   std::vector<const Version*> choice;
   for (auto version = record.versions.rbegin(); version != record.versions.rend(); ++version) {
     const Hash256& sha256 = version->info->sha256;

@@ -18,9 +18,13 @@ struct Deployment::Candidate {
   Status why;
   std::optional<script::ScriptInfo> info;
   std::optional<Hash256> sha256;
+  std::optional<PassedSpec> passed_spec;
   double shadow_seconds_max = 0;  // its part of what the transaction has left
   ShadowReport shadow;
-  bool is_postponed = false;  // changing under our eyes: the next look will see it again
+  bool is_postponed = false;    // changing under our eyes: the next look will see it again
+  bool is_passed_over = false;  // somebody has rolled it back meanwhile
+  bool has_news = true;         // of it, something is another than before, besides the time of the last look
+  bool is_repeat = false;       // it came to this, for the same text, the last time, too
 };
 
 namespace {
@@ -56,10 +60,9 @@ void Deployment::JudgeVanished(Candidate& candidate, const Trigger& trigger) con
   // A yes to a text that waited is none to this.
   if (trigger.accept == Accept::kYes && !RecordOf(candidate.name).held) return;
   candidate.outcome = Outcome::kHeld;
-  candidate.why =
-      Status(Code::kConflict, "script_held",
-             candidate.name + ".lua: is gone, and the script stays live; POST /v1/admin/scripts/" +
-                 candidate.name + "/reload {\"accept\": true} lets it go");
+  candidate.why = Status(Code::kConflict, "script_held",
+                         candidate.name + ".lua: is gone, and the script stays live; " +
+                             AcceptingCall(candidate.name, std::nullopt) + " lets it go");
 }
 
 void Deployment::Judge(Candidate& candidate, const Trigger& trigger) {
@@ -84,14 +87,15 @@ void Deployment::JudgeText(Candidate& candidate, const DiskText& text, const Tri
   const auto live_set = live_.Current();
   const script::ScriptInfo* live = live_set->Get(candidate.name);
   if (trigger.cause == Cause::kFile && record.pinned_against == candidate.sha256) return;
+  if (text.spec) candidate.passed_spec = PassedSpec{*candidate.sha256, crypto::Sha256::Of(text.spec->text)};
   if (live != nullptr && live->sha256 == *candidate.sha256 && live->kind == candidate.disk.kind) {
     candidate.info = *live;
-    if (!text.spec) return;
-    candidate.why = RehearseSpec(*live, *text.spec);
+    if (!text.spec || record.passed_spec == candidate.passed_spec) return;
+    candidate.why = RehearseSpec(*live, *text.spec, Stopping());
     if (!candidate.why.ok()) candidate.outcome = Outcome::kFailedSpec;
     return;
   }
-  Rehearsal rehearsal = Rehearse(candidate.disk.kind, text.script, text.spec);
+  Rehearsal rehearsal = Rehearse(candidate.disk.kind, text.script, text.spec, Stopping());
   candidate.outcome = rehearsal.outcome;
   candidate.why = rehearsal.why;
   if (!rehearsal.info.name.empty()) candidate.info = std::move(rehearsal.info);
@@ -124,9 +128,29 @@ void Deployment::JudgeShadow(Candidate& candidate, const Trigger& trigger) {
   const bool other_waits = (record.held && !waits) || record.removal_waits();
   if (trigger.accept == Accept::kYes && !other_waits) return;
   candidate.outcome = Outcome::kHeld;
-  candidate.why = Status(Code::kConflict, "script_held",
-                         WhyHeld(shadow, is_lens) + "; POST /v1/admin/scripts/" + candidate.name +
-                             "/reload {\"accept\": true} takes it in");
+  candidate.why = Status(
+      Code::kConflict, "script_held",
+      WhyHeld(shadow, is_lens) + "; " + AcceptingCall(candidate.name, candidate.sha256) + " takes it in");
+}
+
+// Nobody who rolls a script back means the file that had been put there before to come in after all: it is
+// passed over, as one that was rolled back from is. But who asks for the file by name gets it.
+void Deployment::MindRollbacks(std::vector<Candidate>& candidates, const Trigger& trigger) {
+  for (Candidate& candidate : candidates) {
+    if (!rolled_back_.contains(candidate.name) || candidate.is_postponed) continue;
+    if (trigger.cause != Cause::kFile) {
+      Candidate again;
+      again.name = candidate.name;
+      again.disk = candidate.disk;
+      again.shadow_seconds_max = candidate.shadow_seconds_max;
+      Judge(again, trigger);
+      candidate = std::move(again);
+    } else if (!IsFailure(candidate.outcome)) {
+      candidate.outcome = Outcome::kUnchanged;
+      candidate.why = Status(Code::kConflict, "rolled_back", "it was rolled back while its file was judged");
+      candidate.is_passed_over = true;
+    }
+  }
 }
 
 // There is always a lens. Of several that vanish at once all stay: which one should go can't be told.
@@ -175,19 +199,22 @@ std::vector<Report> Deployment::Transact(const std::vector<std::string>& names, 
     if (record.is_refused && asks) wanted.insert(name);
   }
   std::vector<Candidate> candidates;
-  // Nobody else is served by this thread meanwhile, so many scripts together have little more time than one.
+  rolled_back_.clear();
+  // Nobody else is served by this thread meanwhile, but who rolls back, so many scripts together have little
+  // more time than one.
   double seconds_left = options_.transaction_shadow_seconds_max;
   for (const std::string& name : wanted) {
+    if (between_scripts_ != nullptr) between_scripts_();
     if (stopping_.load(std::memory_order_relaxed)) return {};  // the next start looks at them all
-    const auto disk = look.find(name);
     const auto to_come = static_cast<double>(wanted.size() - candidates.size());
     Candidate& candidate = candidates.emplace_back();
     candidate.name = name;
     candidate.shadow_seconds_max = std::min(options_.shadow_seconds_max, seconds_left / to_come);
-    if (disk != look.end()) candidate.disk = disk->second;
+    candidate.disk = look.Get(name);
     Judge(candidate, trigger);
     seconds_left = std::max(0.0, seconds_left - candidate.shadow.seconds);
   }
+  MindRollbacks(candidates, trigger);
   // The last one's shadow was cut short by it: nothing is known of what would change.
   if (stopping_.load(std::memory_order_relaxed)) return {};
   const bool any_postponed =
@@ -211,8 +238,12 @@ std::vector<Report> Deployment::Transact(const std::vector<std::string>& names, 
       }
     }
   }
-  for (Candidate& candidate : candidates) Settle(candidate, trigger);
-  Show();
+  bool any_news = false;
+  for (Candidate& candidate : candidates) {
+    Settle(candidate, trigger);
+    any_news = any_news || candidate.has_news;
+  }
+  Show(any_news ? News::kSome : News::kNone);
   std::vector<Report> reports;
   reports.reserve(candidates.size());
   for (const Candidate& candidate : candidates) reports.push_back(Tell(candidate, trigger));
@@ -222,7 +253,20 @@ std::vector<Report> Deployment::Transact(const std::vector<std::string>& names, 
 
 void Deployment::Settle(Candidate& candidate, const Trigger& trigger) {
   ScriptRecord& record = book_.scripts[candidate.name];
+  const bool is_same_text = record.disk_sha256 == candidate.sha256;
+  candidate.is_repeat = is_same_text && record.last_outcome == candidate.outcome;
+  candidate.has_news = candidate.outcome != Outcome::kUnchanged || !is_same_text || record.pinned_against ||
+                       record.held || record.is_restored || record.is_refused || record.last_error;
   record.acted = candidate.disk;
+  if (candidate.is_passed_over) {
+    record.disk_sha256 = candidate.sha256;
+    record.pinned_against.reset();
+    const auto live = live_.Current();
+    const script::ScriptInfo* now = live->Get(candidate.name);
+    if (now == nullptr || now->sha256 != candidate.sha256) record.pinned_against = candidate.sha256;
+    return;
+  }
+  if (!IsFailure(candidate.outcome) && candidate.passed_spec) record.passed_spec = candidate.passed_spec;
   // What can't be read now is, as far as anybody knows, what it was.
   if (candidate.outcome != Outcome::kFailedRead) record.disk_sha256 = candidate.sha256;
   record.last_outcome = candidate.outcome;
@@ -274,7 +318,11 @@ Report Deployment::Tell(const Candidate& candidate, const Trigger& trigger) cons
     std::string detail(candidate.why.message());
     if (detail.empty() && candidate.sha256)
       detail = "generation " + std::to_string(report.generation) + ", " + sha256;
-    Audit(trigger, "scripts.reload", candidate.name, NameOf(candidate.outcome), detail);
+    // Asked for again and again it comes to the same again and again.
+    const bool is_old = trigger.cause != Cause::kFile && !GoesIn(candidate.outcome) &&
+                        (candidate.outcome == Outcome::kUnchanged || candidate.is_repeat);
+    Audit(trigger, "scripts.reload", candidate.name, NameOf(candidate.outcome), detail,
+          is_old ? std::optional(audit::Tally::Kind::kNoChange) : std::nullopt);
   }
   return report;
 }

@@ -42,9 +42,8 @@ Result<ShadowReport> Deployment::Shadow(const std::string& name, const std::opti
     if (!source) {
       auto look = Look();
       if (!look) return look.error();
-      const auto disk = look->find(name);
-      if (disk == look->end()) return UnknownScript(name);
-      auto text = ReadTexts(name, disk->second);
+      if (!look->Has(name)) return UnknownScript(name);
+      auto text = ReadTexts(name, look->Get(name));
       if (!text) return text.error();
       file = std::move(text->script);
     }
@@ -59,7 +58,7 @@ Result<ShadowReport> Deployment::Shadow(const std::string& name, const std::opti
   };
   auto report = run();
   Audit({Cause::kReload, actor, Accept::kNo}, "scripts.shadow", name, report ? "ok" : report.error().reason(),
-        report ? std::string_view() : report.error().message());
+        report ? std::string_view() : report.error().message(), audit::Tally::Kind::kInquiry);
   return report;
 }
 
@@ -90,7 +89,7 @@ Status Deployment::Try(std::string_view source, const std::string& label, query:
   };
   Status status = run();
   Audit({Cause::kReload, actor, Accept::kNo}, "scripts.try", name, status.ok() ? "ok" : status.reason(),
-        status.message());
+        status.message(), audit::Tally::Kind::kInquiry);
   return status;
 }
 

@@ -87,6 +87,10 @@ class Campaign:
         self.write("extra.lua", lens("extra", 1))
         self.server = ServerProgram(os.path.abspath(options.server), self.lenses, root, ["--loops", "2"])
         self.server.environment["STEMEDB_SCRIPTS_POLL_MS"] = str(POLL_MS)
+        # What waits in memory while the disk is slow (some 20 MiB at this rate) isn't what is judged here.
+        self.server.environment["STEMEDB_AUDIT_QUERIES"] = "false"
+        # Full before the memory is looked at first: answers of versions that are gone stay until others need the room.
+        self.server.environment["STEMEDB_ANSWER_CACHE_BYTES"] = "262144"
         self.server.environment["STEMEDB_POLICIES_DIR"] = os.path.join(root, "policies")
         os.mkdir(os.path.join(root, "policies"))
         self.server.start()

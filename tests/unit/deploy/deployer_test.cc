@@ -58,13 +58,16 @@ TEST_F(DeployerTest, RefusesWhatIsTooMuchAndWhatComesTooLate) {
   for (size_t i = 0; i < Deployer::kInquiriesMax; ++i)
     ASSERT_TRUE(deployer_->Post(Kind::kInquiry, note).ok()) << "each kind has its own bound";
   EXPECT_EQ(deployer_->Post(Kind::kInquiry, note).reason(), "overloaded");
+  for (size_t i = 0; i < Deployer::kRollbacksMax; ++i)
+    ASSERT_TRUE(deployer_->Post(Kind::kRollback, note).ok());
+  EXPECT_EQ(deployer_->Post(Kind::kRollback, note).reason(), "overloaded");
   deployer_->Stop();
-  EXPECT_EQ(ended,
-            std::vector<std::string>(Deployer::kChangesMax + Deployer::kInquiriesMax, "shutting_down"));
+  const size_t all = Deployer::kRollbacksMax + Deployer::kChangesMax + Deployer::kInquiriesMax;
+  EXPECT_EQ(ended, std::vector<std::string>(all, "shutting_down"));
   EXPECT_EQ(deployer_->Post(Kind::kChange, note).reason(), "shutting_down");
 }
 
-TEST_F(DeployerTest, AChangeGoesBeforeEveryInquiryThatWaits) {
+TEST_F(DeployerTest, AChangeGoesBeforeEveryInquiryThatWaitsAndARollbackBeforeBoth) {
   std::vector<std::string> order;
   std::promise<void> last;
   for (const char* name : {"first", "second"}) {
@@ -72,15 +75,17 @@ TEST_F(DeployerTest, AChangeGoesBeforeEveryInquiryThatWaits) {
                     ->Post(Kind::kInquiry,
                            [&order, &last, name](Deployment&, const Status&) {
                              order.emplace_back(name);
-                             if (order.size() == 3) last.set_value();
+                             if (order.size() == 4) last.set_value();
                            })
                     .ok());
   }
   const auto change = [&order](Deployment&, const Status&) { order.emplace_back("change"); };
   ASSERT_TRUE(deployer_->Post(Kind::kChange, change).ok());
+  const auto rollback = [&order](Deployment&, const Status&) { order.emplace_back("rollback"); };
+  ASSERT_TRUE(deployer_->Post(Kind::kRollback, rollback).ok());
   deployer_->Start();
   last.get_future().wait();
-  EXPECT_EQ(order, (std::vector<std::string>{"change", "first", "second"}));
+  EXPECT_EQ(order, (std::vector<std::string>{"rollback", "change", "first", "second"}));
 }
 
 }  // namespace

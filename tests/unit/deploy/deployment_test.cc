@@ -798,7 +798,7 @@ TEST_F(DeploymentTest, CallsForScriptsThatAreNotThereAreCountedInTheAuditAndHave
   for (int i = 0; i < 50; ++i) ask("nobody" + std::to_string(i));
   EXPECT_EQ(lines(), 1u);
   EXPECT_EQ(deployment_->RollBack("a", std::nullopt, eve).error().reason(), "no_previous_version");
-  EXPECT_EQ(lines(), 2u) << "of a script that is there each has its line";
+  EXPECT_EQ(lines(), 2u) << "those for a script that is there are counted apart";
   deployment_->Step();
   EXPECT_EQ(lines(), 2u);
   clock_.AdvanceMs(1000);

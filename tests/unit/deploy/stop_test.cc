@@ -104,6 +104,48 @@ TEST_F(StopTest, AReloadWhoseSpecIsRunningHasNotHappened) {
   ExpectNothingHasHappened(before);
 }
 
+TEST_F(StopTest, ASpecThatIsRunningIsCutOffBetweenTwoCases) {
+  WriteSlow("a", "2");
+  const int64_t took_ms =
+      StopAmid([](Deployment& deployment) { static_cast<void>(deployment.Reload("a", Accept::kNo, {})); });
+  EXPECT_LT(took_ms, kSpecMs) << "it was stopped after 100 ms of these";
+}
+
+TEST_F(StopTest, ARollbackWaitsForTheScriptThatIsUnderWayAndForNoOther) {
+  constexpr int kScripts = 8;
+  WriteLens("a", "2");
+  ASSERT_EQ(deployer_->deployment().Reload("a", Accept::kNo, {})->outcome, deploy::Outcome::kOk);
+  for (int i = 0; i < kScripts; ++i) WriteSlow("s" + std::to_string(i), "1");
+  std::promise<clockid_t> began;
+  std::atomic<bool> is_done = false;
+  const auto work = [&](Deployment& deployment, const Status&) {
+    clockid_t clock{};
+    EXPECT_EQ(pthread_getcpuclockid(pthread_self(), &clock), 0);
+    began.set_value(clock);
+    deployment.Step();
+    deployment.Step();
+    is_done = true;
+  };
+  ASSERT_TRUE(deployer_->Post(Deployer::Kind::kChange, work).ok());
+  deployer_->Start();
+  const clockid_t clock = began.get_future().get();
+  const int64_t until_ms = CpuMs(clock) + 100;
+  while (!is_done && CpuMs(clock) < until_ms) std::this_thread::yield();
+  ASSERT_FALSE(is_done) << "eight specs take longer than that";
+  const int64_t posted_ms = CpuMs(clock);
+  std::promise<int64_t> rolled_back;
+  const auto roll_back = [&](Deployment& deployment, const Status&) {
+    EXPECT_FALSE(is_done);
+    EXPECT_TRUE(deployment.RollBack("a", std::nullopt, {}));
+    rolled_back.set_value(CpuMs(clock));
+  };
+  ASSERT_TRUE(deployer_->Post(Deployer::Kind::kRollback, roll_back).ok());
+  EXPECT_LT(rolled_back.get_future().get() - posted_ms, 3 * kSpecMs) << "of eight times that";
+  const auto live = deployer_->deployment().live().Current();
+  EXPECT_EQ(live->Get("a")->version, "1");
+  deployer_->Stop();
+}
+
 TEST_F(StopTest, OfManyChangedScriptsOnlyTheOneUnderWayIsWaitedFor) {
   constexpr int kScripts = 20;
   const std::string before = State();
