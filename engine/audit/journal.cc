@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/json_writer.h"
 #include "base/path.h"
+#include "telemetry/log.h"
 
 namespace stemedb::audit {
 namespace {
@@ -158,8 +159,45 @@ Status Journal::Rotate() {
   return OpenFile();  // which makes both names durable
 }
 
+Status Journal::CheckFile() {
+  const std::lock_guard lock(mutex_);
+  return MindFile();
+}
+
 Status Journal::Append(const Entry& entry) {
   const std::lock_guard lock(mutex_);
+  STEMEDB_RETURN_IF_ERROR(MindFile());
+  return Write(entry);
+}
+
+Status Journal::MindFile() {
+  if (file_ != nullptr && !file_->IsInPlace()) {
+    file_.reset();
+    is_lost_ = true;
+    telemetry::LogError(
+        "audit", "the audit file was moved, removed, replaced or cut short under the running server",
+        {{"file", path_},
+         {"last_id", next_id_ - 1},
+         {"remedy",
+          "a new one begins, and says so in its first line; find out who did it and where the "
+          "old one is"}});
+  }
+  if (!is_lost_) return Status::Ok();
+  const Status written =
+      Write({.time_ms = env_.clock()->NowMs(),
+             .peer = "server",
+             .actor = {},
+             .action = "audit.file",
+             .subject = path_.substr(path_.rfind('/') + 1),
+             .result = "file_lost",
+             .detail = "the file before this one was moved, removed, replaced or cut short while the server "
+                       "ran; its last line had the id " +
+                       std::to_string(next_id_ - 1)});
+  if (written.ok()) is_lost_ = false;
+  return written;
+}
+
+Status Journal::Write(const Entry& entry) {
   if (file_ == nullptr) STEMEDB_RETURN_IF_ERROR(OpenFile());
   const std::string line = LineOf(entry, next_id_);
   if (file_->size() > 0 && file_->size() + line.size() > bytes_max_) STEMEDB_RETURN_IF_ERROR(Rotate());

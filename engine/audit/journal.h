@@ -28,8 +28,13 @@ class Journal {
                                                uint64_t bytes_max = 16u << 20);
 
   // On disk when it returns ok. After a failure the next call tries with the file opened anew. Of a detail's
-  // JSON the first 512 bytes are kept, and how long the whole was.
+  // JSON the first 512 bytes are kept, and how long the whole was. Looks after the file first, as CheckFile.
   Status Append(const Entry& entry);
+
+  // Somebody may have moved, removed, replaced or cut short the file of a running server. Then a new one
+  // begins, whose first line says so (action "audit.file", result "file_lost"), and so does the log. Fails
+  // when it can't begin, and the next call tries again.
+  Status CheckFile();
 
   // Appends {"entries":[…],"next_cursor":"…"?}, newest first, those with ids below `before`. Lines that make
   // no sense are left out.
@@ -46,6 +51,8 @@ class Journal {
       : env_(env), path_(std::move(path)), old_path_(path_ + ".1"), bytes_max_(bytes_max) {}
   Status OpenFile();
   Status Rotate();
+  Status MindFile();
+  Status Write(const Entry& entry);
   Result<uint64_t> NewestId(const env::File& file) const;
 
   env::Env& env_;
@@ -56,6 +63,7 @@ class Journal {
   std::mutex mutex_;  // guards the rest
   std::unique_ptr<env::File> file_;
   uint64_t next_id_ = 1;
+  bool is_lost_ = false;  // the file was, and the new one doesn't say so yet
 };
 
 }  // namespace stemedb::audit

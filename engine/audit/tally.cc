@@ -20,6 +20,10 @@ std::string_view CountedOf(Tally::Kind kind) {
       return " bad requests";
     case Tally::Kind::kUnknownName:
       return " of unknown names";
+    case Tally::Kind::kNoChange:
+      return " that changed nothing";
+    case Tally::Kind::kInquiry:
+      return " that only asked";
   }
   return "";
 }

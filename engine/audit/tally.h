@@ -23,6 +23,8 @@ class Tally {
     kRefused,
     kBadRequest,
     kUnknownName,  // of what there isn't
+    kNoChange,     // of what there is, but refused, or without an effect
+    kInquiry,      // what only asks, and makes the server work
   };
   struct Line {
     Kind kind = Kind::kRefused;
@@ -53,7 +55,7 @@ class Tally {
   static std::optional<Line> TakeIfDue(Kind kind, Count& count, int64_t now_ns);
 
   std::mutex mutex_;  // guards counts_
-  std::array<Count, static_cast<size_t>(Kind::kUnknownName) + 1> counts_;
+  std::array<Count, static_cast<size_t>(Kind::kInquiry) + 1> counts_;
 };
 
 }  // namespace stemedb::audit

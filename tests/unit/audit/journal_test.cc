@@ -6,10 +6,14 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "env/fault_env.h"
+#include "telemetry/log.h"
 
 namespace stemedb::audit {
 namespace {
@@ -212,6 +216,105 @@ TEST_F(JournalTest, AFloodOfRefusalsLeavesWhatElseIsThere) {
     }
   }
   EXPECT_THAT(List(*journal, 1000), HasSubstr(R"("subject":"kept")"));
+}
+
+// What becomes of a file that somebody lays hands on while the server runs.
+class LostFile : public JournalTest {
+ protected:
+  LostFile() {
+    telemetry::ConfigureLog({.out = log_});
+    journal_ = Open();
+    EXPECT_TRUE(journal_->Append(Did("first")).ok());
+    EXPECT_TRUE(journal_->CheckFile().ok());
+  }
+  ~LostFile() override {
+    telemetry::ConfigureLog({});
+    std::fclose(log_);
+  }
+
+  std::string Log() {
+    std::string text(1 << 16, '\0');
+    std::fflush(log_);
+    std::rewind(log_);
+    text.resize(std::fread(text.data(), 1, text.size(), log_));
+    return text;
+  }
+  std::vector<std::string> Lines() const {
+    std::vector<std::string> lines;
+    std::ifstream file(path_);
+    for (std::string line; std::getline(file, line);) lines.push_back(line);
+    return lines;
+  }
+  // The new file begins with the note, and then has what is written.
+  void ExpectANewOne(size_t lines_before) {
+    ASSERT_TRUE(journal_->Append(Did("second")).ok());
+    ASSERT_TRUE(journal_->Append(Did("third")).ok());
+    const auto lines = Lines();
+    ASSERT_EQ(lines.size(), lines_before + 3);
+    EXPECT_THAT(lines[lines_before],
+                AllOf(HasSubstr(R"("id":2,)"), HasSubstr(R"("peer":"server","action":"audit.file")"),
+                      HasSubstr(R"("subject":"audit.jsonl","result":"file_lost")"), HasSubstr("the id 1")));
+    EXPECT_THAT(lines[lines_before + 1], AllOf(HasSubstr(R"("id":3,)"), HasSubstr("second")));
+    EXPECT_THAT(lines[lines_before + 2], HasSubstr("third"));
+    const std::string log = Log(), said = "under the running server";
+    EXPECT_THAT(log, AllOf(HasSubstr(said), HasSubstr(path_)));
+    EXPECT_EQ(log.find(said), log.rfind(said)) << "once";
+  }
+
+  std::FILE* const log_ = std::tmpfile();
+  std::unique_ptr<Journal> journal_;
+};
+
+TEST_F(LostFile, OneThatIsInPlaceIsNoReasonForANote) {
+  ASSERT_TRUE(journal_->Append(Did("second")).ok());
+  EXPECT_EQ(Lines().size(), 2u);
+  EXPECT_EQ(Log(), "");
+}
+
+TEST_F(LostFile, OneThatWasRemovedIsNoticedByTheNextLine) {
+  std::filesystem::remove(path_);
+  ExpectANewOne(0);
+}
+
+TEST_F(LostFile, OneThatWasRenamedIsLeftAsItIs) {
+  std::filesystem::rename(path_, path_ + ".1");
+  ExpectANewOne(0);
+  EXPECT_THAT(List(*journal_), HasSubstr(R"("subject":"first")")) << "the old one is FILE.1 here";
+}
+
+TEST_F(LostFile, OneThatWasCutShortIsNoticedToo) {
+  std::filesystem::resize_file(path_, 0);
+  ExpectANewOne(0);
+}
+
+TEST_F(LostFile, AnotherFileInItsPlaceIsGoneOnWith) {
+  std::filesystem::copy_file(path_, path_ + ".copy");
+  std::filesystem::rename(path_ + ".copy", path_);
+  ExpectANewOne(1);
+}
+
+TEST_F(LostFile, IsNoticedThoughNothingIsWritten) {
+  std::filesystem::remove(path_);
+  EXPECT_TRUE(journal_->CheckFile().ok());
+  ASSERT_EQ(Lines().size(), 1u);
+  EXPECT_THAT(Lines()[0], HasSubstr("file_lost"));
+  EXPECT_TRUE(journal_->CheckFile().ok());
+  EXPECT_EQ(Lines().size(), 1u);
+}
+
+TEST_F(LostFile, WhereNoNewOneCanBeginThatIsToldAndTriedAgain) {
+  std::filesystem::remove(path_);
+  env_.Fail(env::Operation::kOpen, env::Failure::kIoError);
+  EXPECT_FALSE(journal_->CheckFile().ok());
+  EXPECT_FALSE(journal_->Append(Did("second")).ok());
+  env_.Heal();
+  ExpectANewOne(0);
+}
+
+TEST_F(LostFile, TheJournalsOwnTurnOverIsNone) {
+  const auto journal = Open(2000);
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(journal->Append(Did("s" + std::to_string(i))).ok());
+  EXPECT_EQ(Log(), "");
 }
 
 }  // namespace

@@ -67,6 +67,12 @@ TEST(Tally, KindsAreCountedApart) {
   const auto unknown = tally.Add(Kind::kUnknownName, Refused("c"), 0);
   ASSERT_TRUE(unknown);
   EXPECT_EQ(unknown->ToEntry().detail, "1 of unknown names since the last such line; this one: c");
+  const auto idle = tally.Add(Kind::kNoChange, Refused("d"), 0);
+  ASSERT_TRUE(idle);
+  EXPECT_EQ(idle->ToEntry().detail, "1 that changed nothing since the last such line; this one: d");
+  const auto inquiry = tally.Add(Kind::kInquiry, Refused("e"), 0);
+  ASSERT_TRUE(inquiry);
+  EXPECT_EQ(inquiry->ToEntry().detail, "1 that only asked since the last such line; this one: e");
 }
 
 TEST(Tally, AtTheEndAllOfItIsTaken) {
