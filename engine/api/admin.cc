@@ -2,6 +2,7 @@
 #include "api/admin.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "api/peer.h"
 #include "api/query_string.h"
@@ -34,6 +35,7 @@ void TakeText(AdminBody& body, std::string_view name, element value, std::option
 void TakeMember(AdminBody& body, std::string_view name, element value) {
   if (name == "source") return TakeText(body, name, value, body.source);
   if (name == "name") return TakeText(body, name, value, body.name);
+  if (name == "sha256") return TakeText(body, name, value, body.sha256);
   if (name == "to_version_sha256") return TakeText(body, name, value, body.to_version_sha256);
   if (name == "question") {
     body.question = value;
@@ -91,6 +93,36 @@ http::Handler AdminOnly(LoopContext& context, std::function<void(http::ExchangeP
 
 void AuditBadRequest(LoopContext& context, const http::Request& request, const Status& fault) {
   AddToTally(context.backend(), audit::Tally::Kind::kBadRequest, "admin.bad_request", request, fault);
+}
+
+// Written on the scripts thread, as what is refused.
+void RespondAudited(LoopContext& context, http::ExchangePtr exchange, audit::Entry entry,
+                    http::Response response) {
+  audit::Journal* journal = context.backend().journal;
+  if (journal == nullptr) return exchange->Respond(std::move(response));
+  deploy::Actor actor = ActorOf(exchange->request());
+  entry.time_ms = context.backend().clock->NowMs();
+  entry.peer = std::move(actor.peer);
+  entry.actor = std::move(actor.name);
+  const auto told = std::make_shared<const audit::Entry>(std::move(entry));
+  const auto answer = std::make_shared<http::Response>(std::move(response));
+  const auto tell_log = [told](const Status& fault) {
+    telemetry::LogError("api", "an action is missing from the audit file",
+                        {{"action", told->action},
+                         {"subject", told->subject},
+                         {"result", told->result},
+                         {"detail", told->detail},
+                         {"cause", fault.message()}});
+  };
+  const Status posted = context.backend().deployer->Post(
+      deploy::Deployer::Kind::kChange, [=](deploy::Deployment&, const Status&) {
+        const Status written = journal->Append(*told);
+        if (!written.ok()) tell_log(written);
+        exchange->loop().Post([exchange, answer] { exchange->Respond(std::move(*answer)); });
+      });
+  if (posted.ok()) return;
+  tell_log(posted);
+  exchange->Respond(std::move(*answer));
 }
 
 bool IsAdminPost(const http::Request& request) {

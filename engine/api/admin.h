@@ -26,6 +26,11 @@ http::Handler AdminOnly(LoopContext& context, std::function<void(http::ExchangeP
 // thread: audited likewise. For POST alone, also where it changes nothing (try, shadow); not for GET.
 void AuditBadRequest(LoopContext& context, const http::Request& request, const Status& fault);
 
+// Answers what an operator has done, behind its line in the audit; time, peer and actor of `entry` are filled
+// in. A line that finds no place there is in the log, and the answer is given all the same: it is done.
+void RespondAudited(LoopContext& context, http::ExchangePtr exchange, audit::Entry entry,
+                    http::Response response);
+
 // Whether it is a POST to a path of operators' calls, whatever was wrong with it: it would change something,
 // or make the server work (try, shadow).
 bool IsAdminPost(const http::Request& request);
@@ -47,6 +52,7 @@ struct AdminBody {
   Status status;  // ok, or kInvalidArgument "invalid_json", "invalid_request"
   std::vector<http::FieldError> errors;
   std::optional<bool> accept;
+  std::optional<std::string> sha256;
   std::optional<std::string> to_version_sha256;
   std::optional<std::string> source;
   std::optional<std::string> name;

@@ -109,16 +109,23 @@ Result<http::Response> ResponseOf(const Result<deploy::Report>& report) {
 }
 
 void Reload(LoopContext& context, http::ExchangePtr exchange) {
-  constexpr std::array<std::string_view, 1> kAllowed = {"accept"};
+  constexpr std::array<std::string_view, 2> kAllowed = {"accept", "sha256"};
   const http::Request& request = exchange->request();
   const AdminBody body = ReadAdminBody(context.json_parser(), request, kAllowed);
   if (!body.status.ok()) return Refuse(context, exchange, body.status, body.errors);
   const std::string name = NameOf(context, exchange);
   if (name.empty()) return;
   const auto accept = body.accept.value_or(false) ? deploy::Accept::kYes : deploy::Accept::kNo;
+  std::optional<Hash256> accepted;
+  if (body.sha256 && accept == deploy::Accept::kNo)
+    return RefuseField(context, exchange, "/sha256", "is what \"accept\": true is for: send both");
+  if (body.sha256 && !FromHex(*body.sha256, accepted.emplace())) {
+    return RefuseField(context, exchange, "/sha256",
+                       "must be the SHA-256 of the version that waits: 64 lower-case hex digits");
+  }
   RunOnScriptsThread(context, Kind::kChange, std::move(exchange),
-                     [name, accept, actor = ActorOf(request)](deploy::Deployment& deployment) {
-                       return ResponseOf(deployment.Reload(name, accept, actor));
+                     [name, accept, accepted, actor = ActorOf(request)](deploy::Deployment& deployment) {
+                       return ResponseOf(deployment.Reload(name, accept, actor, accepted));
                      });
 }
 
@@ -134,7 +141,7 @@ void RollBack(LoopContext& context, http::ExchangePtr exchange) {
     return RefuseField(context, exchange, "/to_version_sha256",
                        "must be the SHA-256 of a version: 64 lower-case hex digits");
   }
-  RunOnScriptsThread(context, Kind::kChange, std::move(exchange),
+  RunOnScriptsThread(context, Kind::kRollback, std::move(exchange),
                      [name, to, actor = ActorOf(request)](deploy::Deployment& deployment) {
                        return ResponseOf(deployment.RollBack(name, to, actor));
                      });

@@ -22,8 +22,12 @@ std::string LensOf(const Asking& asking) {
 }
 
 void Finish(LoopContext& context, http::Exchange& exchange, const Asking& asking,
-            const telemetry::Stopwatch& began, const Status& status, http::Response&& response) {
-  context.Queries(asking.endpoint).latency_seconds.Observe(began.Seconds());
+            const telemetry::Stopwatch& began, const query::Account& account, const Status& status,
+            http::Response&& response) {
+  const double seconds = began.Seconds();
+  context.Queries(asking.endpoint).latency_seconds.Observe(seconds);
+  context.recorder().Record({exchange.request(), asking.question, asking.lenses, asking.endpoint, seconds},
+                            account, status, response.body);
   if (status.ok()) return exchange.Respond(std::move(response));
   if (status.code() == Code::kDeadlineExceeded)
     context.backend().metrics->domain().query_timeout_total.Increment();
@@ -36,14 +40,15 @@ void HandOver(LoopContext& context, const http::ExchangePtr& exchange,
   auto work = [&context, exchange, asking, began](query::Engine* engine, const Status& ready) {
     http::Response response;
     Status status = ready.ok() ? Ask(*asking, *engine, response.body) : ready;
-    exchange->loop().Post([&context, exchange, asking, began, status = std::move(status),
-                           response = std::move(response)]() mutable {
-      Finish(context, *exchange, *asking, began, status, std::move(response));
+    query::Account account = ready.ok() ? engine->account() : query::Account();
+    exchange->loop().Post([&context, exchange, asking, began, account = std::move(account),
+                           status = std::move(status), response = std::move(response)]() mutable {
+      Finish(context, *exchange, *asking, began, account, status, std::move(response));
     });
   };
   context.backend().metrics->domain().query_slow_lane_total.Increment();
   const Status posted = context.backend().slow_lane->Post(LensOf(*asking), exchange, std::move(work));
-  if (!posted.ok()) Finish(context, *exchange, *asking, began, posted, {});
+  if (!posted.ok()) Finish(context, *exchange, *asking, began, {}, posted, {});
 }
 
 }  // namespace
@@ -55,20 +60,19 @@ void AnswerNow(LoopContext& context, const http::ExchangePtr& exchange, const As
   const Status answered = Ask(asking, context.engine(), response.body);
   if (answered.reason() == query::kHandOverReason)
     return HandOver(context, exchange, std::make_shared<const Asking>(asking), began);
-  Finish(context, *exchange, asking, began, answered, std::move(response));
+  Finish(context, *exchange, asking, began, context.engine().account(), answered, std::move(response));
 }
 
 void AnswerInTurn(LoopContext& context, http::ExchangePtr exchange, std::shared_ptr<const Asking> asking) {
   context.Queries(asking->endpoint).queries.Increment();
-  context.turns().Run(std::move(exchange),
-                      [&context, asking = std::move(asking)](const http::ExchangePtr& waiting) {
-                        const telemetry::Stopwatch began;
-                        http::Response response;
-                        const Status answered = Ask(*asking, context.engine(), response.body);
-                        if (answered.reason() == query::kHandOverReason)
-                          return HandOver(context, waiting, asking, began);
-                        Finish(context, *waiting, *asking, began, answered, std::move(response));
-                      });
+  context.turns().Run(
+      std::move(exchange), [&context, asking = std::move(asking)](const http::ExchangePtr& waiting) {
+        const telemetry::Stopwatch began;
+        http::Response response;
+        const Status answered = Ask(*asking, context.engine(), response.body);
+        if (answered.reason() == query::kHandOverReason) return HandOver(context, waiting, asking, began);
+        Finish(context, *waiting, *asking, began, context.engine().account(), answered, std::move(response));
+      });
 }
 
 }  // namespace stemedb::api

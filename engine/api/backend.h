@@ -10,10 +10,12 @@
 
 #include "api/turn_queue.h"
 #include "audit/journal.h"
+#include "audit/query_trail.h"
 #include "defense/limiter.h"
 #include "defense/proven_agents.h"
 #include "deploy/deployer.h"
 #include "env/clock.h"
+#include "query/answer_cache.h"
 #include "store/store.h"
 #include "telemetry/metrics.h"
 
@@ -41,8 +43,10 @@ class Seldom {
 struct Backend {
   store::Store* store = nullptr;
   deploy::Deployer* deployer = nullptr;  // scripts: the live set, and all work on them
-  SlowLane* slow_lane = nullptr;      // null: every question is answered on its loop, however long it takes
-  audit::Journal* journal = nullptr;  // of what operators did
+  SlowLane* slow_lane = nullptr;  // null: every question is answered on its loop, however long it takes
+  query::AnswerCache* answers = nullptr;  // those that are kept; null: every answer is made anew
+  audit::Journal* journal = nullptr;      // of what operators did
+  audit::QueryTrail* trail = nullptr;     // of what everybody asked; null: it is off
   defense::Limiter limiter{defense::Limiter::Options{}};
   defense::ProvenAgents proven_agents;
   env::Clock* clock = nullptr;

@@ -3,12 +3,16 @@
 // slices: between two of them the loop serves everybody else. All that passed is then one submission: one
 // place in the log's order, and with ?atomic=true all of it or nothing, also across a crash.
 #include <algorithm>
+#include <span>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "api/batch_items.h"
 #include "api/claim_intake.h"
 #include "api/errors.h"
 #include "api/routes.h"
+#include "api/stored_claims.h"
 #include "base/json_writer.h"
 #include "http/loop.h"
 
@@ -16,6 +20,7 @@ namespace stemedb::api {
 namespace {
 
 constexpr size_t kSliceSteps = 128;         // some 5 ms: an item is a step, and so is each of its signatures
+constexpr size_t kLooksAtOnce = 1'000;      // at stored claims: some milliseconds
 constexpr size_t kBatchesInFlightMax = 16;  // for each loop; every one holds its body
 constexpr size_t kBatchBodyMax = 16 * 1024 * 1024;
 constexpr size_t kErrorsShownMax = 100;          // of an atomic batch
@@ -51,9 +56,10 @@ class BatchJob : public std::enable_shared_from_this<BatchJob> {
   Status Pay();
   void Commit();
   void Finish(store::CommitResult&& result);
+  void LookAtStored();
   void Respond(http::Response&& response);
   http::Response RefuseWhole();
-  http::Response Results(const std::vector<store::ItemResult>& stored);
+  http::Response Results();
   static void AppendRefused(std::string& out, size_t index, const Item& item, bool with_errors);
 
   LoopContext& context_;
@@ -66,6 +72,8 @@ class BatchJob : public std::enable_shared_from_this<BatchJob> {
   bool is_all_by_named_ = true;    // every claim is right and signed by that agent
   std::vector<Item> items_;
   store::Submission submission_;
+  std::vector<store::ItemResult> stored_;
+  std::vector<std::string_view> statuses_;  // beside stored_; none where there are no operations
 };
 
 void BatchJob::Run() {
@@ -105,7 +113,7 @@ void BatchJob::Commit() {
   if (!paid.ok()) return Respond(context_.Refusal(exchange_->request(), paid));
   const bool has_refused = submission_.records.size() < items_.size();
   if (has_refused && atomicity_ == store::Atomicity::kAllOrNothing) return Respond(RefuseWhole());
-  if (submission_.records.empty()) return Respond(Results({}));
+  if (submission_.records.empty()) return Respond(Results());
   submission_.atomicity = atomicity_;
   submission_.done = [self = shared_from_this()](store::CommitResult&& result) {
     self->exchange_->loop().Post(
@@ -116,7 +124,18 @@ void BatchJob::Commit() {
 }
 
 void BatchJob::Finish(store::CommitResult&& result) {
-  Respond(result.status.ok() ? Results(result.items) : context_.Refusal(exchange_->request(), result.status));
+  if (!result.status.ok()) return Respond(context_.Refusal(exchange_->request(), result.status));
+  stored_ = std::move(result.items);
+  if (result.has_operations) return LookAtStored();
+  Respond(Results());
+}
+
+// In slices as well.
+void BatchJob::LookAtStored() {
+  const auto left = std::span<const store::ItemResult>(stored_).subspan(statuses_.size());
+  AppendStatusesNow(context_, left.first(std::min(left.size(), kLooksAtOnce)), statuses_);
+  if (statuses_.size() == stored_.size()) return Respond(Results());
+  exchange_->loop().Post([self = shared_from_this()] { self->LookAtStored(); });
 }
 
 void BatchJob::Respond(http::Response&& response) {
@@ -142,7 +161,7 @@ http::Response BatchJob::RefuseWhole() {
   return ProblemOf(whole, errors);
 }
 
-http::Response BatchJob::Results(const std::vector<store::ItemResult>& stored) {
+http::Response BatchJob::Results() {
   http::Response response;
   std::string& out = response.body;
   out.reserve(items_.size() * 240 + 128);
@@ -156,8 +175,10 @@ http::Response BatchJob::Results(const std::vector<store::ItemResult>& stored) {
       AppendRefused(out, i, items_[i], refused++ < kItemsWithErrorsShown);
       continue;
     }
-    duplicates += stored[next].duplicate ? 1 : 0;
-    AppendStored(out, i, items_[i].id, stored[next++]);
+    duplicates += stored_[next].duplicate ? 1 : 0;
+    AppendStored(out, i, items_[i].id, stored_[next],
+                 statuses_.empty() ? std::string_view() : statuses_[next]);
+    ++next;
   }
   const size_t created = next - duplicates;
   out += "],\"created\":" + std::to_string(created) + ",\"duplicates\":" + std::to_string(duplicates) +

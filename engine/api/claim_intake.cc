@@ -15,20 +15,20 @@ Status UnsignedClaimsFault(const Backend& backend, const http::Request& request)
   if (backend.unsigned_claims == UnsignedClaims::kRefused) {
     return Status(
         Code::kUnauthenticated, "signature_required",
-        "this server takes signed claims only; sign the claim with an Ed25519 key and send agent_id and "
+        "this server takes nothing unsigned; sign what you say with an Ed25519 key and send agent_id and "
         "signature");
   }
   if (!request.peer_is_loopback || CameThroughProxy(request)) {
     return Status(
         Code::kPermissionDenied, "unsigned_not_allowed",
-        "unsigned claims are taken from the server's own machine only, and not through a proxy; sign the "
-        "claim");
+        "unsigned claims and operations are taken from the server's own machine only, and not through a "
+        "proxy; sign what you say");
   }
   if (CameFromForeignPage(backend, request)) {
     return Status(
         Code::kPermissionDenied, "unsigned_not_allowed",
-        "unsigned claims are not taken from web pages of this origin; sign the claim, or name the origin in "
-        "STEMEDB_ALLOWED_ORIGINS");
+        "unsigned claims and operations are not taken from web pages of this origin; sign what you say, or "
+        "name the origin in STEMEDB_ALLOWED_ORIGINS");
   }
   return Status::Ok();
 }
@@ -55,25 +55,6 @@ Intake Admit(model::ParsedClaim&& parsed, const Status& unsigned_fault, int64_t 
   intake.claim.id = model::IdOf(canonical);
   intake.claim.record = model::EncodeClaim(assertion, canonical, intake.claim.id);
   return intake;
-}
-
-void AppendStored(std::string& out, std::optional<size_t> index, const Hash256& id,
-                  const store::ItemResult& item) {
-  const std::string hex = ToHex(id);
-  JsonWriter json(out);
-  json.BeginObject();
-  if (index) {
-    json.Key("index");
-    json.Unsigned(*index);
-  }
-  json.Field("status", item.duplicate ? "duplicate" : "created");
-  json.Field("id", hex);
-  json.Field("hash", hex);
-  json.Key("sequence");
-  json.Unsigned(item.sequence);
-  json.Key("recorded_at");
-  json.Time(item.recorded_at_ms);
-  json.EndObject();
 }
 
 }  // namespace stemedb::api

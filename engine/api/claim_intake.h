@@ -15,8 +15,9 @@
 
 namespace stemedb::api {
 
-// Why unsigned claims in this request must be refused; ok when they are taken. They are taken from this
-// machine only, and neither through a proxy nor from a web page of an origin that the operator hasn't named.
+// Why unsigned claims, or an unsigned operation, in this request must be refused; ok when they are taken.
+// They are taken from this machine only, and neither through a proxy nor from a web page of an origin that
+// the operator hasn't named.
 Status UnsignedClaimsFault(const Backend& backend, const http::Request& request);
 
 // A claim as the client sent it, after parsing.
@@ -30,10 +31,5 @@ struct Intake {
 // Takes the parsed claim apart. `unsigned_fault` is UnsignedClaimsFault's answer; `now_ms` is the time of a
 // claim that has none.
 Intake Admit(model::ParsedClaim&& parsed, const Status& unsigned_fault, int64_t now_ms);
-
-// Appends `"id":…,"hash":…,"status":…,"sequence":…,"recorded_at":…` of one stored claim as an object; `index`
-// is its place in a batch.
-void AppendStored(std::string& out, std::optional<size_t> index, const Hash256& id,
-                  const store::ItemResult& item);
 
 }  // namespace stemedb::api

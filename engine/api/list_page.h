@@ -2,6 +2,7 @@
 // The query string of a list: ?limit=&cursor=.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,8 @@
 
 namespace stemedb::api {
 
+inline constexpr size_t kListLimitMax = 1'000;
+
 struct ListPage {
   Status status;  // ok, or kInvalidArgument "invalid_request"
   std::vector<http::FieldError> errors;
@@ -19,5 +22,9 @@ struct ListPage {
   size_t limit = query::kLimitDefault;
 };
 ListPage ReadListPage(std::string_view query, size_t cursor_bytes_max);
+
+// The same of a list that goes back along the log: its cursor is the sequence below which it goes on, and
+// becomes `before`, which is left alone when there is none.
+ListPage ReadLogPage(std::string_view query, uint64_t& before);
 
 }  // namespace stemedb::api

@@ -18,8 +18,11 @@ void Finish(LoopContext& context, http::Exchange& exchange, const Status& status
 void AnswerLook(LoopContext& context, http::ExchangePtr exchange, Look look) {
   http::Response response;
   const Status looked = look(context.engine(), response.body);
-  if (looked.reason() != query::kLineageTooLarge || context.backend().slow_lane == nullptr)
+  const bool lacks_room =
+      looked.reason() == query::kLineageTooLarge || looked.reason() == query::kHandOverReason;
+  if (!lacks_room || context.backend().slow_lane == nullptr)
     return Finish(context, *exchange, looked, std::move(response));
+  context.backend().metrics->domain().query_slow_lane_total.Increment();
   auto work = [&context, exchange, look = std::move(look)](query::Engine* engine, const Status& ready) {
     http::Response answer;
     Status status = ready.ok() ? look(*engine, answer.body) : ready;

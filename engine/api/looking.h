@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers that are no questions to a lens: a claim, a trace, the feed. What turns out to need more than a
-// loop may spend, since a claim rests on very many others, is looked up again in the slow lane.
+// Answers that are no questions to a lens: a claim, a trace, the feed, the sources. What turns out to need
+// more than a loop may spend, in time or since a claim rests on very many others, is looked up again in the
+// slow lane.
 #pragma once
 
 #include <functional>

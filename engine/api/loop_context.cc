@@ -15,6 +15,7 @@ LoopContext::LoopContext(Backend& backend, Role role, std::shared_ptr<WatchBell>
   deploy::Deployment& deployment = backend.deployer->deployment();
   options.live = &deployment.live();
   options.recent = deployment.NewRecent();
+  options.answers = backend.answers;
   if (backend.slow_lane != nullptr) options = query::ForLoop(options);
   engine_ = std::make_unique<query::Engine>(backend.store->NewReader(), deployment.live().Current(), options);
   turns_ = std::make_unique<TurnQueue>(*backend.clock, backend.turns,
@@ -27,6 +28,7 @@ LoopContext::LoopContext(Backend& backend, Role role, std::shared_ptr<WatchBell>
       deployment.live(), backend.limiter, backend.proven_agents, *backend.clock,
       [this](const Status& status) { PolicyFailed(status); },
       RateGate::Options{.recent = deployment.NewRecentRequests()});
+  recorder_ = std::make_unique<QueryRecorder>(backend.trail, *backend.clock);
   watches_ = std::make_unique<WatchHub>(*this, std::move(bell));
 }
 

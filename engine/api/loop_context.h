@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "api/backend.h"
+#include "api/query_recorder.h"
 #include "api/rate_gate.h"
 #include "api/turn_queue.h"
 #include "api/watch_hub.h"
@@ -47,6 +48,8 @@ class LoopContext {
   TurnQueue& turns() { return *turns_; }     // kClients only
   RateGate& rates() { return *rates_; }      // kClients only
   WatchHub& watches() { return *watches_; }  // kClients only
+  // Of every answer to a question.
+  QueryRecorder& recorder() { return *recorder_; }  // kClients only
   // Lets go of a generation of scripts that is no more live, states and all, if there is one. kClients only.
   void TakeUpLive();
   // How many batches this loop is working on: they are bounded, as each holds its body.
@@ -66,6 +69,7 @@ class LoopContext {
   std::unique_ptr<query::Engine> engine_;
   std::unique_ptr<TurnQueue> turns_;
   std::unique_ptr<RateGate> rates_;
+  std::unique_ptr<QueryRecorder> recorder_;
   model::ClaimParser claim_parser_;
   model::OperationParser operation_parser_;
   simdjson::dom::parser json_parser_;

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,9 +22,16 @@ inline constexpr size_t kOperationBodyMax = 64 * 1024;
 void AddOperationRoute(http::Router& router, LoopContext& context, std::string path,
                        model::OperationKind kind, size_t body_max = kOperationBodyMax);
 
-// Answers the exchange: takes the operation in its body in, or says why not. `source_id` is the one that the
-// URL names, for a change of a source's status.
+// What makes a call an operator's: AdminOnly has let it through. It may say what it says unsigned whatever
+// the settings are, and is told of in the audit, "ACTION of SUBJECT".
+struct OperatorsAct {
+  std::string_view action;
+  std::string subject;
+};
+
+// Answers the exchange: takes the operation in its body in, or says why not. `url_id` is what the URL names,
+// as OperationParser has it.
 void TakeOperation(LoopContext& context, http::ExchangePtr exchange, model::OperationKind kind,
-                   std::string_view source_id = {});
+                   std::string_view url_id = {}, std::optional<OperatorsAct> act = {});
 
 }  // namespace stemedb::api

@@ -19,9 +19,11 @@ uint64_t LensesOf(const query::Question& question) {
   return (question.lens.empty() ? 0 : 1) + (question.fallback.empty() ? 0 : 1);
 }
 
-// A page of the claims on one concept: some microseconds, so that it needs no turn.
+// A page of the claims on one concept: some microseconds, so that it needs no turn. What was said about them
+// since may take longer to find.
 bool IsShort(const query::Question& question) {
-  return question.lens.empty() && !question.subtree && question.limit <= query::kLimitDefault;
+  return question.lens.empty() && !question.subtree && !question.since &&
+         question.limit <= query::kLimitDefault;
 }
 
 void Answer(LoopContext& context, http::ExchangePtr exchange, ReadQuestion read, std::string_view endpoint) {

@@ -14,8 +14,8 @@ namespace stemedb::api {
 namespace {
 
 constexpr std::string_view kParamPrefix = "params.";
-constexpr std::array<std::string_view, 7> kJsonFields = {
-    "as_of", "since", "min_confidence", "limit", "decay", "class_multipliers", "params"};
+constexpr std::array<std::string_view, 8> kJsonFields = {
+    "as_of", "since", "min_confidence", "limit", "decay", "class_multipliers", "params", "max_stale"};
 constexpr std::array<std::string_view, 2> kListFields = {"include", "lenses"};
 
 template <size_t N>

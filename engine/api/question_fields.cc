@@ -3,6 +3,7 @@
 #include "api/question_fields.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <limits>
 #include <utility>
@@ -308,7 +309,14 @@ void QuestionFields::ReadCursor(element value) {
   const auto text = Text(value);
   if (!text) return;
   cursor_ = query::DecodeCursor(*text);
-  if (!cursor_) Complain("is no cursor of this server; send next_cursor of the page before");
+  if (!cursor_) Complain("is no cursor of this server, or was damaged; send next_cursor of the page before");
+}
+
+void QuestionFields::ReadMaxStale(element value) {
+  constexpr double kSecondsMax = query::kMaxStaleMs / 1000;
+  static_assert(query::kMaxStaleMs == 3'600'000, "the text says so");
+  if (auto seconds = NumberIn(value, 0, kSecondsMax, "must be a number of seconds from 0 to 3600"))
+    question_.max_stale_ms = std::llround(*seconds * 1000);
 }
 
 }  // namespace stemedb::api

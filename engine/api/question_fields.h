@@ -41,6 +41,7 @@ class QuestionFields {
   bool IsAllowed(std::string_view name) const;
   void RefuseUnknown();
   void CheckLens();
+  void CheckCursor();
   void ApplyCursor();
 
   void ReadConceptPath(element value);
@@ -65,6 +66,7 @@ class QuestionFields {
   void ReadInclude(element value);
   void ReadLimit(element value);
   void ReadCursor(element value);
+  void ReadMaxStale(element value);
 
   std::optional<std::string_view> Text(element value);
   std::optional<std::string> Name(element value, size_t bytes_max);

@@ -8,6 +8,7 @@
 #include "api/query_string.h"
 #include "api/question_fields.h"
 #include "http/message.h"
+#include "query/question_key.h"
 
 namespace stemedb::api {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 using simdjson::dom::element;
 
 constexpr size_t kErrorsMax = 16;
+constexpr int64_t kNotOverMsMax = 60'000;  // a moment is over as soon as what came in till then is on disk
 
 ReadQuestion Unreadable(simdjson::error_code error, bool is_empty) {
   ReadQuestion out;
@@ -70,6 +72,7 @@ const QuestionFields::Field QuestionFields::kFields[] = {
     {"include", &QuestionFields::ReadInclude},
     {"limit", &QuestionFields::ReadLimit},
     {"cursor", &QuestionFields::ReadCursor},
+    {"max_stale", &QuestionFields::ReadMaxStale},
 };
 
 ReadQuestion QuestionFields::Read(element root) {
@@ -120,6 +123,7 @@ ReadQuestion QuestionFields::Read(element root) {
 bool QuestionFields::IsAllowed(std::string_view name) const {
   if (name == "lenses") return form_.lens_field == LensField::kList;
   if (name == "fallback") return form_.lens_field == LensField::kOptional;
+  if (name == "max_stale") return form_.lens_field != LensField::kList;  // comparisons are always made anew
   return name != "lens" || form_.lens_field != LensField::kList;
 }
 
@@ -147,10 +151,36 @@ void QuestionFields::ComplainAt(std::string_view below, std::string detail) {
   if (out_.errors.size() < kErrorsMax) out_.errors.push_back({at_ + std::string(below), std::move(detail)});
 }
 
+// A cursor of another question would begin its listing anywhere, and hide what it asks for.
+void QuestionFields::CheckCursor() {
+  const query::Cursor& cursor = *cursor_;
+  at_ = "/cursor";
+  if (cursor.question != query::FingerprintOf(question_)) {
+    return Complain(
+        "belongs to another question: send it with that of the page before, of which limit and max_stale alone "
+        "may change");
+  }
+  // A time that was not over yet when the first page was made stood for one a little earlier.
+  const auto is_its_time = [&](int64_t time_ms) {
+    return time_ms >= cursor.now_ms && time_ms - cursor.now_ms <= kNotOverMsMax;
+  };
+  const query::Moment as_of = question_.as_of.value_or(query::Moment{});
+  const bool is_its_moment = as_of.sequence.value_or(cursor.as_of_sequence) == cursor.as_of_sequence &&
+                             question_.now_ms.value_or(cursor.now_ms) == cursor.now_ms &&
+                             is_its_time(as_of.time_ms.value_or(cursor.now_ms));
+  if (!is_its_moment) {
+    Complain(
+        "is of another moment than as_of: all pages are of that of the first one; leave as_of as it was there, "
+        "or out");
+  }
+}
+
 // Every page answers for the moment of the first one, whatever has been written since.
 void QuestionFields::ApplyCursor() {
   if (!cursor_) return;
+  if (out_.errors.empty()) CheckCursor();
   question_.before_sequence = cursor_->before_sequence;
+  question_.changes_after = cursor_->changes_after;
   question_.as_of = query::Moment{.sequence = cursor_->as_of_sequence, .time_ms = {}};
   question_.now_ms = cursor_->now_ms;
 }

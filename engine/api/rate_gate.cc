@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <utility>
 
@@ -67,8 +66,9 @@ void RateGate::OnTurnEnd() {
   spent_ns_ = 0;
   if (calls_ == 0) return;
   const auto& counts = runner_.scripts().scripts()[static_cast<size_t>(policy_)].counts;
-  counts->calls.fetch_add(std::exchange(calls_, 0), std::memory_order_relaxed);
-  counts->failures.fetch_add(std::exchange(failures_, 0), std::memory_order_relaxed);
+  counts->AddCalls(std::exchange(calls_, 0));
+  if (failures_ == 0) return;
+  counts->AddFailures(std::exchange(failures_, 0), failure_, clock_.NowMs(), clock_.MonotonicNs());
 }
 
 RateGate::Payment RateGate::PaymentOf(const http::Route& route) {
@@ -79,7 +79,8 @@ RateGate::Payment RateGate::PaymentOf(const http::Route& route) {
   const auto is_in = [&](const auto& list) {
     return std::find(list.begin(), list.end(), route.path) != list.end();
   };
-  if (is_in(kFree) || route.path.starts_with("/v1/admin/")) return Payment::kFree;
+  if (is_in(kFree) || route.path.starts_with("/v1/admin/") || route.path.starts_with("/v1/audit/"))
+    return Payment::kFree;
   if (is_in(kWhenRead)) return Payment::kWhenRead;
   return is_in(kWrites) ? Payment::kWhenProven : Payment::kAtOnce;
 }
@@ -112,6 +113,7 @@ std::optional<script::RateVerdict> RateGate::Ask(const http::Request& request, c
   ++calls_;
   if (verdict) return std::move(*verdict);
   ++failures_;
+  failure_ = verdict.error().message();
   on_failure_(verdict.error());
   return BuiltInLimit(asked);
 }

@@ -4,7 +4,7 @@
 // then: who signed, and how many claims there were.
 //
 // What the server's operation needs is never limited, whatever the policy says: health, metrics, the API's
-// description and /v1/admin. A policy that fails, or that has used up the turn's time, is replaced by the
+// description, /v1/admin and /v1/audit. A policy that fails, or that has used up the turn's time, is replaced by the
 // built-in limit for that request; without a policy there is no limit.
 //
 // One for each loop, used on its thread alone; the buckets are shared by all.
@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 
@@ -101,6 +102,7 @@ class RateGate {
   int64_t spent_ns_ = 0;   // by policies, of this turn
   uint64_t calls_ = 0;     // of the policy, not yet in its counts, which all loops share
   uint64_t failures_ = 0;  // of these calls
+  std::string failure_;    // what the last of them failed of
 };
 
 }  // namespace stemedb::api

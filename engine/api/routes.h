@@ -22,6 +22,8 @@ void AddHealthRoutes(http::Router& router, LoopContext& context);        // heal
 void AddMetricsRoutes(http::Router& router, LoopContext& context);       // metrics.cc
 void AddAdminScriptsRoutes(http::Router& router, LoopContext& context);  // admin_scripts.cc
 void AddAdminAuditRoutes(http::Router& router, LoopContext& context);    // admin_audit.cc
+void AddAdminTrustRoutes(http::Router& router, LoopContext& context);    // admin_trust.cc
+void AddAuditQueriesRoutes(http::Router& router, LoopContext& context);  // audit_queries.cc
 void AddDescriptionRoutes(http::Router& router, LoopContext& context);   // description.cc
 
 }  // namespace stemedb::api

@@ -17,6 +17,7 @@ void AddOperationsRoutes(http::Router& router, LoopContext& context) {
   AddMetricsRoutes(router, context);
   AddAdminScriptsRoutes(router, context);
   AddAdminAuditRoutes(router, context);
+  AddAuditQueriesRoutes(router, context);
   AddDescriptionRoutes(router, context);
 }
 
@@ -31,6 +32,7 @@ void AddClientRoutes(http::Router& router, LoopContext& context) {
   AddSourcesRoutes(router, context);
   AddTraceRoutes(router, context);
   AddWatchRoutes(router, context);
+  AddAdminTrustRoutes(router, context);
   AddOperationsRoutes(router, context);
 }
 

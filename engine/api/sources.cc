@@ -2,6 +2,7 @@
 // POST /v1/source and /v1/sources: registers a source. GET /v1/sources: lists them. GET and PATCH
 // /v1/sources/{id}: one with its content, and a new status for it.
 #include "api/list_page.h"
+#include "api/looking.h"
 #include "api/operations.h"
 #include "api/query_string.h"
 #include "api/routes.h"
@@ -12,12 +13,14 @@ namespace {
 // A source's content may have 1 MiB, each byte of it up to six in JSON.
 constexpr size_t kSourceBodyMax = 8 * 1024 * 1024;
 
-http::Response Sources(LoopContext& context, const http::Request& request) {
+void Sources(LoopContext& context, http::ExchangePtr exchange) {
+  const http::Request& request = exchange->request();
   auto page = ReadListPage(request.query, model::kSourceIdBytesMax);
-  if (!page.status.ok()) return context.Refusal(request, page.status, page.errors);
-  http::Response response;
-  const Status listed = context.engine().Sources(page.cursor, page.limit, response.body);
-  return listed.ok() ? std::move(response) : context.Refusal(request, listed);
+  if (!page.status.ok()) return exchange->Respond(context.Refusal(request, page.status, page.errors));
+  AnswerLook(context, std::move(exchange),
+             [after = std::move(page.cursor), limit = page.limit](query::Engine& engine, std::string& out) {
+               return engine.Sources(after, limit, out);
+             });
 }
 
 http::Response Source(LoopContext& context, const http::Request& request) {
@@ -38,7 +41,7 @@ void AddSourcesRoutes(http::Router& router, LoopContext& context) {
                   [&context](http::ExchangePtr exchange) {
                     if (exchange->request().method == http::Method::kPost)
                       return TakeOperation(context, std::move(exchange), model::OperationKind::kSource);
-                    exchange->Respond(Sources(context, exchange->request()));
+                    Sources(context, std::move(exchange));
                   },
               .max_body_bytes = kSourceBodyMax,
               .param_names = {}});

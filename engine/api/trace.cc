@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET /v1/trace/{id}: where a claim comes from and what was said about it. GET /v1/feed: what came in last.
-#include <charconv>
+#include <utility>
+#include <vector>
 
 #include "api/list_page.h"
 #include "api/looking.h"
@@ -9,6 +10,27 @@
 
 namespace stemedb::api {
 namespace {
+
+// What they asked, and from where, is for operators: /v1/audit/query/{id}.
+void WriteAskers(JsonWriter& json, const std::vector<audit::ClaimQuery>& queries) {
+  json.Key("queried_by");
+  json.BeginArray();
+  for (const audit::ClaimQuery& query : queries) {
+    json.BeginObject();
+    json.Key("query_id");
+    json.Unsigned(query.id);
+    json.Key("time");
+    json.Time(query.time_ms);
+    json.Key("agent_id");
+    if (query.agent) {
+      json.String(*query.agent);
+    } else {
+      json.Null();
+    }
+    json.EndObject();
+  }
+  json.EndArray();
+}
 
 void Trace(LoopContext& context, http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
@@ -20,23 +42,20 @@ void Trace(LoopContext& context, http::ExchangePtr exchange) {
     return exchange->Respond(context.Refusal(
         request, Status(Code::kInvalidArgument, "invalid_request", "id " + error.detail), {&error, 1}));
   }
+  query::TraceMore more;
+  if (const audit::QueryTrail* trail = context.backend().trail; trail != nullptr) {
+    more = [trail](JsonWriter& json, uint64_t sequence) { WriteAskers(json, trail->AskedAbout(sequence)); };
+  }
   AnswerLook(context, std::move(exchange),
-             [id](query::Engine& engine, std::string& out) { return engine.Trace(id, out); });
+             [id, more = std::move(more)](query::Engine& engine, std::string& out) {
+               return engine.Trace(id, out, more);
+             });
 }
 
 void Feed(LoopContext& context, http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
-  constexpr size_t kDigitsMax = 20;
-  ListPage page = ReadListPage(request.query, kDigitsMax);
   uint64_t before = UINT64_MAX;
-  if (page.status.ok() && !page.cursor.empty()) {
-    const char* end = page.cursor.data() + page.cursor.size();
-    const auto [stop, error] = std::from_chars(page.cursor.data(), end, before);
-    if (error != std::errc() || stop != end) {
-      page.errors.push_back({"cursor", "must be the next_cursor of an earlier page"});
-      page.status = Status(Code::kInvalidArgument, "invalid_request", "cursor " + page.errors.back().detail);
-    }
-  }
+  const ListPage page = ReadLogPage(request.query, before);
   if (!page.status.ok()) return exchange->Respond(context.Refusal(request, page.status, page.errors));
   AnswerLook(context, std::move(exchange),
              [before, limit = page.limit](query::Engine& engine, std::string& out) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api/loop_context.h"
+#include "api/sender.h"
 #include "api/slow_lane.h"
 #include "api/watch_events.h"
 #include "http/loop.h"
@@ -25,7 +26,23 @@ constexpr size_t kStepsOfOneBehind = 128;
 constexpr int64_t kKeepAliveNs = 15'000'000'000;
 constexpr int64_t kTendNs = 1'000'000'000;
 constexpr int64_t kAskAgainNs = 1'000'000'000;
-constexpr size_t kLineageMax = 2'000;  // as a question on a loop
+// From the end of one asking to the next for the same watcher. One that takes long takes a tenth of a thread
+// at most.
+constexpr int64_t kAskEveryNs = 100'000'000;
+constexpr double kRestPerAsking = 10;
+constexpr double kWalkSecondsMax = 0.005;  // of one turn, for each of the two ways along the log
+constexpr size_t kLineageMax = 2'000;      // ids, for the status of one claim
+
+// No later asking of it would do better. The wall clock set back is another matter.
+bool IsTooLarge(const Status& status) {
+  return status.code() == Code::kOutOfRange && status.reason() != "as_of_in_future";
+}
+
+// All programs on this machine have one address, and are not limited otherwise either.
+std::string SenderKey(const http::Request& request) {
+  const Sender sender = SenderOf(request);
+  return sender.is_loopback ? std::string() : "at " + AddressKey(sender.address);
+}
 
 }  // namespace
 
@@ -34,6 +51,7 @@ WatchHub::WatchHub(LoopContext& context, std::shared_ptr<WatchBell> bell)
 
 WatchHub::~WatchHub() {
   if (loop_ != nullptr) bell_->Remove(line_);
+  context_.backend().metrics->domain().watchers.Decrement(static_cast<double>(watchers_.size()));
 }
 
 // On the bell first: what is published before the first look is seen by it, what comes later rings.
@@ -42,6 +60,7 @@ void WatchHub::Open(http::Loop& loop) {
   loop_ = &loop;
   reader_ = context_.backend().store->NewReader();
   standing_.emplace(kLineageMax);
+  generation_ = LiveGeneration();
   bell_->Add(line_, loop);
 }
 
@@ -57,10 +76,24 @@ void WatchHub::RestIfEmpty() {
   at_ = newest_ = event_sequence_ = 0;
 }
 
-Status WatchHub::Start(http::ExchangePtr exchange, query::Question question, std::optional<uint64_t> after) {
-  if (watchers_.size() >= kWatchersMax) Sweep();
-  if (watchers_.size() >= kWatchersMax)
+Status WatchHub::CheckRoom(std::string_view sender) {
+  const auto is_full = [&] { return watchers_.size() >= kWatchersMax; };
+  const auto is_of_sender = [&](const WatcherPtr& watcher) { return watcher->sender == sender; };
+  const auto has_share = [&] {
+    return sender.empty() || std::count_if(watchers_.begin(), watchers_.end(), is_of_sender) <
+                                 static_cast<ptrdiff_t>(kWatchersOfAddressMax);
+  };
+  if (is_full() || !has_share()) Sweep();
+  if (is_full())
     return Status(Code::kResourceExhausted, "overloaded", "too many watch already; try again later");
+  if (has_share()) return Status::Ok();
+  return Status(Code::kResourceExhausted, "overloaded",
+                "too many watch from this address already; let one end first");
+}
+
+Status WatchHub::Start(http::ExchangePtr exchange, query::Question question, std::optional<uint64_t> after) {
+  std::string sender = SenderKey(exchange->request());
+  STEMEDB_RETURN_IF_ERROR(CheckRoom(sender));
   if (!question.lens.empty()) {
     const auto scripts = context_.backend().deployer->deployment().live().Current();
     STEMEDB_RETURN_IF_ERROR(query::CheckLens(*scripts, question));
@@ -102,9 +135,11 @@ Status WatchHub::Start(http::ExchangePtr exchange, query::Question question, std
     return Status::Ok();
   }
   watcher->exchange = std::move(exchange);
+  watcher->sender = std::move(sender);
   watcher->question = std::move(question);
   watcher->sent_ns = context_.backend().clock->MonotonicNs();
   watchers_.push_back(watcher);
+  context_.backend().metrics->domain().watchers.Increment();
   index_.Add(watcher.get());
   if (watcher->after < at_) {
     watcher->behind = true;
@@ -142,7 +177,7 @@ bool WatchHub::HasReadyWork() const {
 void WatchHub::OnTurnEnd() {
   if (watchers_.empty() || is_posted_) return;
   const bool is_due = context_.backend().clock->MonotonicNs() - tended_ns_ >= kTendNs;
-  if (is_due || HasReadyWork()) PostWork();
+  if (is_due || generation_ != LiveGeneration() || HasReadyWork()) PostWork();
 }
 
 void WatchHub::Work() {
@@ -153,6 +188,7 @@ void WatchHub::Work() {
   const Status walked = Walk();
   reader_->Release();
   if (!walked.ok()) return EndAll(walked);
+  TouchAllForNewScripts();
   AskTouched();
 }
 
@@ -174,7 +210,9 @@ Status WatchHub::Look(uint64_t sequence, store::Record& record) {
 
 Status WatchHub::WalkTogether() {
   store::Record record;
+  const telemetry::Stopwatch began;
   for (size_t steps = 0; at_ < newest_ && steps < kStepsTogether; ++at_) {
+    if (began.Seconds() > kWalkSecondsMax) break;
     STEMEDB_RETURN_IF_ERROR(Look(at_ + 1, record));
     index_.Find(concern_.places, found_);
     for (Watched* watched : found_) {
@@ -197,20 +235,17 @@ Status WatchHub::WalkTogether() {
 Status WatchHub::WalkBehind() {
   store::Record record;
   size_t steps = kStepsBehind;
+  const telemetry::Stopwatch began;
   for (size_t left = behind_.size(); left > 0 && steps > 0; --left) {
+    if (began.Seconds() > kWalkSecondsMax) break;
     const WatcherPtr watcher = std::move(behind_.front());
     behind_.pop_front();
     if (!watcher->exchange->peer_waits()) continue;  // Sweep takes it away
     size_t own = std::min(steps, kStepsOfOneBehind);
     for (; watcher->after < at_ && own > 0 && CanTake(*watcher); --own, --steps) {
       STEMEDB_RETURN_IF_ERROR(Look(watcher->after + 1, record));
-      const bool is_concerned =
-          concern_.places.empty()
-              ? watcher->scope.is_everything()
-              : std::any_of(concern_.places.begin(), concern_.places.end(),
-                            [&](const query::Place& place) { return query::Covers(watcher->scope, place); });
       ++watcher->after;
-      if (is_concerned) Deliver(*watcher, record);
+      if (query::IsAbout(concern_, watcher->scope)) Deliver(*watcher, record);
       if (concern_.anywhere) Touch(*watcher);
     }
     watcher->behind = watcher->after < at_;
@@ -237,10 +272,8 @@ bool WatchHub::Deliver(Watcher& watcher, const store::Record& record) {
 std::string_view WatchHub::StatusOf(const store::Record& record) {
   standing_->Begin(*reader_, newest_);
   if (!standing_->AnyOperation()) return NameOf(query::ClaimStatus::kActive);
-  store::Row row{record.claim().concept_path(), record.claim().predicate(), record.sequence, record.claim()};
-  row.has_marks = false;
-  const auto standing = standing_->Of(row);
-  return NameOf(standing ? standing->status : query::ClaimStatus::kActive);
+  const auto status = standing_->StatusOf(store::RowOfRecord(record));
+  return NameOf(status ? *status : query::ClaimStatus::kActive);
 }
 
 // Made once for all who get it.
@@ -260,6 +293,17 @@ void WatchHub::Send(Watcher& watcher, std::string_view event) {
 void WatchHub::Touch(Watcher& watcher) {
   if (watcher.question.lens.empty() || std::exchange(watcher.is_queued, true)) return;
   to_ask_.push_back(watcher.shared_from_this());
+}
+
+// Of whichever script: a lens may follow a rule that another one holds.
+void WatchHub::TouchAllForNewScripts() {
+  const uint64_t live = LiveGeneration();
+  if (std::exchange(generation_, live) == live) return;
+  for (const WatcherPtr& watcher : watchers_) Touch(*watcher);
+}
+
+uint64_t WatchHub::LiveGeneration() const {
+  return context_.backend().deployer->deployment().live().generation();
 }
 
 void WatchHub::AskTouched() {
@@ -289,7 +333,11 @@ void WatchHub::Ask(const WatcherPtr& watcher) {
     std::string answer;
     const Status answered = context_.engine().Answer(*question, answer);
     if (answered.reason() == query::kHandOverReason) return HandOver(watcher, question);
-    context_.Queries("watch").latency_seconds.Observe(began.Seconds());
+    const double seconds = began.Seconds();
+    context_.Queries("watch").latency_seconds.Observe(seconds);
+    context_.recorder().Record({watcher->exchange->request(), *question, {}, "watch", seconds},
+                               context_.engine().account(), answered, answer);
+    Rest(*watcher, seconds);
     Answered(watcher, sequence, answered, answer);
   });
 }
@@ -297,12 +345,22 @@ void WatchHub::Ask(const WatcherPtr& watcher) {
 void WatchHub::HandOver(const WatcherPtr& watcher, const std::shared_ptr<const query::Question>& question) {
   const uint64_t sequence = *question->as_of->sequence;
   auto work = [this, watcher, sequence, question](query::Engine* engine, const Status& ready) {
+    if (!ready.ok()) {  // not asked, but it will be
+      watcher->exchange->loop().Post(
+          [this, watcher, sequence, ready] { Answered(watcher, sequence, ready, {}); });
+      return;
+    }
+    const telemetry::Stopwatch began;
     std::string answer;
-    Status status = ready.ok() ? engine->Answer(*question, answer) : ready;
-    watcher->exchange->loop().Post(
-        [this, watcher, sequence, status = std::move(status), answer = std::move(answer)] {
-          Answered(watcher, sequence, status, answer);
-        });
+    Status status = engine->Answer(*question, answer);
+    watcher->exchange->loop().Post([this, watcher, sequence, question, seconds = began.Seconds(),
+                                    account = engine->account(), status = std::move(status),
+                                    answer = std::move(answer)] {
+      context_.recorder().Record({watcher->exchange->request(), *question, {}, "watch", seconds}, account,
+                                 status, answer);
+      Rest(*watcher, seconds);
+      Answered(watcher, sequence, status, answer);
+    });
   };
   context_.backend().metrics->domain().query_slow_lane_total.Increment();
   const Status posted =
@@ -326,21 +384,32 @@ void WatchHub::Answered(const WatcherPtr& watcher, uint64_t sequence, const Stat
     context_.backend().metrics->domain().query_timeout_total.Increment();
   const bool may_work_later =
       status.code() == Code::kResourceExhausted || status.code() == Code::kUnavailable;
+  if (IsTooLarge(status)) return End(*watcher, status);
   if (!may_work_later) return SendFailure(*watcher, status);
-  watcher->ask_from_ns = context_.backend().clock->MonotonicNs() + kAskAgainNs;
+  watcher->ask_from_ns =
+      std::max(watcher->ask_from_ns, context_.backend().clock->MonotonicNs() + kAskAgainNs);
   Touch(*watcher);
+}
+
+void WatchHub::Rest(Watcher& watcher, double seconds) const {
+  const auto rest_ns = static_cast<int64_t>(seconds * 1e9 * kRestPerAsking);
+  watcher.ask_from_ns = context_.backend().clock->MonotonicNs() + std::max(kAskEveryNs, rest_ns);
 }
 
 // Sends as much as there is room for. The rest is found changed when the question is asked again.
 void WatchHub::SendChanges(Watcher& watcher, uint64_t sequence, const std::string& answer) {
   ResolutionChanges changes(context_.json_parser(), answer);
   const size_t others = pairs_ - watcher.said.size();
-  if (changes.pairs() > kPairsMax || others + changes.pairs() > kPairsTotalMax) {
-    return SendFailure(watcher, Status(Code::kOutOfRange, "too_many_pairs",
-                                       "the lens judges more than " + std::to_string(kPairsMax) +
-                                           " (concept, predicate) pairs here, or all watchers too many "
-                                           "together; watch a narrower concept path or name a predicate"));
+  const auto too_many = [](std::string what) {
+    return Status(Code::kOutOfRange, "too_many_pairs",
+                  std::move(what) + "; watch a narrower concept path or name a predicate");
+  };
+  if (changes.pairs() > kPairsMax) {
+    return End(watcher, too_many("the lens judges more than " + std::to_string(kPairsMax) +
+                                 " (concept, predicate) pairs here"));
   }
+  if (others + changes.pairs() > kPairsTotalMax)  // until others have gone
+    return SendFailure(watcher, too_many("the lenses of all who watch judge too many pairs together"));
   watcher.failure.clear();
   const bool is_done = changes.Tell(watcher.said, sequence, [&](std::string_view event) {
     Send(watcher, event);
@@ -359,6 +428,11 @@ void WatchHub::SendFailure(Watcher& watcher, const Status& status) {
   Send(watcher, event);
 }
 
+void WatchHub::End(Watcher& watcher, const Status& status) {
+  SendFailure(watcher, status);
+  watcher.exchange->EndStream();
+}
+
 void WatchHub::Tend() {
   tended_ns_ = context_.backend().clock->MonotonicNs();
   Sweep();
@@ -369,13 +443,14 @@ void WatchHub::Tend() {
 }
 
 void WatchHub::Sweep() {
-  std::erase_if(watchers_, [&](const WatcherPtr& watcher) {
+  const size_t gone = std::erase_if(watchers_, [&](const WatcherPtr& watcher) {
     if (watcher->exchange->peer_waits()) return false;
     index_.Remove(watcher.get());
     pairs_ -= watcher->said.size();
     watcher->said.clear();
     return true;
   });
+  context_.backend().metrics->domain().watchers.Decrement(static_cast<double>(gone));
   std::erase_if(behind_, [](const WatcherPtr& watcher) { return !watcher->exchange->peer_waits(); });
   std::erase_if(to_ask_, [](const WatcherPtr& watcher) { return !watcher->exchange->peer_waits(); });
   RestIfEmpty();

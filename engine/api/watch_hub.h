@@ -8,7 +8,10 @@
 // this.
 //
 // An event's id is a sequence: everything up to it that concerns the watcher has been sent. A resolution is
-// asked for as of the sequence that the watcher has come to, and nothing else is sent until it is there.
+// asked for as of the sequence that the watcher has come to, and nothing else is sent until it is there. A
+// new generation of scripts has all resolutions asked for again. Between two askings for one watcher there is
+// a rest, the longer the dearer they are, and a question that is too large to be answered ends its stream:
+// who watches has paid once.
 //
 // One for each loop, used on its thread alone.
 #pragma once
@@ -39,6 +42,8 @@ class LoopContext;
 class WatchHub {
  public:
   static constexpr size_t kWatchersMax = 4096;
+  // Of one sending address; programs on this machine are not limited.
+  static constexpr size_t kWatchersOfAddressMax = 256;
   static constexpr uint64_t kReplayMax = 1'000'000;  // records between where somebody resumes and the newest
   static constexpr size_t kPairsMax = 1'000;  // (concept, predicate) pairs that a watcher's lens judges
   static constexpr size_t kPairsTotalMax = 200'000;  // of all watchers
@@ -51,7 +56,8 @@ class WatchHub {
 
   // Starts the exchange's stream; a failure says why it must be refused: kInvalidArgument "invalid_request"
   // when `after` is in the future, "invalid_params", kNotFound "unknown_lens", kResourceExhausted
-  // "overloaded". `after` is the last event's id that a resuming client has seen.
+  // "overloaded" when there is no room, or none for this address. `after` is the last event's id that a
+  // resuming client has seen.
   Status Start(http::ExchangePtr exchange, query::Question question, std::optional<uint64_t> after);
   // A watcher's question waited for its turn in vain.
   void Refused(const http::ExchangePtr& exchange, const Status& status);
@@ -60,6 +66,7 @@ class WatchHub {
  private:
   struct Watcher : Watched, std::enable_shared_from_this<Watcher> {
     http::ExchangePtr exchange;
+    std::string sender;        // that it counts for; empty: a program on this machine
     query::Question question;  // without a lens: of records alone
     uint64_t after = 0;        // records up to it are done; behind, those above it aren't
     bool behind = false;
@@ -73,6 +80,7 @@ class WatchHub {
   };
   using WatcherPtr = std::shared_ptr<Watcher>;
 
+  Status CheckRoom(std::string_view sender);
   void Open(http::Loop& loop);
   void RestIfEmpty();
   void PostWork();
@@ -88,6 +96,7 @@ class WatchHub {
   std::string_view StatusOf(const store::Record& record);
 
   void Touch(Watcher& watcher);
+  void TouchAllForNewScripts();
   void AskTouched();
   void Ask(const WatcherPtr& watcher);
   void HandOver(const WatcherPtr& watcher, const std::shared_ptr<const query::Question>& question);
@@ -95,10 +104,15 @@ class WatchHub {
                 const std::string& answer);
   void SendChanges(Watcher& watcher, uint64_t sequence, const std::string& answer);
   void SendFailure(Watcher& watcher, const Status& status);
+  // With this failure its stream ends.
+  void End(Watcher& watcher, const Status& status);
+  // Its asking took so long.
+  void Rest(Watcher& watcher, double seconds) const;
 
   static bool HasRoom(const Watcher& watcher);
   static bool CanTake(const Watcher& watcher) { return !watcher.asking && HasRoom(watcher); }
   bool CanAsk(const Watcher& watcher) const;
+  uint64_t LiveGeneration() const;
   void Send(Watcher& watcher, std::string_view event);
   void Tend();
   void Sweep();
@@ -114,9 +128,10 @@ class WatchHub {
   WatchIndex index_;
   std::deque<WatcherPtr> behind_;
   std::vector<WatcherPtr> to_ask_;
-  size_t pairs_ = 0;     // in all said
-  uint64_t at_ = 0;      // those who keep up are done with records up to it
-  uint64_t newest_ = 0;  // at the last look
+  size_t pairs_ = 0;         // in all said
+  uint64_t at_ = 0;          // those who keep up are done with records up to it
+  uint64_t newest_ = 0;      // at the last look
+  uint64_t generation_ = 0;  // of the scripts, when all were last to be asked
   bool is_posted_ = false;
   int64_t tended_ns_ = 0;
 

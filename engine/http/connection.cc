@@ -14,6 +14,8 @@
 #include <atomic>
 #include <cstring>
 
+#include "http/socket_queue.h"
+
 namespace stemedb::http {
 namespace {
 
@@ -37,7 +39,8 @@ bool IsLoopback(std::string_view address) {
 Connection::Connection(LoopThread& loop)
     : loop_(loop),
       number_(connections_made.fetch_add(1, std::memory_order_relaxed) + 1),
-      scanner_(loop.options().limits) {
+      scanner_(loop.options().limits),
+      pace_(loop.options().timeouts, loop.now_ms()) {
   uv_tcp_init(loop.uv(), &tcp_);
   tcp_.data = write_request_.data = shutdown_request_.data = this;
   idle_since_ms_ = loop.now_ms();
@@ -109,7 +112,11 @@ void Connection::OnRead(ssize_t count, const char* bytes) {
 void Connection::OnEnd() {
   peer_ended_ = true;
   reading_ = false;
-  if (life_ == Life::kLingering || streams()) return Close();
+  if (streams()) return Close();
+  if (life_ == Life::kLingering) {  // the next tick looks again
+    if (UntakenBytes() == 0) Close();
+    return;
+  }
   // A peer may shut down its side after its last request and still wait for answers.
   if (current_ != nullptr) loop_.Recycle(std::exchange(current_, nullptr));
   input_ = Input::kDiscard;
@@ -141,6 +148,7 @@ void Connection::ChargeOutput() {
 
 void Connection::WriteOut() {
   if (write_pending_ || out_.empty()) return;
+  sent_bytes_ += out_.size();
   uv_buf_t buffer = uv_buf_init(out_.data(), static_cast<unsigned>(out_.size()));
   auto* stream = reinterpret_cast<uv_stream_t*>(&tcp_);
   int result = uv_try_write(stream, &buffer, 1);
@@ -157,8 +165,6 @@ void Connection::WriteOut() {
   auto written = [](uv_write_t* request, int status) { ConnectionOf(request).OnWritten(status); };
   if (uv_write(&write_request_, stream, &buffer, 1, written) != 0) return Close();
   write_pending_ = true;
-  stalled_since_ms_ = loop_.now_ms();
-  stalled_queue_bytes_ = writing_.size() - sent;
 }
 
 void Connection::OnWritten(int status) {
@@ -167,14 +173,15 @@ void Connection::OnWritten(int status) {
   if (status != 0) return Close();
   writing_.clear();
   if (writing_.capacity() > kKeptOutputBytes) writing_.shrink_to_fit();
-  if (streams()) idle_since_ms_ = loop_.now_ms();
+  idle_since_ms_ = loop_.now_ms();
   Flush();
 }
 
-size_t Connection::unsent_bytes() const {
-  size_t queued =
-      write_pending_ ? uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&tcp_)) : 0;
-  return out_.size() + queued + waiting_bytes_;
+size_t Connection::unsent_bytes() const { return out_.size() + queued_bytes() + waiting_bytes_; }
+
+// By libuv.
+size_t Connection::queued_bytes() const {
+  return write_pending_ ? uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&tcp_)) : 0;
 }
 
 bool Connection::IsIdle() const {
@@ -184,15 +191,49 @@ bool Connection::IsIdle() const {
 
 void Connection::Tick(uint64_t now_ms) {
   const Timeouts& timeouts = loop_.options().timeouts;
-  if (life_ == Life::kLingering && now_ms - phase_started_ms_ > timeouts.linger_ms) return Close();
-  if (life_ != Life::kOpen) return;
+  if (life_ == Life::kClosing) return;
+  if (!ReaderKeepsUp(now_ms)) return Drop();
+  if (life_ == Life::kLingering) return CheckLingering(now_ms);
   if (IsIdle()) {
+    if (pace_.waits()) idle_since_ms_ = now_ms;  // it still reads its last answer
     if (now_ms - idle_since_ms_ > timeouts.idle_ms) return Close();
     FreeIdleBuffers();
   }
   if (streams()) CheckStream(now_ms);
-  CheckStall(now_ms);
   if (life_ == Life::kOpen && current_ != nullptr) CheckSender(now_ms);
+}
+
+int Connection::fd() const {
+  uv_os_fd_t fd = -1;
+  uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp_), &fd);
+  return fd;
+}
+
+// Where the kernel doesn't say what the peer has acknowledged, what the socket has taken must do: that comes
+// in far larger lumps, since a socket is writable again only when a third of its buffer is free.
+uint64_t Connection::UntakenBytes() const {
+  size_t in_kernel = UnacknowledgedBytes(fd()).value_or(0);
+  if (life_ == Life::kLingering && in_kernel > 0) --in_kernel;  // the FIN
+  return std::min<uint64_t>(sent_bytes_, in_kernel + queued_bytes());
+}
+
+// The kernel is asked only about connections that have sent something since the last tick, or had something
+// waiting then.
+bool Connection::ReaderKeepsUp(uint64_t now_ms) {
+  const uint64_t waiting = pace_.taken_bytes() == sent_bytes_ ? 0 : UntakenBytes();
+  const auto rule = streams() ? ReaderPace::Rule::kProgress : ReaderPace::Rule::kRate;
+  return pace_.Look({.now_ms = now_ms, .taken_bytes = sent_bytes_ - waiting, .waiting_bytes = waiting}, rule);
+}
+
+// A peer that has closed its side needs no time to close. Nothing is read from it any more, so a reset has to
+// be asked for.
+void Connection::CheckLingering(uint64_t now_ms) {
+  if (peer_ended_ && HasFailed(fd())) return Close();
+  if (pace_.waits() && !loop_.draining()) {
+    phase_started_ms_ = now_ms;
+  } else if (peer_ended_ || now_ms - phase_started_ms_ > loop_.options().timeouts.linger_ms) {
+    Close();
+  }
 }
 
 // A busy connection keeps its buffers from one answer to the next; thousands that rest must not.
@@ -202,22 +243,11 @@ void Connection::FreeIdleBuffers() {
   }
 }
 
-// One whose peer takes nothing of what waits is CheckStall's business.
+// One whose peer takes nothing of what waits is ReaderKeepsUp's business.
 void Connection::CheckStream(uint64_t now_ms) {
   if (write_pending_ || !out_.empty()) return;
   if (now_ms - idle_since_ms_ > loop_.options().timeouts.idle_ms) return Close();
   FreeIdleBuffers();
-}
-
-void Connection::CheckStall(uint64_t now_ms) {
-  if (!write_pending_ || life_ != Life::kOpen) return;
-  size_t queued = uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&tcp_));
-  if (queued != stalled_queue_bytes_) {
-    stalled_queue_bytes_ = queued;
-    stalled_since_ms_ = now_ms;
-  } else if (now_ms - stalled_since_ms_ > loop_.options().timeouts.write_stall_ms) {
-    Close();
-  }
 }
 
 void Connection::CheckSender(uint64_t now_ms) {
@@ -246,7 +276,9 @@ void Connection::EndIfDone() {
   bool answered = queue_head_ == nullptr && out_.empty() && !write_pending_;
   bool drained = loop_.draining() && IsIdle();
   if (!drained && !(close_after_ && answered)) return;
-  peer_ended_ ? Close() : Linger();
+  // The kernel isn't left alone with what the peer has yet to read: it would hold it as long as that likes.
+  const bool may_close = peer_ended_ && (loop_.draining() || UntakenBytes() == 0);
+  may_close ? Close() : Linger();
 }
 
 // Closing a socket with unread input resets the connection, and the reset may overtake the answer. So we say
@@ -255,24 +287,39 @@ void Connection::Linger() {
   life_ = Life::kLingering;
   phase_started_ms_ = loop_.now_ms();
   held_back_.clear();
-  auto done = [](uv_shutdown_t* request, int status) {
-    if (status != 0) ConnectionOf(request).Close();
-  };
+  auto done = [](uv_shutdown_t* request, int status) { ConnectionOf(request).OnShutdown(status); };
   if (uv_shutdown(&shutdown_request_, reinterpret_cast<uv_stream_t*>(&tcp_), done) != 0) return Close();
   StartReading();
 }
 
+void Connection::OnShutdown(int status) {
+  if (status != 0 || (peer_ended_ && UntakenBytes() == 0)) Close();
+}
+
 void Connection::Close() {
-  if (life_ == Life::kClosing) return;
+  if (LetGo()) uv_close(reinterpret_cast<uv_handle_t*>(&tcp_), OnClosed);
+}
+
+void Connection::Drop() {
+  if (!LetGo()) return;
+  // Fails while a shutdown is under way.
+  if (uv_tcp_close_reset(&tcp_, OnClosed) != 0) uv_close(reinterpret_cast<uv_handle_t*>(&tcp_), OnClosed);
+}
+
+// False when the connection is closing already.
+bool Connection::LetGo() {
+  if (life_ == Life::kClosing) return false;
   life_ = Life::kClosing;
   while (queue_head_ != nullptr) Detach(std::exchange(queue_head_, queue_head_->next_));
   queue_tail_ = stream_ = nullptr;
   loop_.ReleaseOutput(std::exchange(charged_output_bytes_, 0));
   if (current_ != nullptr) loop_.Recycle(std::exchange(current_, nullptr));
-  uv_close(reinterpret_cast<uv_handle_t*>(&tcp_), [](uv_handle_t* handle) {
-    Connection& connection = ConnectionOf(handle);
-    connection.loop_.Remove(&connection);
-  });
+  return true;
+}
+
+void Connection::OnClosed(uv_handle_t* handle) {
+  Connection& connection = ConnectionOf(handle);
+  connection.loop_.Remove(&connection);
 }
 
 }  // namespace stemedb::http

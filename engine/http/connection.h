@@ -8,7 +8,7 @@
 // dropped, and requests behind it are forgotten; it stays at the head of the queue until it ends.
 //
 // The connection ends by Linger (shut down our side, read and drop until the peer closes, so that it can read
-// its answer) or, when nothing is owed, by Close.
+// its answer), when nothing is owed by Close, and by Drop when the peer is given up.
 //
 // It belongs to its loop's thread and deletes itself when libuv has closed its handle.
 #pragma once
@@ -26,6 +26,7 @@
 #include "http/head_parser.h"
 #include "http/head_scanner.h"
 #include "http/loop_thread.h"
+#include "http/reader_pace.h"
 
 namespace stemedb::http {
 
@@ -52,10 +53,14 @@ class Connection {
   void Drain();
   // Memory of the answers that wait, as it was when the connection was last flushed.
   size_t charged_output_bytes() const { return charged_output_bytes_; }
-  // The last moment at which the peer took something of what waits.
-  uint64_t stalled_since_ms() const { return stalled_since_ms_; }
-  // Closes without more ado. What was in flight is answered into the void.
+  // The last tick at which the peer had taken something of what waits, or had nothing to take.
+  uint64_t stalled_since_ms() const { return pace_.stalled_since_ms(); }
+  // Closes without more ado. What was in flight is answered into the void; what the kernel still has for the
+  // peer it goes on delivering.
   void Close();
+  // Closes by a reset, which throws away what the kernel has for the peer: it doesn't read, and is told that
+  // its answer is no whole one.
+  void Drop();
 
   Connection* next = nullptr;  // LoopThread's list
   Connection* prev = nullptr;
@@ -75,6 +80,7 @@ class Connection {
   void OnRead(ssize_t count, const char* bytes);
   void OnEnd();
   void OnWritten(int status);
+  void OnShutdown(int status);
 
   void Consume(const char* bytes, size_t count);
   size_t ConsumeHead(const char* bytes, size_t count);
@@ -115,10 +121,18 @@ class Connection {
   void ChargeOutput();
   void FreeIdleBuffers();
   void EndIfDone();
+  int fd() const;
+  size_t queued_bytes() const;
+  // Those that were sent, and that the peer hasn't acknowledged.
+  uint64_t UntakenBytes() const;
+  // False when the peer is to be given up.
+  bool ReaderKeepsUp(uint64_t now_ms);
+  void CheckLingering(uint64_t now_ms);
   void CheckStream(uint64_t now_ms);
-  void CheckStall(uint64_t now_ms);
   void CheckSender(uint64_t now_ms);
   void Linger();
+  bool LetGo();
+  static void OnClosed(uv_handle_t* handle);
   void Detach(Exchange* exchange);
   bool IsIdle() const;
 
@@ -155,12 +169,12 @@ class Connection {
   std::string out_;      // ready to be written
   std::string writing_;  // owned by libuv until OnWritten
   bool write_pending_ = false;
+  uint64_t sent_bytes_ = 0;  // handed to libuv since the beginning
+  ReaderPace pace_;
 
   uint64_t phase_started_ms_ = 0;  // of the head, the body, or lingering
-  uint64_t idle_since_ms_ = 0;     // the last answer, or piece of one, or the beginning
-  uint64_t stalled_since_ms_ = 0;  // the last moment at which the peer took something
-  size_t stalled_queue_bytes_ = 0;
-  size_t dropped_bytes_ = 0;  // of input, while lingering or streaming
+  uint64_t idle_since_ms_ = 0;     // the last answer, or piece of one, was taken; or the beginning
+  size_t dropped_bytes_ = 0;       // of input, while lingering or streaming
 };
 
 }  // namespace stemedb::http

@@ -7,12 +7,18 @@
 
 #include "http/connection.h"
 #include "http/problem.h"
+#include "http/socket_queue.h"
 
 namespace stemedb::http {
 namespace {
 
 // A refused request's body is read to its end when it is short, so that the connection needn't be closed.
 constexpr size_t kSwallowedBytesMax = 64 * 1024;
+
+// Of a stream, in the kernel, beyond what is on its way. Streams last, thousands of them at a time, and the
+// kernel would take megabytes for each that doesn't read. An answer isn't bounded so: on a busy loop, which
+// comes to its sockets every 20 ms, it would be sent more slowly than a fast network takes it.
+constexpr size_t kStreamUnsentBytes = 128 * 1024;
 
 }  // namespace
 
@@ -364,6 +370,7 @@ void Connection::ForgetRequestsBehind(Exchange* exchange) {
 void Connection::BeginStream() {
   Exchange* exchange = stream_;
   exchange->waiting_ = false;
+  BoundUnsentBytes(fd(), kStreamUnsentBytes);
   const std::string first = std::exchange(exchange->response_.body, std::string());
   waiting_bytes_ -= first.size();
   AppendAnswer(exchange, exchange->response_,
@@ -374,7 +381,7 @@ void Connection::BeginStream() {
 }
 
 void Connection::SendPiece(Exchange* exchange, std::string_view piece) {
-  if (unsent_bytes() >= loop_.options().limits.stream_output_bytes_max) return Close();
+  if (unsent_bytes() >= loop_.options().limits.stream_output_bytes_max) return Drop();
   if (exchange->waiting_) {
     exchange->response_.body.append(piece);
     waiting_bytes_ += piece.size();

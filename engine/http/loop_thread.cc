@@ -330,7 +330,7 @@ void LoopThread::CloseLargestOutput() {
     if (smaller(largest, c)) largest = c;
   }
   STEMEDB_CHECK(largest != nullptr && largest->charged_output_bytes() > 0);
-  largest->Close();
+  largest->Drop();
 }
 
 void LoopThread::MakeRequestId(std::array<char, 32>& out) {

@@ -41,10 +41,15 @@ struct Timeouts {
   // A body may take body_ms plus one second for each body_bytes_per_second that has arrived.
   uint64_t body_ms = 10'000;
   uint64_t body_bytes_per_second = 16 * 1024;
-  uint64_t idle_ms = 60'000;         // between requests, and between the pieces of a streaming answer
-  uint64_t write_stall_ms = 30'000;  // the peer takes nothing of its answer
-  uint64_t linger_ms = 2'000;        // after the last answer, until the peer closes
-  uint64_t drain_ms = 10'000;        // from Drain to the end of requests in flight
+  uint64_t idle_ms = 60'000;  // between requests, and between the pieces of a streaming answer
+  // An answer's reader may take write_stall_ms, plus one second for each read_bytes_per_second that it has
+  // acknowledged; of these seconds it keeps at most read_credit_ms (reader_pace.h). A streaming answer's
+  // reader has write_stall_ms again whenever it acknowledges anything.
+  uint64_t write_stall_ms = 30'000;
+  uint64_t read_bytes_per_second = 1024;
+  uint64_t read_credit_ms = 150'000;
+  uint64_t linger_ms = 2'000;  // after the last answer was read, until the peer closes
+  uint64_t drain_ms = 10'000;  // from Drain to the end of requests in flight
 };
 
 struct Options {

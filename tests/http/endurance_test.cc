@@ -82,7 +82,9 @@ TEST(SlowPeer, WhoWaitsForALateAnswerIsNotIdle) {
 }
 
 TEST(StuckReader, IsDroppedAfterTheStallTimeout) {
-  TestServer server(WithTimeout(&Timeouts::write_stall_ms, 100));
+  Options options = WithTimeout(&Timeouts::write_stall_ms, 100);
+  options.timeouts.read_credit_ms = 0;  // what the sockets have taken buys no time
+  TestServer server(options);
   RawClient client(server.port(), 4096);
   client.Send(Get("/big?30000000"));
   server.WaitForRecords(1);

@@ -119,6 +119,7 @@ class ApiTest : public StoreTest {
     server_.reset();
     slow_lane_.reset();
     deployer_.reset();
+    trail_.reset();
   }
 
   // One loop. Files of lenses and policies, as operators have them.
@@ -131,14 +132,22 @@ class ApiTest : public StoreTest {
     ASSERT_TRUE(deployment) << deployment.error().message();
     deployer_ = std::make_unique<deploy::Deployer>(std::move(*deployment), 50);
     backend_.deployer = deployer_.get();
-    backend_.store = store_.get();
+    backend_.store = served_store_ != nullptr ? served_store_ : store_.get();
     if (backend_.clock == nullptr) backend_.clock = env::Clock::System();
     backend_.metrics = &metrics_;
+    if (with_trail_) OpenTrail();
     backend_.phase = api::Phase::kServing;
     if (lane_options_) OpenSlowLane();
     auto started = http::Server::Start({}, api::ClientServices(backend_));
     ASSERT_TRUE(started) << started.error().message();
     server_ = std::move(*started);
+  }
+  void OpenTrail() {
+    auto trail = audit::QueryTrail::Open(
+        {.env = &env_, .metrics = &metrics_, .directory = directory_.path() + "/audit"});
+    ASSERT_TRUE(trail) << trail.error().message();
+    trail_ = std::move(*trail);
+    backend_.trail = trail_.get();
   }
   void OpenSlowLane() {
     query::EngineOptions& options = lane_engine_options_;
@@ -159,8 +168,11 @@ class ApiTest : public StoreTest {
   uint16_t port() const { return server_->port(); }
 
   api::Backend backend_;
+  store::Store* served_store_ = nullptr;                // what the service gets in store_'s place
   std::optional<api::SlowLane::Options> lane_options_;  // none: there is no slow lane
   query::EngineOptions lane_engine_options_;
+  bool with_trail_ = false;  // of queries
+  std::unique_ptr<audit::QueryTrail> trail_;
   std::unique_ptr<deploy::Deployer> deployer_;
   std::unique_ptr<api::SlowLane> slow_lane_;
   std::unique_ptr<http::Server> server_;

@@ -8,6 +8,7 @@
 
 #include "http/message.h"
 #include "query/cursor.h"
+#include "query/question_key.h"
 
 namespace stemedb::api {
 namespace {
@@ -21,6 +22,15 @@ class QuestionReaderTest : public testing::Test {
   }
   ReadQuestion FromQuery(std::string_view text, const QuestionForm& form = {}) {
     return ReadQuestionString(parser_, text, form);
+  }
+  static constexpr int64_t kPageMs = 1'770'804'000'123;  // 2026-02-11T10:00:00.123Z
+  // Of a first page of the question at sequence 90.
+  std::string CursorOf(const std::string& question) {
+    return query::EncodeCursor({.before_sequence = 7,
+                                .as_of_sequence = 90,
+                                .now_ms = kPageMs,
+                                .changes_after = {},
+                                .question = query::FingerprintOf(FromQuery(question).question)});
   }
   simdjson::dom::parser parser_;
 };
@@ -46,6 +56,28 @@ TEST_F(QuestionReaderTest, SubjectMayRepeatConceptPathAndNotContradictIt) {
   EXPECT_EQ(read.errors[0].pointer, "/subject");
 }
 
+TEST_F(QuestionReaderTest, ReadsMaxStaleAsSecondsToTheMillisecond) {
+  const auto read = [&](const std::string& text) {
+    return FromJson(R"({"concept_path":"a","max_stale":)" + text + "}");
+  };
+  EXPECT_EQ(FromJson(R"({"concept_path":"a"})").question.max_stale_ms, 0);
+  EXPECT_EQ(read("0").question.max_stale_ms, 0);
+  EXPECT_EQ(read("2").question.max_stale_ms, 2000);
+  EXPECT_EQ(read("1.001").question.max_stale_ms, 1001);
+  EXPECT_EQ(read("3600").question.max_stale_ms, query::kMaxStaleMs);
+  EXPECT_EQ(FromQuery("concept_path=a&max_stale=0.25").question.max_stale_ms, 250);
+  for (const char* wrong : {"-1", "-1e-9", "3600.001", "1e308", "\"1\"", "true", "null", "[1]", "{}"}) {
+    const ReadQuestion refused = read(wrong);
+    ASSERT_EQ(refused.errors.size(), 1U) << wrong;
+    EXPECT_EQ(refused.errors[0].pointer, "/max_stale");
+  }
+  const QuestionForm list{.lens_field = LensField::kList, .fixed_lens = {}};
+  const ReadQuestion compared = FromJson(R"({"concept_path":"a","lenses":["b"],"max_stale":1})", list);
+  ASSERT_EQ(compared.errors.size(), 1U);
+  EXPECT_EQ(compared.errors[0].pointer, "/max_stale");
+  EXPECT_EQ(compared.errors[0].detail.find("max_stale"), std::string::npos) << "it isn't among those allowed";
+}
+
 TEST_F(QuestionReaderTest, ReadsDecayInAllItsForms) {
   const auto decay = [&](std::string_view text) {
     return FromJson("{\"concept_path\":\"a\",\"decay\":" + std::string(text) + "}").question.decay;
@@ -60,12 +92,59 @@ TEST_F(QuestionReaderTest, ReadsDecayInAllItsForms) {
 }
 
 TEST_F(QuestionReaderTest, ACursorBringsItsMomentAlong) {
-  const std::string cursor = query::EncodeCursor({.before_sequence = 7, .as_of_sequence = 90});
-  const ReadQuestion read = FromQuery("concept_path=a&cursor=" + cursor + "&as_of=2000-01-01T00:00:00Z");
+  const std::string cursor = CursorOf("concept_path=a");
+  for (const char* as_of : {"", "&as_of=90", "&as_of=2026-02-11T10:00:00.123Z", "&as_of=2026-02-11T10:00:01Z",
+                            "&as_of=%7B%22sequence%22%3A90,%22time%22%3A%222026-02-11T10:00:00.123Z%22%7D"}) {
+    const ReadQuestion read = FromQuery("concept_path=a&limit=3&max_stale=5&cursor=" + cursor + as_of);
+    ASSERT_TRUE(read.status.ok()) << as_of << read.status.message();
+    EXPECT_EQ(read.question.before_sequence, 7U);
+    EXPECT_EQ(read.question.as_of->sequence, 90U);
+    EXPECT_FALSE(read.question.as_of->time_ms.has_value());
+    EXPECT_EQ(read.question.now_ms, kPageMs);
+  }
+}
+
+TEST_F(QuestionReaderTest, ACursorOfAnotherMomentIsRefused) {
+  const std::string cursor = CursorOf("concept_path=a");
+  for (const char* as_of : {"&as_of=89", "&as_of=2000-01-01T00:00:00Z", "&as_of=2026-02-11T10:00:00.122Z",
+                            "&as_of=2026-02-11T10:02:00Z",
+                            "&as_of=%7B%22sequence%22%3A90,%22time%22%3A%222026-02-11T10:00:00Z%22%7D"}) {
+    const ReadQuestion read = FromQuery("concept_path=a&cursor=" + cursor + as_of);
+    ASSERT_EQ(read.errors.size(), 1u) << as_of;
+    EXPECT_EQ(read.errors[0].pointer, "cursor") << as_of;
+    EXPECT_NE(read.errors[0].detail.find("leave as_of as it was there, or out"), std::string::npos) << as_of;
+  }
+}
+
+TEST_F(QuestionReaderTest, ACursorOfAnotherQuestionIsRefused) {
+  for (const char* other :
+       {"concept_path=b", "concept_path=a/*", "concept_path=a&predicate=p", "concept_path=a&status=any",
+        "concept_path=a&since=3", "concept_path=a&lens=recency", "concept_path=a&epoch=e",
+        "concept_path=a&min_confidence=0.5"}) {
+    const ReadQuestion read = FromQuery(std::string(other) + "&cursor=" + CursorOf("concept_path=a"));
+    ASSERT_EQ(read.errors.size(), 1u) << other;
+    EXPECT_EQ(read.errors[0].pointer, "cursor") << other;
+    EXPECT_NE(read.errors[0].detail.find("belongs to another question"), std::string::npos) << other;
+    EXPECT_TRUE(FromQuery(std::string(other) + "&cursor=" + CursorOf(other)).status.ok()) << other;
+  }
+  // In another spelling it is the same one.
+  EXPECT_TRUE(FromQuery("subject=a&status=active&cursor=" + CursorOf("concept_path=a")).status.ok());
+  // What is wrong besides is said, not what follows from it.
+  const ReadQuestion read = FromQuery("concept_path=a&status=some&cursor=" + CursorOf("concept_path=b"));
+  ASSERT_EQ(read.errors.size(), 1u);
+  EXPECT_EQ(read.errors[0].pointer, "status");
+}
+
+TEST_F(QuestionReaderTest, ACursorSaysWhereTheChangesGoOn) {
+  const std::string cursor =
+      query::EncodeCursor({.as_of_sequence = 90,
+                           .changes_after = 45,
+                           .question = query::FingerprintOf(FromQuery("concept_path=a&since=3").question)});
+  const ReadQuestion read = FromQuery("concept_path=a&since=3&cursor=" + cursor);
   ASSERT_TRUE(read.status.ok()) << read.status.message();
-  EXPECT_EQ(read.question.before_sequence, 7U);
-  EXPECT_EQ(read.question.as_of->sequence, 90U);
-  EXPECT_FALSE(read.question.as_of->time_ms.has_value());
+  EXPECT_EQ(read.question.before_sequence, 0U);
+  EXPECT_EQ(read.question.changes_after, 45U);
+  EXPECT_FALSE(FromQuery("concept_path=a&since=3").question.changes_after.has_value());
 }
 
 TEST_F(QuestionReaderTest, ParametersKeepTheirTypes) {

@@ -2,13 +2,16 @@
 // GET /v1/watch over a real store and real sockets, and the parts that it is made of.
 #include <chrono>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "api/watch_events.h"
+#include "api/watch_hub.h"
 #include "api/watch_index.h"
 #include "api_fixture.h"
+#include "telemetry/stopwatch.h"
 
 namespace stemedb::testing {
 namespace {
@@ -213,6 +216,165 @@ TEST_F(Watch, TellsAResolutionWhenItHasChangedAndOnlyThen) {
   EXPECT_THAT(event.data, HasSubstr("\"resolution\":null"));
   SayAt("a", 4);
   EXPECT_THAT(watching.Next(2), ElementsAre("5 assertion", "5 resolution"));
+}
+
+// A rank is nobody's path: only what a lens makes of it is told, and to those who watch everything the
+// operation itself.
+TEST_F(Watch, TellsAResolutionThatTrustInAnAgentHasChanged) {
+  script::ScriptFile trusting = kSurest;
+  trusting.name = "trusting.lua";
+  const auto replace_all = [&](const std::string& old_text, const std::string& new_text) {
+    for (size_t at = 0; (at = trusting.text.find(old_text, at)) != std::string::npos; at += new_text.size())
+      trusting.text.replace(at, old_text.size(), new_text);
+  };
+  replace_all("surest", "trusting");
+  replace_all(".confidence", ".trust");
+  for (const uint8_t agent : {uint8_t{1}, uint8_t{2}}) {
+    model::Assertion claim = Claim("a", "p", Number(agent));
+    claim.agent_id = Agent(agent);
+    ASSERT_TRUE(Say(claim).status.ok());
+  }
+  ASSERT_TRUE(Say(Trust(1, 0.75)).status.ok());
+  Serve({trusting});
+  Watching watching(port(), "concept_path=a&lens=trusting"), plain(port(), "concept_path=a"),
+      all(port(), "concept_path=*");
+  EXPECT_THAT(watching.Next(1), ElementsAre("3 hello"));
+  EXPECT_THAT(watching.Next().data, HasSubstr("\"value\":1"));
+  EXPECT_THAT(plain.Next(1), ElementsAre("3 hello"));
+  EXPECT_THAT(all.Next(1), ElementsAre("3 hello"));
+  ASSERT_TRUE(Say(Trust(2, 0.9)).status.ok());
+  const Event event = watching.Next();
+  EXPECT_EQ(event.id + event.name, "4resolution");
+  EXPECT_THAT(event.data, HasSubstr("\"value\":2"));
+  EXPECT_THAT(all.Next(1), ElementsAre("4 operation"));
+  SayAt("a", 3);
+  EXPECT_THAT(plain.Next(1), ElementsAre("5 assertion"));
+}
+
+// What is retracted then stands elsewhere, so nothing at the watched path tells of it.
+TEST_F(Watch, TellsThatAClaimIsGoneWhenWhatItRestsOnComesLaterAndIsRetractedAlready) {
+  model::Assertion of_source = Claim("elsewhere", "p", Number(1));
+  of_source.source = model::Source{"s", {}, "", ""};
+  const model::Assertion top = Claim("elsewhere", "p", Number(2));
+  model::Assertion resting = Claim("elsewhere", "p", Number(3));
+  resting.derived_from = {Prepare(top).id};
+  const auto below = [](const std::string& path, const model::Assertion& above) {
+    model::Assertion claim = Claim(path, "p", Number(4));
+    claim.derived_from = {Prepare(above).id};
+    return claim;
+  };
+  ASSERT_TRUE(Say(below("a", of_source)).status.ok());
+  ASSERT_TRUE(Say(below("b", resting)).status.ok());
+  ASSERT_TRUE(Say(top).status.ok());
+  ASSERT_TRUE(Say(RetractionFrom("s", Cascade::kYes)).status.ok());
+  ASSERT_TRUE(Say(RetractionOf(Prepare(top).id, Cascade::kYes)).status.ok());
+  Start();
+  Watching first(port(), "concept_path=a&lens=surest"), second(port(), "concept_path=b&lens=surest");
+  EXPECT_THAT(first.Next(2), ElementsAre("5 hello", "5 resolution"));
+  EXPECT_THAT(second.Next(2), ElementsAre("5 hello", "5 resolution"));
+  ASSERT_TRUE(Say(of_source).status.ok());
+  Event event = first.Next();
+  EXPECT_EQ(event.id + event.name, "6resolution");
+  EXPECT_THAT(event.data, HasSubstr("\"resolution\":null"));
+  ASSERT_TRUE(Say(resting).status.ok());
+  event = second.Next();
+  EXPECT_EQ(event.id + event.name, "7resolution");
+  EXPECT_THAT(event.data, HasSubstr("\"resolution\":null"));
+}
+
+TEST_F(Watch, IsToldWhenANewVersionOfALensJudgesOtherwiseThoughNothingCameIn) {
+  SayAt("a", 1, 0.5);
+  SayAt("a", 2, 0.9);
+  SayAt("b", 3, 0.5);
+  Start();
+  Watching changed(port(), "concept_path=a&lens=surest"), same(port(), "concept_path=b&lens=surest");
+  EXPECT_THAT(changed.Next(1), ElementsAre("3 hello"));
+  EXPECT_THAT(changed.Next().data, HasSubstr("\"value\":2"));
+  EXPECT_THAT(same.Next(2), ElementsAre("3 hello", "3 resolution"));
+  script::ScriptFile least = kSurest;
+  least.text.replace(least.text.find("confidence > "), 13, "confidence < ");
+  WriteAll("lenses", {least});
+  const auto report = deployer_->deployment().Reload("surest", deploy::Accept::kYes, {});
+  ASSERT_TRUE(report) << report.error().message();
+  ASSERT_EQ(report->outcome, deploy::Outcome::kOk) << report->why.message();
+  const Event event = changed.Next();
+  EXPECT_EQ(event.id + event.name, "3resolution");
+  EXPECT_THAT(event.data, HasSubstr("\"value\":1"));
+  EXPECT_THAT(event.data, HasSubstr("\"generation\":2"));
+  SayAt("b", 4, 0.6);
+  EXPECT_THAT(same.Next(1), ElementsAre("4 assertion")) << "its resolution had not changed";
+}
+
+TEST_F(Watch, IsCountedAsLongAsItLasts) {
+  Start();
+  const auto& watchers = metrics_.domain().watchers;
+  EXPECT_EQ(watchers.Value(), 0);
+  {
+    Watching one(port(), "concept_path=a"), two(port(), "concept_path=b");
+    EXPECT_THAT(one.Next(1), ElementsAre("0 hello"));
+    EXPECT_THAT(two.Next(1), ElementsAre("0 hello"));
+    EXPECT_EQ(watchers.Value(), 2);
+  }
+  const telemetry::Stopwatch patience;
+  while (watchers.Value() > 0 && patience.Seconds() < 30)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(watchers.Value(), 0);
+}
+
+// Who watches has paid once: a busy concept is not to be asked about at every claim.
+TEST_F(Watch, AsksItsLensTenTimesASecondAtMostAndTellsTheLastChange) {
+  constexpr int kClaims = 300;
+  SayAt("a", 0, 0.1);
+  Start();
+  Watching watching(port(), "concept_path=a&lens=surest");
+  EXPECT_THAT(watching.Next(2), ElementsAre("1 hello", "1 resolution"));
+  const auto& asked = metrics_.Query("watch").queries;
+  const double asked_before = asked.Value();
+  const telemetry::Stopwatch stopwatch;
+  for (int i = 1; i <= kClaims; ++i) SayAt("a", i, 0.1 + i * 0.001);  // each is surer than the one before
+  Event last, event;
+  int records = 0;
+  while (!(event = watching.Next()).name.empty()) {
+    if (event.name == "assertion") ++records;
+    if (event.name == "resolution") last = event;
+    if (last.id == std::to_string(kClaims + 1)) break;
+  }
+  EXPECT_EQ(records, kClaims);
+  EXPECT_EQ(last.id, std::to_string(kClaims + 1));
+  EXPECT_THAT(last.data, HasSubstr("\"value\":" + std::to_string(kClaims) + ","));
+  EXPECT_LE(asked.Value() - asked_before, stopwatch.Seconds() * 10 + 1);
+}
+
+TEST_F(Watch, EndsWhenWhatItsLensHasToJudgeIsTooMuch) {
+  std::vector<model::Assertion> claims;
+  for (size_t i = 0; i <= api::WatchHub::kPairsMax; ++i)
+    claims.push_back(Claim("wide/" + std::to_string(i), "p", Number(1)));
+  ASSERT_TRUE(Write(*store_, PrepareAll(claims)).status.ok());
+  Start();
+  Watching watching(port(), "concept_path=wide/*&lens=surest");
+  EXPECT_EQ(watching.Next().name, "hello");
+  const Event event = watching.Next();
+  EXPECT_EQ(event.name, "failure");
+  EXPECT_THAT(event.data, HasSubstr("\"code\":\"too_many_pairs\""));
+  EXPECT_EQ(watching.Next().name, "") << "the stream has ended";
+}
+
+TEST_F(Watch, TakesOnlySoManyFromOneAddress) {
+  SayAt("a", 1);
+  Start();
+  const auto from = [](const char* address) { return "X-Forwarded-For: " + std::string(address) + "\r\n"; };
+  std::vector<std::unique_ptr<Watching>> watching;
+  for (size_t i = 0; i < api::WatchHub::kWatchersOfAddressMax; ++i) {
+    watching.push_back(std::make_unique<Watching>(port(), "concept_path=a", from("192.0.2.1")));
+    ASSERT_EQ(watching.back()->Next().name, "hello") << i;
+  }
+  const std::string one_more = Get("/v1/watch?concept_path=a", from("192.0.2.1"));
+  const Answer refused = Peer(port()).Ask(one_more);
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_THAT(refused.body, HasSubstr("from this address"));
+  Watching other(port(), "concept_path=a", from("192.0.2.2")), local(port(), "concept_path=a");
+  EXPECT_EQ(other.Next().name, "hello");
+  EXPECT_EQ(local.Next().name, "hello");
 }
 
 TEST_F(Watch, EndsProperlyWhenTheServerStops) {

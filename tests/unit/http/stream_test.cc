@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <future>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "http/server.h"
+#include "http/socket_queue.h"
 
 namespace stemedb::http {
 namespace {
@@ -62,12 +64,15 @@ class Peer {
     }
     return got_;
   }
+  // Some more of what has come, `most` bytes at the most; false at the end.
+  bool Take(size_t most) { return Fill(most); }
+  const std::string& got() const { return got_; }
   bool has_ended() const { return ended_; }
 
  private:
-  bool Fill() {
+  bool Fill(size_t most = 16384) {
     char bytes[16384];
-    const ssize_t count = recv(fd_, bytes, sizeof bytes, 0);
+    const ssize_t count = recv(fd_, bytes, std::min(most, sizeof bytes), 0);
     ended_ = count == 0;
     if (count > 0) got_.append(bytes, static_cast<size_t>(count));
     return count > 0;
@@ -76,6 +81,12 @@ class Peer {
   int fd_;
   bool ended_ = false;  // by FIN
   std::string got_;
+};
+
+// To try out what this kernel knows.
+struct AnySocket {
+  ~AnySocket() { close(fd); }
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 };
 
 std::string Get(const std::string& target, const std::string& fields = "") {
@@ -342,12 +353,64 @@ TEST_F(Stream, WhoDoesNotReadIsDroppedAndOthersAreServed) {
 TEST_F(Stream, WhoTakesNothingIsDroppedAfterTheStallTimeout) {
   Options options;
   options.timeouts.write_stall_ms = 100;
+  options.timeouts.read_credit_ms = 0;  // what the sockets have taken buys no time
   options.limits.stream_output_bytes_max = 64 * 1024 * 1024;
   Serve(options);
   Peer stuck(port(), Get("/stream?first"), 4096);
   const ExchangePtr stream = Take();
   OnLoop([&] { stream->Send(std::string(32 * 1024 * 1024, 'x')); });  // more than sockets take
   EXPECT_TRUE(BecomesTrue([&] { return !stream->peer_waits(); }));
+}
+
+// So slowly that a socket's buffer shows nothing of it within the time-out, and far below the rate that an
+// answer is held to.
+TEST_F(Stream, WhoReadsSlowlyLagsAndMissesNothing) {
+  constexpr uint64_t kStallMs = 1'000;
+  if (!UnacknowledgedBytes(AnySocket().fd)) GTEST_SKIP() << "this kernel doesn't tell what was acknowledged";
+  Options options;
+  options.timeouts.write_stall_ms = kStallMs;
+  options.timeouts.read_bytes_per_second = uint64_t{1} << 30;
+  options.limits.stream_output_bytes_max = 64 * 1024 * 1024;
+  Serve(options);
+  Peer slow(port(), Get("/stream?first"), 4096);
+  const ExchangePtr stream = Take();
+  std::string piece;
+  while (piece.size() < 8'000'000) piece += std::to_string(piece.size()) + "\n";
+  OnLoop([&] { stream->Send(piece); });
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(5 * kStallMs / 2);
+  while (std::chrono::steady_clock::now() < until && slow.Take(2048)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(40));  // the slowness itself
+  }
+  EXPECT_LT(slow.got().size(), 200'000u);  // some of it is being read, most of it waits
+  EXPECT_TRUE(stream->peer_waits());
+  OnLoop([&] {
+    stream->Send("last");
+    stream->EndStream();
+  });
+  const std::string& all = slow.ReadAll();
+  EXPECT_TRUE(slow.has_ended());
+  EXPECT_NE(all.find(piece), std::string::npos);
+  EXPECT_THAT(all.substr(all.size() - 64), EndsWith("4\r\nlast" + std::string(kLastChunk)));
+}
+
+TEST_F(Stream, LeavesLittleInTheKernelForWhoDoesNotRead) {
+  if (!BoundUnsentBytes(AnySocket().fd, 1)) GTEST_SKIP() << "this kernel doesn't know how";
+  Options options;
+  options.timeouts.write_stall_ms = 600'000;
+  Serve(options);
+  Peer stuck(port(), Get("/stream?first"), 4096);
+  const ExchangePtr stream = Take();
+  const std::string piece(16 * 1024, 'x');
+  size_t sent = 0, unsent = 0;
+  while (unsent < 128 * 1024 && sent < 64 * 1024 * 1024) {
+    OnLoop([&] {
+      unsent = stream->unsent_bytes();
+      stream->Send(piece);
+    });
+    sent += piece.size();
+  }
+  EXPECT_TRUE(stream->peer_waits());
+  EXPECT_LT(sent, 1024 * 1024u);  // without a bound it would be megabytes
 }
 
 TEST_F(Stream, ThatSendsNothingIsCutOffAfterTheIdleTimeout) {
