@@ -9,8 +9,8 @@ local functions = {}
 
 local QUESTION_FIELDS = {
   "agent_id", "as_of", "class_multipliers", "concept_path", "cursor", "decay", "epoch", "fallback", "include", "lens",
-  "lenses", "lifecycle", "limit", "min_confidence", "params", "predicate", "since", "source_class", "status",
-  "subject", "valid_at",
+  "lenses", "lifecycle", "limit", "max_stale", "min_confidence", "params", "predicate", "since", "source_class",
+  "status", "subject", "valid_at",
 }
 
 -- A question as the API has it, from { path, predicate, field = … }, from (path, predicate), or from { field = … }.

@@ -93,6 +93,8 @@ std::string Foot(element answer) {
             ShortHash(TextOf(lens, "sha256")) + "), ";
   }
   foot += "as of sequence " + TextOf(as_of, "sequence") + ", " + ShortTime(TextOf(as_of, "time"));
+  if (Has(answer, "stale"))
+    foot += ", which was right " + TextOf(Member(answer, "stale"), "age_ms") + " ms ago and may not be now";
   if (Has(answer, "next_cursor"))
     foot += "; there is more: cursor = \"" + TextOf(answer, "next_cursor") + "\"";
   return Visible(foot) + "\n";

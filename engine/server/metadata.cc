@@ -44,6 +44,7 @@ std::string Beside(const std::string& path, std::string_view name) {
 
 std::string MetadataPath(const std::string& wal_dir) { return Beside(wal_dir, "metadata.json"); }
 std::string AuditPath(const std::string& wal_dir) { return Beside(wal_dir, "audit.jsonl"); }
+std::string QueryTrailPath(const std::string& wal_dir) { return Beside(wal_dir, "audit"); }
 
 Result<uint64_t> ReadStarts(env::Env& env, const std::string& path) {
   auto file = env.OpenRead(path);

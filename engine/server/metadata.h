@@ -22,6 +22,8 @@ struct Metadata {
 std::string MetadataPath(const std::string& wal_dir);
 // Likewise: data/audit.jsonl, what operators did.
 std::string AuditPath(const std::string& wal_dir);
+// Likewise: the directory data/audit, what everybody asked.
+std::string QueryTrailPath(const std::string& wal_dir);
 
 // The starts that the file tells of; 0 when it isn't there or tells of none. An error of the disk is none of
 // that: a count that began again would hide how often the server has been started.

@@ -3,6 +3,7 @@
 // before the store, whose readers they hold, and the store before the metrics that it counts in.
 #include "server/process.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "api/service.h"
 #include "api/slow_lane.h"
 #include "audit/journal.h"
+#include "audit/query_trail.h"
 #include "base/path.h"
 #include "deploy/deployer.h"
 #include "env/env.h"
@@ -29,6 +31,9 @@ namespace {
 
 constexpr uint64_t kDrainMs = 3'000;  // of requests in flight, so that a stop takes under 5 s
 constexpr uint64_t kOperationsDrainMs = 300;
+// For kept answers: 3 MiB. Places share slots: of 100,000 new concepts in a second, one or the other looks
+// like a place of a kept answer.
+constexpr size_t kTouchSlots = size_t{1} << 18;
 
 // A shell's limit on descriptors is mostly 1024, for the sake of programs that call select(), and each
 // connection takes one. What the operator allows at most is the hard limit; a want of descriptors is said
@@ -41,6 +46,10 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Once a large block has been freed, glibc by itself takes all up to 32 MiB from its arenas, which keep what is
+// given back. A flood would leave its buffers behind, and the start what it sorted.
+void ReturnLargeBlocks() { mallopt(M_MMAP_THRESHOLD, 1 << 20); }
+
 class Process {
  public:
   explicit Process(const Invocation& invocation)
@@ -52,6 +61,7 @@ class Process {
   int Start();
   Status CheckDirectories();
   Status OpenStore();
+  Status OpenTrail();
   Status LoadScripts();
   void OpenSlowLane();
   Status Bind();
@@ -71,7 +81,9 @@ class Process {
   api::Backend backend_;
   uint64_t starts_ = 0;
   std::unique_ptr<store::Store> store_;
+  std::unique_ptr<query::AnswerCache> answers_;
   std::unique_ptr<audit::Journal> journal_;
+  std::unique_ptr<audit::QueryTrail> trail_;  // none: it is off
   std::unique_ptr<deploy::Deployer> deployer_;
   std::unique_ptr<api::SlowLane> slow_lane_;
   std::unique_ptr<http::Server> clients_;
@@ -107,6 +119,7 @@ Status Process::OpenStore() {
   options.db_dir = config_.db_dir;
   options.segment_bytes_max = config_.wal_segment_bytes;
   options.salvage_wal = config_.salvage_wal;
+  if (config_.answer_cache_bytes > 0) options.touch_slots = kTouchSlots;
   auto opened = store::Store::Open(options);
   if (!opened) return opened.error();
   store_ = std::move(*opened);
@@ -116,6 +129,22 @@ Status Process::OpenStore() {
   log_.Done(Step::kStore, "records and indexes are open",
             {{"dir", config_.db_dir}, {"assertions", stats.assertions}});
   log_.Done(Step::kIndexWorker, "running", {{"checkpoint", stats.checkpoint}, {"sequence", stats.sequence}});
+  return Status::Ok();
+}
+
+Status Process::OpenTrail() {
+  if (!config_.audit_queries) return Status::Ok();
+  constexpr int64_t kDayMs = int64_t{24} * 60 * 60 * 1000;
+  audit::QueryTrail::Options options;
+  options.env = env_;
+  options.metrics = &metrics_;
+  options.directory = QueryTrailPath(config_.wal_dir);
+  options.bounds.bytes_max = config_.audit_queries_bytes;
+  options.bounds.age_ms_max = static_cast<int64_t>(config_.audit_queries_days) * kDayMs;
+  auto trail = audit::QueryTrail::Open(std::move(options));
+  if (!trail) return trail.error().Annotate("STEMEDB_AUDIT_QUERIES");
+  trail_ = std::move(*trail);
+  backend_.trail = trail_.get();
   return Status::Ok();
 }
 
@@ -137,6 +166,12 @@ Status Process::LoadScripts() {
   backend_.deployer = deployer_.get();
   backend_.journal = journal_.get();
   backend_.store = store_.get();
+  if (config_.answer_cache_bytes > 0) {
+    query::AnswerCache::Options answers;
+    answers.bytes_max = config_.answer_cache_bytes;
+    answers_ = std::make_unique<query::AnswerCache>(answers, metrics_);
+    backend_.answers = answers_.get();
+  }
   backend_.clock = env_->clock();
   backend_.metrics = &metrics_;
   backend_.unsigned_claims =
@@ -151,6 +186,7 @@ void Process::OpenSlowLane() {
   options.clock = env_->clock();
   options.metrics = &metrics_;
   options.live = &deployment.live();
+  options.answers = answers_.get();
   const auto new_engine = [&] {
     options.recent = deployment.NewRecent();
     return std::make_unique<query::Engine>(store_->NewReader(), deployment.live().Current(), options);
@@ -231,6 +267,7 @@ int Process::Start() {
   starts_ = *starts + 1;
   metrics_.domain().restarts_total.Increment(static_cast<double>(starts_ - 1));
   if (Status status = SaveMetadata(); !status.ok()) return log_.Failed(Step::kDirectories, status);
+  if (Status status = OpenTrail(); !status.ok()) return log_.Failed(Step::kDirectories, status);
   if (Status status = LoadScripts(); !status.ok()) return log_.Failed(Step::kScripts, status);
   log_.Done(Step::kScripts, "scripts are loaded, and hold their specs",
             {{"lenses", config_.lenses_dir},
@@ -262,6 +299,7 @@ int Process::Stop() {
   const Status saved = SaveMetadata();
   if (!saved.ok())
     telemetry::LogError("server", "metadata.json was not written", {{"cause", saved.message()}});
+  if (trail_) trail_->Stop();
   if (operations_) operations_->Stop();
   // Calls were refused, and counted, until the last connection ended.
   const Status audited = journal_->WriteRest();
@@ -287,6 +325,7 @@ int Process::Run() {
 }  // namespace
 
 int Serve(const Invocation& invocation) {
+  ReturnLargeBlocks();
   ExplainBusErrors();
   telemetry::ConfigureLog({.level = invocation.config.log_level, .format = invocation.config.log_format});
   return Process(invocation).Run();

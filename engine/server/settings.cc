@@ -17,9 +17,13 @@ namespace {
 constexpr uint64_t kLoopsMax = 256;
 constexpr uint64_t kBodyMemoryMin = uint64_t{1} << 20;
 constexpr uint64_t kBodyMemoryMax = uint64_t{1} << 40;
+constexpr uint64_t kAnswerCacheMax = uint64_t{1} << 40;
 constexpr uint64_t kSegmentBytesMin = 4096;
 constexpr uint64_t kSegmentBytesMax = uint64_t{1}
                                       << 29;  // recovery reads a segment into memory, and refuses above 1 GiB
+
+constexpr uint64_t kAuditBytesMin = uint64_t{1} << 20;
+constexpr uint64_t kAuditBytesMax = uint64_t{64} << 30;
 
 std::string LoopsByDefault() { return std::to_string(std::max(1u, std::thread::hardware_concurrency())); }
 
@@ -178,6 +182,12 @@ const std::vector<Setting>& Settings() {
        [](std::string_view text, Config& c) {
          return ParseNumber<kBodyMemoryMin, kBodyMemoryMax>(text, c.body_memory_bytes);
        }},
+      {"STEMEDB_ANSWER_CACHE_BYTES", "--answer-cache-bytes", "a whole number from 0 to 1099511627776",
+       "memory for answers that are asked for again and again, of all loops together; 0: none is kept",
+       [] { return std::to_string(uint64_t{64} << 20); },
+       [](std::string_view text, Config& c) {
+         return ParseNumber<0, kAnswerCacheMax>(text, c.answer_cache_bytes);
+       }},
       {"STEMEDB_WAL_SEGMENT_BYTES", "--wal-segment-bytes", "a whole number from 4096 to 536870912",
        "a segment of the log is closed before the write that would make it larger",
        [] { return std::to_string(uint64_t{64} << 20); },
@@ -188,6 +198,19 @@ const std::vector<Setting>& Settings() {
        "start in spite of damage in the log: it is cut off before the damage, and the rest is set aside",
        [] { return std::string("false"); },
        [](std::string_view text, Config& c) { return ParseBool(text, c.salvage_wal); }},
+      {"STEMEDB_AUDIT_QUERIES", "--audit-queries", "true or false",
+       "keep a trail of every question: who asked what, of which lens version, and what the answer rested on",
+       [] { return std::string("true"); },
+       [](std::string_view text, Config& c) { return ParseBool(text, c.audit_queries); }},
+      {"STEMEDB_AUDIT_QUERIES_BYTES", "--audit-queries-bytes", "a whole number from 1048576 to 68719476736",
+       "what the trail of questions may take on disk; beyond it the oldest go",
+       [] { return std::to_string(uint64_t{256} << 20); },
+       [](std::string_view text, Config& c) {
+         return ParseNumber<kAuditBytesMin, kAuditBytesMax>(text, c.audit_queries_bytes);
+       }},
+      {"STEMEDB_AUDIT_QUERIES_DAYS", "--audit-queries-days", "a whole number from 1 to 3650",
+       "how long a question stays in the trail, at the most", [] { return std::string("30"); },
+       [](std::string_view text, Config& c) { return ParseNumber<1, 3650>(text, c.audit_queries_days); }},
   };
   return table;
 }

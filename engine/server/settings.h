@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Settings: the one table of what an operator can set. A row is an environment variable, a flag and a default
-// at once;
-// --help, --print-config and docs/configuration.md read it. A flag beats the environment, which beats the
-// default.
+// at once; --help and --print-config read it. A flag beats the environment, which beats the default.
 #pragma once
 
 #include <cstdint>
@@ -36,9 +34,13 @@ struct Config {
   telemetry::Level log_level = telemetry::Level::kInfo;
   bool require_signatures = false;
   std::vector<std::string> allowed_origins;
-  size_t body_memory_bytes = 0;  // of each loop
+  size_t body_memory_bytes = 0;   // of each loop
+  size_t answer_cache_bytes = 0;  // of all loops together; 0: answers aren't kept
   uint64_t wal_segment_bytes = 0;
   bool salvage_wal = false;
+  bool audit_queries = true;
+  uint64_t audit_queries_bytes = 0;
+  uint64_t audit_queries_days = 0;
 };
 
 struct Setting {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 
 #include "console/text.h"
 #include "script/spec.h"
@@ -19,6 +21,19 @@ Result<script::ScriptInfo> CheckAsAServer(const script::ScriptFile& file) {
   if (!info) return info.error();
   STEMEDB_RETURN_IF_ERROR(SelfCheck(*info));
   return info;
+}
+
+// As a server warns of it (GET /v1/admin/scripts): it is no fault of the file.
+void WarnOfMissingHalf(const NamedFile& named) {
+  const std::string other = OtherHalf(named);
+  std::error_code error;
+  if (std::filesystem::exists(other, error)) return;
+  const std::string name = other.substr(other.rfind('/') + 1);
+  const std::string text = named.is_spec
+                               ? "there is no " + name + " beside this spec: a server runs it once " +
+                                     "there is; put it there, or remove the spec"
+                               : "there is no spec: write " + name + " beside it";
+  std::fprintf(stderr, "%s: warning: %s\n", Visible(named.path).c_str(), Visible(text).c_str());
 }
 
 // False after having said what is wrong.
@@ -45,6 +60,8 @@ bool Check(const std::string& path) {
   }
   if (failure.ok()) {
     std::printf("%s: %s, good\n", Visible(path).c_str(), Visible(good).c_str());
+    std::fflush(stdout);  // which may be the same terminal or file
+    WarnOfMissingHalf(*named);
     return true;
   }
   std::fputs(Format(Diagnose(path, failure.message(), named->file.text)).c_str(), stderr);

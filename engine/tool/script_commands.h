@@ -8,7 +8,8 @@
 
 namespace stemedb::tool {
 
-// Prints what is wrong with each file, scripts (self-checked) and specs (read, not run), to stderr. 0 or 1.
+// Prints what is wrong with each file, scripts (self-checked) and specs (read, not run), to stderr; also, as
+// a warning, that a script has no spec beside it, or a spec no script. 0 or 1.
 int CheckScripts(const std::vector<std::string>& files);
 
 enum class TestOutput : unsigned char { kText, kJson };

@@ -39,6 +39,11 @@ Result<std::vector<NamedFile>> ReadDirectory(const std::string& path) {
 
 std::string ScriptNameOf(const NamedFile& named) { return script::ScriptNameOf(named.file.name); }
 
+std::string OtherHalf(const NamedFile& named) {
+  const std::string_view ending = named.is_spec ? script::kScriptEnding : script::kSpecEnding;
+  return (fs::path(named.path).parent_path() / (ScriptNameOf(named) + std::string(ending))).string();
+}
+
 Result<NamedFile> ReadNamed(const std::string& path) {
   std::error_code error;
   if (!fs::exists(path, error)) {
@@ -58,12 +63,11 @@ Result<std::vector<NamedFile>> ReadPath(const std::string& path) {
   if (fs::is_directory(path, error)) return ReadDirectory(path);
   auto named = ReadNamed(path);
   if (!named) return named.error();
-  const std::string_view ending = named->is_spec ? script::kScriptEnding : script::kSpecEnding;
-  const fs::path other = fs::path(path).parent_path() / (ScriptNameOf(*named) + std::string(ending));
+  const std::string other = OtherHalf(*named);
   std::vector<NamedFile> files;
   files.push_back(std::move(*named));
   if (fs::exists(other, error)) {
-    auto beside = ReadNamed(other.string());
+    auto beside = ReadNamed(other);
     if (!beside) return beside.error();
     files.push_back(std::move(*beside));
   }

@@ -21,6 +21,9 @@ Result<NamedFile> ReadNamed(const std::string& path);
 // A directory's scripts and specs; or a file, and with a script its spec, with a spec its script.
 Result<std::vector<NamedFile>> ReadPath(const std::string& path);
 
+// Where a script's spec belongs, and a spec's script.
+std::string OtherHalf(const NamedFile& named);
+
 // "recency" of "recency.lua" and "recency_spec.lua".
 std::string ScriptNameOf(const NamedFile& named);
 

@@ -61,8 +61,9 @@ Tested Test(const std::string& name, const Pair& pair) {
   tested.path = pair.script != nullptr ? pair.script->path : pair.spec->path;
   tested.has_spec = pair.spec != nullptr;
   if (pair.script == nullptr) {
-    tested.fault =
-        Format({.path = pair.spec->path, .message = "there is no " + name + ".lua beside this spec"});
+    tested.fault = Format({.path = pair.spec->path,
+                           .message = "there is no " + name + ".lua beside this spec, so that nobody runs it",
+                           .help = "put the script there, or remove the spec"});
     return tested;
   }
   auto info = script::CheckScript(pair.script->file);

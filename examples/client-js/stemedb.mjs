@@ -60,7 +60,7 @@
  * @property {boolean | number | Partial<Record<SourceClass, number | null>>} [decay]
  * @property {number[] | Partial<Record<SourceClass, number>>} [class_multipliers]
  * @property {('candidates' | 'explain')[]} [include]
- * @property {number} [limit]  how many assertions are shown; 0 shows resolutions alone
+ * @property {number} [limit]  how many assertions are shown, and how many changes; 0 shows resolutions alone
  * @property {string} [cursor]
  */
 
@@ -90,6 +90,7 @@
  * @property {{name: string, version: string, sha256: string, generation: number} | null} lens
  * @property {any} [fallback_from]
  * @property {any[]} assertions
+ * @property {any[]} [changes]  with `since`: what else came in since and concerns the question
  * @property {Resolution[]} resolutions
  * @property {{sequence: number, time: string}} as_of
  * @property {string} [next_cursor]
@@ -573,6 +574,18 @@ export class StemeDB {
     return this.#write('alias', 'POST', '/v1/concepts/alias', alias, options);
   }
 
+  /**
+   * Says how far an agent is trusted, from 0 to 1. An operator's call: taken on the server's own machine alone.
+   *
+   * @param {string} agent  its key
+   * @param {{rank: number, reason?: string, timestamp?: Time}} statement
+   * @param {CallOptions} [options]
+   */
+  async setTrust(agent, { rank, ...statement }, options) {
+    const path = `/v1/admin/trust/${encodeURIComponent(agent)}`;
+    return this.#write('trust', 'POST', path, { ...statement, agent, trust: rank }, options);
+  }
+
   // Asking
 
   /**
@@ -627,6 +640,11 @@ export class StemeDB {
   /** @param {string} id @param {CallOptions} [options] */
   async getSource(id, options) {
     return this.#send('GET', `/v1/sources/${encodeURIComponent(id)}`, undefined, options);
+  }
+
+  /** How far an agent is trusted, and why; an operator's call. @param {string} agent @param {CallOptions} [options] */
+  async getTrust(agent, options) {
+    return this.#send('GET', `/v1/admin/trust/${encodeURIComponent(agent)}`, undefined, options);
   }
 
   /** All registered sources. @param {CallOptions & {limit?: number}} [options]  `limit` is the size of a page */

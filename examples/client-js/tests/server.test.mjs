@@ -226,6 +226,30 @@ onServer('an alias stands for another path', async () => {
   assert.deepEqual([answer.alias_of, values(answer)], [`${root}/named`, ['here']]);
 });
 
+onServer('an agent has a rank, which only an operator says', async () => {
+  const agent = (await newKey()).agentId;
+  assert.deepEqual(await db.getTrust(agent), { agent_id: agent, rank: 0.5, statement: null, history: [] });
+  const said = await db.setTrust(agent, { rank: 0.25, reason: 'two forged figures' });
+  assert.equal(said.kind, 'trust');
+  await anonymous.setTrust(agent, { rank: 0.75 });
+  const { rank, history } = await db.getTrust(agent);
+  assert.deepEqual([rank, history.map((one) => one.trust)], [0.75, [0.75, 0.25]]);
+  assert.equal(history[1].agent_id, key.agentId);
+  for (const statement of history) assert.ok(await verify(statement));
+});
+
+onServer('an answer is brought up to date by what was said since', async () => {
+  const path = `${root}/since`;
+  const [first, second] = [await db.assert(claim('since', { value: 1 })), await db.assert(claim('since', { value: 2 }))];
+  const before = await db.query({ concept_path: path });
+  await db.supersede({ target: first.id, replacement: second.id });
+  await db.assert(claim('since', { value: 3 }));
+  const since = await db.query({ concept_path: path, since: before.as_of.sequence });
+  assert.deepEqual([values(since), since.changes.map((change) => change.operation.kind)], [[3], ['supersession']]);
+  assert.deepEqual(since.changes[0].claims,
+    [{ id: first.id, sequence: first.sequence, from: 'active', to: 'superseded' }]);
+});
+
 onServer('the feed goes back from the newest record, and each of them proves itself', async () => {
   const { sequence } = await db.assert(claim('feed'));
   const vote = await db.vote({ assertion_id: (await db.assert(claim('feed', { value: 2 }))).id, weight: 1 });

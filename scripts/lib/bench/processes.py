@@ -99,7 +99,8 @@ def our_server(options, directory, ended_by="stop"):
         "STEMEDB_BIND_ADDR": f"127.0.0.1:{port}", "STEMEDB_DASHBOARD_ADDR": f"127.0.0.1:{dashboard}",
         "STEMEDB_WAL_DIR": str(directory / "wal"), "STEMEDB_DB_DIR": str(directory / "db"),
         "STEMEDB_LENSES_DIR": str(ROOT / "lenses"), "STEMEDB_POLICIES_DIR": str(ROOT / "policies"),
-        "STEMEDB_LOOPS": "1", "STEMEDB_LOG_LEVEL": "warn"})
+        "STEMEDB_LOOPS": "1", "STEMEDB_LOG_LEVEL": "warn",
+        "STEMEDB_ANSWER_CACHE_BYTES": "0"})  # the same question again and again is to be answered anew each time
     try:
         yield server
     finally:
