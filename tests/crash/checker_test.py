@@ -7,6 +7,7 @@ Usage: checker_test.py --server PROGRAM --lenses DIRECTORY
 """
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -19,14 +20,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import log_files
 from checks import (check_aliases, check_by_id, check_by_question, check_restarted, check_statuses, check_votes, ids_by_path,
-                    is_claim, walk)
+                    is_claim, knowledge_of, walk)
 from claims import random_claim
-from http_connection import Connection
+from http_connection import Answer, Connection
 from ledger import Ledger, Violation
 from operations import Knowledge, Operation
 from server_program import ServerProgram
 from stores import Stores
-from workload import expect, tell
+from workload import expect, take_in, tell
 
 OPTIONS = None
 
@@ -176,6 +177,82 @@ class Checker(unittest.TestCase):
         self.ledger.sending_operation(vote)
         self.ledger.refuse([vote])
         self.notices("was refused, and is there")
+
+    def refusals_of(self):
+        """Operations about what say_all_kinds has said, each with the code that the server must refuse it with."""
+        ids, time = [claim.id for claim in self.claims], {"timestamp": "2026-02-11T09:00:00.000Z"}
+        makings = (
+            ("vote", {"assertion_id": ids[2], "weight": 1}, "stale_vote"),
+            ("supersession", {"target": ids[3], "replacement": ids[5]}, "already_superseded"),
+            ("supersession", {"target": ids[4], "replacement": ids[3]}, "would_close_circle"),
+            ("retraction", {"assertion_id": ids[0]}, "already_retracted"),
+            ("retraction", {"assertion_id": ids[0], "cascade": True}, "already_retracted"),
+            ("retraction", {"concept_path": "crash/nowhere/*"}, "unknown_concept"),
+            ("epoch", {"name": "new"}, "epoch_exists"),
+            ("epoch", {"name": "old", "supersedes": "new"}, "would_close_circle"),
+            ("source", {"id": "registered"}, "source_exists"),
+            ("alias", {"alias": "crash/alias/1", "concept_path": self.claims[6].path}, "alias_exists"),
+            ("alias", {"alias": self.claims[6].path, "concept_path": "crash/alias/1"}, "would_close_circle"))
+        return [(Operation(kind, fields | time), code) for kind, fields, code in makings]
+
+    def test_is_content_with_refusals_that_something_accounts_for(self):
+        self.say_all_kinds()
+        for operation, code in self.refusals_of():
+            answer = tell(self.connection, self.ledger, operation)
+            self.assertIn(answer.status, (404, 409), operation)
+            self.assertEqual(answer.json()["code"], code, operation)
+        self.assertEqual(len(self.ledger.refusals), len(self.refusals_of()))
+        self.restart()
+        check_restarted(self.connection, self.ledger, self.rng)
+        self.assertEqual(self.ledger.refusals, [])
+
+    def test_notices_a_refusal_that_nothing_accounts_for(self):
+        """Each of these codes, from a server that has the claims alone."""
+        self.send(self.claims, self.ledger)
+        for operation, code in self.refusals_of() + [
+                (Operation("retraction", {"concept_path": self.claims[0].path}), "unknown_concept"),
+                (Operation("source_status", {"id": "registered", "status": "active"}), "already_retracted"),
+                (Operation("alias", {"alias": "crash/alias/2", "concept_path": "crash/alias/3"}), "alias_limit")]:
+            if operation.fields.get("concept_path") == "crash/nowhere/*":
+                continue
+            refused = Answer(409, {}, json.dumps({"code": code}).encode())
+            was_known, is_new, seen = self.ledger.sending_operation(operation)
+            self.assertEqual(take_in(self.ledger, operation, refused, was_known, is_new), code)
+            self.ledger.was_refused(operation, code, seen)
+            with self.subTest(operation):
+                self.notices("1 operations were refused for a reason that nothing accounts for")
+
+    def test_holds_the_refusal_of_an_alias_against_the_moments_that_it_may_have_been_of(self):
+        """An alias is given another target: what it stood for before that was seen is no reason."""
+        self.send(self.claims, self.ledger)
+        paths = [claim.path for claim in self.claims]
+        first = next(path for path in paths if path != paths[0])
+        before = self.ledger.seen
+        self.tell("alias", {"alias": "crash/alias/1", "concept_path": paths[0]})
+        between = self.ledger.seen
+        self.tell("alias", {"alias": "crash/alias/1", "concept_path": first})
+        same = Operation("alias", {"alias": "crash/alias/1", "concept_path": paths[0], "timestamp": "2026-02-11T09:00:00.000Z"})
+        knowledge = knowledge_of(walk(self.connection))
+        self.assertTrue(knowledge.accounts_for(same, "alias_exists", before))
+        self.assertTrue(knowledge.accounts_for(same, "alias_exists", between))
+        self.assertFalse(knowledge.accounts_for(same, "alias_exists", self.ledger.seen))
+        self.assertFalse(knowledge.accounts_for(same, "would_close_circle", before))
+
+    def test_holds_an_alias_that_was_taken_back_for_none(self):
+        self.send(self.claims, self.ledger)
+        name, before = "crash/alias/1", self.ledger.seen
+        again = Operation("alias", {"alias": name, "concept_path": name, "timestamp": "2026-02-11T09:00:00.000Z"})
+        self.tell("alias", {"alias": name, "concept_path": self.claims[0].path})
+        between, knowledge = self.ledger.seen, knowledge_of(walk(self.connection))
+        self.assertTrue(knowledge.accounts_for(again, "not_an_alias", before))
+        self.assertFalse(knowledge.accounts_for(again, "not_an_alias", between))
+        self.tell("alias", {"alias": name, "concept_path": name})
+        knowledge = knowledge_of(walk(self.connection))
+        self.assertEqual(knowledge.aliases(), {name: name})
+        self.assertTrue(knowledge.accounts_for(again, "not_an_alias", between))
+        self.assertFalse(knowledge.accounts_for(again, "alias_exists", before))
+        self.restart()
+        check_restarted(self.connection, self.ledger, self.rng)
 
     def test_notices_a_status_that_nothing_accounts_for(self):
         self.say_all_kinds()

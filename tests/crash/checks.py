@@ -99,7 +99,8 @@ def check_restarted(connection, ledger, rng):
     for name, number in (("assertion_count", len(claims)), ("sequence", len(found))):
         if health[name] != number:
             raise Violation(f"/v1/health says {name} {health[name]}, there are {number}: {health}")
-    knowledge = Knowledge(claims, [one for one in found.values() if not is_claim(one)])
+    knowledge = knowledge_of(found)
+    check_refusals(ledger, knowledge)
     statuses = knowledge.statuses()
     check_statuses(claims, statuses)
     ids = rng.sample(sorted(claim["id"] for claim in claims), min(60, len(claims)))
@@ -112,6 +113,20 @@ def check_restarted(connection, ledger, rng):
     check_votes(connection, knowledge, rng)
     check_aliases(connection, knowledge, by_path, rng)
     return len(found)
+
+
+def knowledge_of(found):
+    claims = [one for one in found.values() if is_claim(one)]
+    return Knowledge(claims, [one for one in found.values() if not is_claim(one)])
+
+
+def check_refusals(ledger, knowledge):
+    """Each operation that was refused contradicts something that is there."""
+    wrong = [(operation, code) for operation, code, seen in ledger.take_refusals()
+             if not knowledge.accounts_for(operation, code, seen)]
+    if wrong:
+        raise Violation(f"{len(wrong)} operations were refused for a reason that nothing accounts for; the first is "
+                        f"{wrong[0][0]}: {wrong[0][1]}")
 
 
 def check_statuses(claims, statuses):
@@ -138,7 +153,7 @@ def check_aliases(connection, knowledge, by_path, rng):
     for alias in rng.sample(sorted(aliases), min(SAMPLE, len(aliases))):
         concept = aliases[alias]
         answer = check_by_question(connection, alias, by_path.get(concept, set()))
-        if answer.get("alias_of") != concept:
+        if answer.get("alias_of", alias) != concept:
             raise Violation(f"{alias} stands for {concept}, the answer says {answer.get('alias_of')}")
 
 
@@ -195,3 +210,4 @@ def check_operations_go_on(connection, ledger, rng, name):
     for operation in fresh + ledger.pick_operations(rng, 3):
         answer = tell(connection, ledger, operation)
         expect(answer, 200, 201, 404, 409)
+    check_refusals(ledger, knowledge_of(walk(connection)))

@@ -47,7 +47,7 @@ class Client:
             self.tell(operation)
 
     def tell(self, operation):
-        was_known, is_new = self.ledger.sending_operation(operation)
+        was_known, is_new, seen = self.ledger.sending_operation(operation)
         answer = self.connection.request(operation.method, operation.target, operation.body)
         fired = self.server.report().fired()
         if answer.status >= 500:
@@ -55,7 +55,9 @@ class Client:
             return
         if self.log_is_lost(fired) and answer.status in (200, 201) and answer.json()["status"] == "created":
             raise Violation(f"acknowledged after a failed sync of the log: {fired}, {answer}")
-        take_in(self.ledger, operation, answer, was_known, is_new)
+        code = take_in(self.ledger, operation, answer, was_known, is_new)
+        if code:
+            self.ledger.was_refused(operation, code, seen)
         if answer.status in (200, 201):
             self.author.took(operation)
 

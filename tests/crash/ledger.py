@@ -21,6 +21,7 @@ class Ledger:
         self.by_sequence = {}  # sequence -> id, of the known ones
         self.pending = set()
         self.refused = set()
+        self.refusals = []     # of operations, with the reason: (operation, code, what had been seen before it was sent)
         self.lost = set()
         self.created = set()   # ids that some client was told to have created
         self.groups = []       # of atomic batches: (ids that only this batch brings, all of its ids)
@@ -43,10 +44,10 @@ class Ledger:
             return {claim.id for claim in claims if claim.id in self.known}
 
     def sending_operation(self, operation):
-        """As `sending`. (whether it is known already, whether it was never sent before)"""
+        """As `sending`. (whether it is known already, whether it was never sent before, the highest sequence seen)"""
         with self._lock:
-            is_new = operation.id not in self.claims
-        return operation.id in self.sending([operation]), is_new
+            is_new, seen = operation.id not in self.claims, self.seen
+        return operation.id in self.sending([operation]), is_new, seen
 
     def refuse(self, claims):
         """The server said that it took none of these."""
@@ -55,6 +56,17 @@ class Ledger:
                 if claim.id not in self.known:
                     self.pending.discard(claim.id)
                     self.refused.add(claim.id)
+
+    def was_refused(self, operation, code, seen):
+        """The server gave a reason, which must hold at some moment from the sequence `seen` on."""
+        with self._lock:
+            self.refusals.append((operation, code, seen))
+
+    def take_refusals(self):
+        """All since the last call."""
+        with self._lock:
+            refusals, self.refusals = self.refusals, []
+        return refusals
 
     def stored(self, claim, item, was_known):
         """The server's answer for one claim or operation: {status, id, sequence, recorded_at}."""

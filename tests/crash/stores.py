@@ -24,7 +24,7 @@ from ledger import Violation
 from log_files import MORE, Segment, segment_paths
 
 CHECKPOINT = struct.Struct("<II QQq 32s")
-LAYOUT = b"2"
+LAYOUT = b"3"
 KIND_CLAIM, KIND_OPERATION = 1, 2  # of a record of the log
 HAS_PARENT, HAS_VOTES, HAS_OPERATIONS = 8, 64, 128  # byte 5 of a row
 KINDS = ("vote", "supersession", "retraction", "epoch", "source", "source_status", "alias", "trust")
@@ -105,6 +105,7 @@ class StoredOperation:
         if said != self.subjects:
             raise Violation(f"a {self.kind} is about {self.subjects}, its row says {said}")
         self.weight = units(self.fields["weight"]) if self.kind == "vote" else 0
+        self.retracts = self.kind == "retraction" or (self.kind == "source_status" and self.fields["status"] == "retracted")
 
 
 def parse(record):
@@ -163,10 +164,10 @@ class OperationTables:
                 claim = operation.subjects[0][1]
                 key = claim + operation.agent
                 count, weight = tallies.get(claim, (0, 0))
-                before = votes.get(key)
-                if before is None or before[0] <= operation.timestamp:
+                before, vote_id = votes.get(key), operation.row[24:56]
+                if before is None or (before[0], before[2]) < (operation.timestamp, vote_id):
                     count, weight = count + (before is None), weight + operation.weight - (before[1] if before else 0)
-                    votes[key] = operation.timestamp, operation.weight
+                    votes[key] = operation.timestamp, operation.weight, vote_id
                 tallies[claim] = count, weight
                 value += struct.pack("<QQ", count, weight)
             for letter, name in operation.subjects:
@@ -174,7 +175,12 @@ class OperationTables:
                 self.newest[b"newest:" + letter] = big(sequence)
                 mark = {b"v": HAS_VOTES, b"a": HAS_OPERATIONS}.get(letter, 0)
                 self.marks[name] = self.marks.get(name, 0) | mark
-        self.votes = {key: struct.pack("<qQ", *ballot) for key, ballot in votes.items()}
+            if operation.retracts:
+                if operation.fields.get("cascade"):
+                    self.newest[b"newest:C"] = big(sequence)
+                if operation.subjects[0][0] == b"s":
+                    self.newest[b"newest:S"] = big(sequence)
+        self.votes = {key: struct.pack("<qQ32s", *ballot) for key, ballot in votes.items()}
 
     def marked(self, claim):
         """The claim's row as it stands in the index."""

@@ -69,26 +69,33 @@ def expect(answer, *statuses):
 
 def tell(connection, ledger, operation):
     """Sends an operation. The server's answer; what it promises is in the ledger, and so is what it refuses."""
-    was_known, is_new = ledger.sending_operation(operation)
+    was_known, is_new, seen = ledger.sending_operation(operation)
     answer = connection.request(operation.method, operation.target, operation.body)
-    if answer.status != 503:
-        take_in(ledger, operation, answer, was_known, is_new)
+    code = None if answer.status == 503 else take_in(ledger, operation, answer, was_known, is_new)
+    if code:
+        # What it contradicts may not have been shown to anybody yet: then a torn log may lose it.
+        newest = expect(connection.get("/v1/feed?limit=1"), 200)["items"][0]
+        ledger.saw(newest[newest["type"]]["sequence"])
+        ledger.was_refused(operation, code, seen)
     return answer
 
 
 def take_in(ledger, operation, answer, was_known, is_new):
+    """The code, if it was refused."""
     if answer.status in (404, 409):
         if was_known:
             raise Violation(f"{operation} is there, and its repeat was refused: {answer}")
-        if answer.json()["code"] not in CONFLICTS[operation.kind]:
+        code = answer.json()["code"]
+        if code not in CONFLICTS[operation.kind]:
             raise Violation(f"{operation} is about what is there, and was refused: {answer}")
         if is_new:
             ledger.refuse([operation])
-        return
+        return code
     item = expect(answer, 200, 201)
     ledger.stored(operation, item, was_known)
     if (answer.status == 201) != (item["status"] == "created") or item["kind"] != operation.kind:
         raise Violation(f"status and body differ: {answer}")
+    return None
 
 
 def derived(rng, ledger, name, serials):

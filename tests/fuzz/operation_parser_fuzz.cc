@@ -57,6 +57,9 @@ void CheckOperation(OperationParser& parser, ParsedOperation parsed) {
   AppendCanonicalJson(canonical, operation);
   const auto sorted = CanonicalizeJson(canonical);
   STEMEDB_CHECK(sorted && *sorted == canonical);
+  STEMEDB_CHECK(!parsed.dry_run || operation.signatures.empty());
+  if (parsed.dry_run && operation.agent_id) return;  // names who would sign it, and is never recorded
+  STEMEDB_CHECK(operation.agent_id.has_value() == !operation.signatures.empty());
   const std::string body = BodyOf(operation, canonical);
   const ParsedOperation again = parser.Parse(operation.kind, body, body.size(), {});
   STEMEDB_CHECK(again.status.ok());

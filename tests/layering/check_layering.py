@@ -6,7 +6,8 @@ The plan is the stemedb_room(...) lines of CMakeLists.txt, so that there is one 
 headers and those of the rooms that its own line names, and its line names no room that it doesn't use. Checked as
 well: no cycle between rooms or between headers, the headers of five libraries stay in the one room that links them,
 other libraries' headers are included only where they are linked, every source file, CMake file and script has its SPDX
-line, and no path of a developer's machine.
+line, no path of a developer's machine, the pages that the engine names are there, and every example and kind of test has
+its place on the pages that list them.
 
 Usage: check_layering.py [ROOT]   (default: the checkout that this file is in)
 """
@@ -43,6 +44,15 @@ SPDX_DIRECTORY = "scripts"  # everything in it, whatever its ending
 SPDX_LUA_LINES = 5  # a lens or policy may begin with what it is for
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 MACHINE_PATH = re.compile(r"(?<![\w./~$}-])/(?:wo" + r"rk|ro" + r"ot|ho" + r"me)/[\w.]")
+NAMED_PAGE = re.compile(r"\bdocs/[\w./-]+\.(?:md|yaml)\b")
+NAMING = ("engine", "lenses", "policies", "scripts")  # where pages are named for whoever reads on
+# What must be named on a page, and how: directories and files of the tree by a pattern of their paths.
+LISTED = [
+    (r"examples/([\w-]+)/README\.md", "docs/README.md", "(../{0})"),
+    (r"tests/(?!integration/|unit/)(\w+)/CMakeLists\.txt", "docs/testing.md", "| `tests/{1}` |"),
+    (r"tests/integration/(\w+)/CMakeLists\.txt", "docs/testing.md", "| `tests/integration/{1}` |"),
+    (r"tests/fuzz/(\w+)_fuzz\.cc", "docs/testing.md", "| `{1}` |"),
+]
 MAX_TEXT_BYTES = 4 << 20
 
 
@@ -225,11 +235,36 @@ class Checker:
                 if found:
                     self.breach(path, number, f"a path of somebody's machine: {found[0]}…")
 
+    def check_named_pages(self):
+        for place in NAMING:
+            for path in files_under(os.path.join(self.root, place)):
+                for number, line in enumerate((read_text(path) or "").splitlines(), 1):
+                    for page in NAMED_PAGE.findall(line):
+                        if not os.path.isfile(os.path.join(self.root, page)):
+                            self.breach(path, number, f"there is no page {page}")
+
+    def check_lists(self):
+        pages = {}
+        for path in files_under(self.root):
+            name = os.path.relpath(path, self.root)
+            for pattern, page, entry in LISTED:
+                found = re.fullmatch(pattern, name)
+                if not found:
+                    continue
+                if page not in pages:
+                    listing = os.path.join(self.root, page)
+                    pages[page] = read_text(listing) if os.path.isfile(listing) else ""
+                wanted = entry.format(name, found[1])
+                if wanted not in pages[page]:
+                    self.breach(os.path.join(self.root, page), 1, f"{name} has no place here: there is no {wanted}")
+
     def run(self):
         self.check_plan()
         self.check_engine()
         self.check_links_are_used()
         self.check_houses_rules()
+        self.check_named_pages()
+        self.check_lists()
         return self.breaches
 
 

@@ -111,6 +111,21 @@ class LayeringTest(unittest.TestCase):
             self.assert_breach({"docs/a.md": f"see\n`/{place}/x/y`\n"}, "docs/a.md:2", place)
         self.assertEqual(self.breaches({"docs/a.md": "network/x, build/ho" + "me/x, http://a/wo" + "rk/b\n"}), [])
 
+    def test_a_page_that_is_named_and_missing_is_found(self):
+        self.assert_breach({"engine/base/status.h": SPDX_LINE + "// see docs/none.md\n"}, "engine/base/status.h:2", "docs/none.md")
+        self.assertEqual(self.breaches({"engine/base/status.h": SPDX_LINE + "// see docs/one.md.\n", "docs/one.md": "1\n"}), [])
+
+    def test_what_has_no_place_on_its_page_is_found(self):
+        spdx = "# SPDX-License-Identifier: Apache-2.0\n"
+        self.assert_breach({"examples/story/README.md": "s\n", "docs/README.md": "[s](../examples/other/README.md)\n"},
+                           "docs/README.md:1", "examples/story")
+        self.assertEqual(self.breaches({"examples/story/README.md": "s\n",
+                                        "docs/README.md": "[s](../examples/story/README.md)\n"}), [])
+        for name, text in (("tests/integration/odd/CMakeLists.txt", spdx), ("tests/odd/CMakeLists.txt", spdx),
+                           ("tests/fuzz/odd_fuzz.cc", SPDX_LINE)):
+            self.assert_breach({name: text, "docs/testing.md": "| `even` |\n"}, "docs/testing.md:1", name)
+        self.assertEqual(self.breaches({"tests/fuzz/odd_fuzz.cc": SPDX_LINE, "docs/testing.md": "| `odd` | holds |\n"}), [])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -17,8 +17,9 @@ TARGETS = {"vote": "/v1/vote", "supersession": "/v1/supersede", "retraction": "/
 CONFLICTS = {"vote": ("stale_vote",), "supersession": ("already_superseded", "would_close_circle"),
              "retraction": ("already_retracted", "unknown_concept"), "epoch": ("epoch_exists", "would_close_circle"),
              "source": ("source_exists",), "source_status": ("already_retracted",),
-             "alias": ("would_close_circle", "alias_exists", "alias_limit")}
+             "alias": ("would_close_circle", "alias_exists", "alias_limit", "not_an_alias")}
 AGENTS = 4
+ALIASES_MAX = 256  # of one concept
 
 
 def domain(kind):
@@ -137,9 +138,11 @@ class Author:
                 "status": self.rng.choice(("active", "under_review", "deprecated", "retracted"))}
 
     def _alias(self, targets):
-        """Of a few names, in which nobody makes claims: chains and circles are near."""
+        """Of a few names, in which nobody makes claims: chains and circles are near. Some are taken back."""
         names = [f"crash/alias/{i}" for i in range(12)]
         path = self.rng.choice(names)
+        if self.rng.random() < 0.1:
+            return {"alias": path, "concept_path": path}
         names.remove(path)
         return {"alias": path, "concept_path": self.rng.choice(names) if self.rng.random() < 0.5 else targets[0].path}
 
@@ -151,6 +154,9 @@ class Knowledge:
     def __init__(self, claims, operations):
         self.claims = sorted(claims, key=lambda claim: claim["sequence"])
         self.operations = sorted(operations, key=lambda operation: operation["sequence"])
+        self.by_kind = {}
+        for operation in self.operations:
+            self.by_kind.setdefault(operation["kind"], []).append(operation)
 
     def statuses(self):
         """id -> active, superseded or retracted"""
@@ -203,24 +209,102 @@ class Knowledge:
         return retracted, reached
 
     def votes(self):
-        """assertion id -> {agent: weight}: of each agent the vote with the latest time, of equal ones the last."""
+        """assertion id -> {agent: weight}: of each agent the latest vote, of equal times the greatest id."""
         latest = {}
         for vote in (o for o in self.operations if o["kind"] == "vote"):
             votes = latest.setdefault(vote["assertion_id"], {})
-            time, agent = vote["timestamp"], vote.get("agent_id")
-            if agent not in votes or votes[agent][0] <= time:
+            time, agent = (vote["timestamp"], vote["id"]), vote.get("agent_id")
+            if agent not in votes or votes[agent][0] < time:
                 votes[agent] = (time, vote["weight"])
         return {claim: {agent: weight for agent, (_, weight) in votes.items()} for claim, votes in latest.items()}
 
     def aliases(self):
-        """alias -> the concept that it stands for in the end"""
-        targets = {o["alias"]: o["concept_path"] for o in self.operations if o["kind"] == "alias"}
-        ends = {}
-        for alias in targets:
-            path = alias
-            for _ in range(len(targets) + 1):
-                path = targets.get(path, path)
-            if path in targets:
-                raise AssertionError(f"a circle of aliases was taken in: {alias}")
-            ends[alias] = path
-        return ends
+        """alias -> the concept that it stands for in the end; itself when it was taken back"""
+        said = {o["alias"]: o["concept_path"] for o in self.operations if o["kind"] == "alias"}
+        targets = {alias: target for alias, target in said.items() if alias != target}
+        return {alias: end_of(alias, targets) for alias in said}
+
+    def accounts_for(self, operation, code, since):
+        """Whether a server whose view held everything up to the sequence `since`, and maybe more, was right to refuse the
+        operation with the code. What makes it right is final, and so is still there, but for what aliases stand for."""
+        of_kind, fields = self.by_kind.get(operation.kind, []), operation.fields
+        if code == "stale_vote":
+            return any(o["assertion_id"] == fields["assertion_id"] and o.get("agent_id") == fields.get("agent_id") and
+                       (o["timestamp"], o["id"]) > (fields["timestamp"], operation.id) for o in of_kind)
+        if code == "already_superseded":
+            return any(o["target"] == fields["target"] for o in of_kind)
+        if code in ("epoch_exists", "source_exists"):
+            name = "name" if operation.kind == "epoch" else "id"
+            return any(o[name] == fields[name] for o in of_kind)
+        if code == "already_retracted":
+            return self._is_retracted(fields, operation.kind)
+        if code == "unknown_concept":
+            path = fields["concept_path"]
+            return not any(claim["sequence"] <= since and (claim["concept_path"].startswith(path[:-1]) if path.endswith("/*")
+                                                           else claim["concept_path"] == path) for claim in self.claims)
+        if operation.kind == "alias":
+            return code in self._alias_refusals(fields, since)
+        if code == "would_close_circle":
+            start, target = (("replacement", "target") if operation.kind == "supersession" else ("supersedes", "name"))
+            steps = {o["target"]: o["replacement"] for o in of_kind} if operation.kind == "supersession" else \
+                {o["name"]: o.get("supersedes") for o in of_kind}
+            at = fields.get(start)
+            while at is not None and at != fields[target]:
+                at = steps.get(at)
+            return at is not None
+        return False
+
+    def _is_retracted(self, fields, kind):
+        """By something as far-reaching."""
+        name = "assertion_id" if "assertion_id" in fields else "source_id"
+        target = fields["id"] if kind == "source_status" else fields[name]
+        by_retraction = any(o.get(name) == target and (o.get("cascade", False) or not fields.get("cascade", False))
+                            for o in self.by_kind.get("retraction", []))
+        by_status = name == "source_id" and not fields.get("cascade", False) and any(
+            o["id"] == target and o["status"] == "retracted" for o in self.by_kind.get("source_status", []))
+        return by_retraction or by_status
+
+    def _alias_refusals(self, fields, since):
+        """The codes that an alias may have been refused with at any moment from `since` on."""
+        codes, targets = set(), {}
+
+        def judge():
+            end, present = end_of(fields["concept_path"], targets), end_of(fields["alias"], targets)
+            joined = [path for path in targets if end_of(path, targets) == end or passes(path, fields["alias"], targets)]
+            if fields["alias"] == fields["concept_path"]:
+                if present == fields["alias"]:
+                    codes.add("not_an_alias")
+            elif end == fields["alias"]:
+                codes.add("would_close_circle")
+            elif end == present:
+                codes.add("alias_exists")
+            elif len(joined) + 1 > ALIASES_MAX:
+                codes.add("alias_limit")
+
+        for alias in self.by_kind.get("alias", []):
+            if alias["sequence"] > since:
+                judge()
+            targets[alias["alias"]] = alias["concept_path"]
+            if alias["alias"] == alias["concept_path"]:
+                del targets[alias["alias"]]
+        judge()
+        return codes
+
+
+def end_of(path, targets):
+    """What a path stands for in the end, by what each alias stands for."""
+    start = path
+    for _ in range(len(targets) + 1):
+        path = targets.get(path, path)
+    if path in targets:
+        raise AssertionError(f"a circle of aliases was taken in: {start}")
+    return path
+
+
+def passes(path, through, targets):
+    """Whether a path stands for another, in one step or several."""
+    for _ in range(len(targets)):
+        path = targets.get(path)
+        if path == through:
+            return True
+    return False

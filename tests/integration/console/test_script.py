@@ -154,6 +154,24 @@ class Script(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("givn is no known field", done.stdout)
 
+    def test_check_warns_of_a_missing_half_and_finds_no_fault_in_it(self):
+        spec, script = self.write("lost_spec.lua", SPEC), self.write("good.lua", GOOD)
+        done = run("script", "check", spec, script)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(done.stdout.count(", good\n"), 2)
+        self.assertEqual(done.stderr.splitlines(), [
+            f"{spec}: warning: there is no lost.lua beside this spec: a server runs it once there is; put it there, or "
+            "remove the spec",
+            f"{script}: warning: there is no spec: write good_spec.lua beside it"])
+        self.write("good_spec.lua", SPEC)
+        self.assertEqual(run("script", "check", script).stderr, "")
+        missing = self.write("bad.lua", "return")
+        self.assertNotIn("warning", run("script", "check", missing).stderr)
+        done = run("script", "test", self.root)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("there is no lost.lua beside this spec, so that nobody runs it\n"
+                      "help: put the script there, or remove the spec\n", done.stdout)
+
     def test_check_finds_what_is_wrong_with_a_policys_spec(self):
         policies = os.path.join(SOURCE_DIR, "policies")
         shutil.copy(os.path.join(policies, "rate_limit.lua"), self.root)

@@ -18,13 +18,13 @@ import urllib.request
 
 SOURCE_DIR = os.environ["STEMEDB_SOURCE_DIR"]
 sys.path.insert(0, os.path.join(SOURCE_DIR, "tests", "support"))
+from conversation import PRINTED_URL, steps_of  # noqa: E402
 from server_program import ServerProgram  # noqa: E402
 
 EXAMPLES = os.path.join(SOURCE_DIR, "examples")
 CLIENT = os.path.join(EXAMPLES, "client-js")
 STORIES = ("agent-team", "due-diligence", "living-review")
 TIMEOUT_S = 300
-PRINTED_URL = "http://127.0.0.1:18180"
 
 
 def blocks(folder, language):
@@ -97,16 +97,12 @@ class Stories(OnServer):
 
     def check_commands(self, folder):
         """What the README lets the reader type afterwards."""
-        steps = []
-        for line in "".join(blocks(folder, "console")).splitlines():
-            if line.startswith("$ "):
-                steps.append((line[2:], []))
-            else:
-                steps[-1][1].append(line)
+        with open(os.path.join(folder, "README.md"), encoding="utf-8") as file:
+            steps = steps_of(file.read())
         self.assertGreater(len(steps), 0)
         for command, wanted in steps:
             done = self.run_in(folder, ["bash", "-c", command.replace(PRINTED_URL, self.url)])
-            self.assertEqual((done.stderr, done.stdout.splitlines()), ("", wanted), command)
+            self.assertEqual((done.stderr, done.stdout.rstrip("\n")), ("", wanted), command)
 
     def test_one_that_is_told_otherwise_ends_with_1(self):
         for story in STORIES:

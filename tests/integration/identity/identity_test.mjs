@@ -161,7 +161,7 @@ const kinds = {
     ...pick([() => ({ assertion_id: hex(32) }), () => ({ source_id: randomName() }), () => ({ concept_path: randomPath() + pick(['', '/*']) })])(),
     ...(random() < 0.5 ? { cascade: true } : {}), ...maybeReason() }),
   epoch: () => ({ name: `a${randomName()}`, ...pick([() => ({}), () => ({ supersedes: `b${randomName()}`, ...maybe('supersession_type', () => pick(['replaces', 'corrects', 'expires'])) })])() }),
-  source: () => ({ id: randomName(), ...maybe('class', () => pick(['regulatory', 'clinical', 'observational', 'expert', 'community', 'anecdotal'])),
+  source: () => ({ id: `s${randomName()}`, ...maybe('class', () => pick(['regulatory', 'clinical', 'observational', 'expert', 'community', 'anecdotal'])),
     ...maybe('title', randomName), ...maybe('url', () => `https://example.org/${randomName()}`), ...maybe('hash', () => hex(32)), ...maybe('content', randomContent) }),
   source_status: () => ({ id: randomName(), status: pick(['active', 'under_review', 'deprecated', 'retracted']), ...maybeReason() }),
   alias: () => ({ alias: `a/${randomPath()}`.replace('://', '/'), concept_path: `b/${randomPath()}`.replace('://', '/') }),

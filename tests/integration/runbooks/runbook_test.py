@@ -111,6 +111,7 @@ class RunbookTest(unittest.TestCase):
         for directory in ("bin", "backup"):
             os.mkdir(self.path(directory))
         shutil.copy(PROGRAM, self.path("bin", "stemedb-api"))
+        shutil.copy(os.environ["STEMEDB_TOOL"], self.path("bin", "stemedb"))
         shutil.copytree(os.path.join(SOURCE_DIR, "lenses"), self.path("lenses"))
         self.ports = {number: free_port() for number in ("18180", "18188", "18280")}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("STEMEDB_")}

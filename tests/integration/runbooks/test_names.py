@@ -17,10 +17,13 @@ RESTORE = CASES[1].book
 PHRASES = {  # that the tests see printed
     "a segment is missing", "the log ends before the checkpoint: an older one was put back", "File exists",
     "belong to different databases", "segment-00001.log", "assertion_count",
+    "NAME.lua:N:", "_spec.lua: 'NAME':", "its directory is for kind", "names are unique over both", "not a file: move it",
+    "is a link that leads to no file", "larger than 256 KiB", "no lens in it (expected *.lua)",
+    "give the directory with the scripts",
 }
 NAMES = {
     "stemedb-api", "ss", "ps", "data", "data/wal", "data/db", "data/db/indexes", "data/db/assertions.kv",
-    "data/db/LOCK", "LOCK", "wal", "db", "db/indexes", "x",
+    "data/db/LOCK", "LOCK", "wal", "db", "db/indexes", "x", "lenses", "policies",
 }
 
 

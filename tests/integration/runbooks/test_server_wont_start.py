@@ -2,6 +2,7 @@
 """server-wont-start: each fault is made, the last line leads to its section, and the section's commands mend it."""
 
 import filecmp
+import hashlib
 import os
 import re
 import shutil
@@ -175,6 +176,53 @@ class ServerWontStart(RunbookTest):
         config = self.type(2, NAME="STEMEDB_LOPS")
         self.expect(2, config)
         self.assertRegex(config, r"STEMEDB_BIND_ADDR=\S+  # environment")
+
+    def script(self, *parts):
+        """Writes a text in the place of a script; gives what was there."""
+        *parts, text = parts
+        before = None
+        if os.path.exists(self.path(*parts)):
+            with open(self.path(*parts), encoding="utf-8") as file:
+                before = file.read()
+        with open(self.path(*parts), "w", encoding="utf-8") as file:
+            file.write(text)
+        return before
+
+    @follows("§8 A lens, a policy or a spec")
+    def test_scripts(self):
+        self.with_claims()  # after which the versions that were live are kept
+        lens, spec = ("lenses", "recency.lua"), ("lenses", "recency_spec.lua")
+        good = self.script(*lens, "return {\n  kind = 'lens'\n  api = 1 }")
+        self.see("NAME.lua:N:", self.refused())
+        self.assertIn("recency.lua:3: error:", self.type(1, code=1))
+        self.assertIn(hashlib.sha256(good.encode()).hexdigest() + ".lua", self.type(2, 0, NAME="recency"))
+        self.type(2, 1, SHA256=hashlib.sha256(good.encode()).hexdigest(), NAME="recency")
+        self.expect(1, self.type(1))
+        self.expect(3, self.claims_kept())
+        good_spec = self.script(*spec, "return { { claim = 'nobody wins', given = { { value = 1 } }, expect = { winner = false } } }")
+        self.see("_spec.lua: 'NAME':", self.refused())
+        self.script(*spec, good_spec)
+        for phrase, make in (
+                ("not a file: move it", lambda: os.mkfifo(self.path("lenses", "odd.lua"))),
+                ("is a link that leads to no file", lambda: os.symlink("nowhere", self.path("lenses", "odd.lua"))),
+                ("larger than 256 KiB", lambda: self.script("lenses", "odd.lua", "-" * (300 << 10)))):
+            make()
+            self.see(phrase, self.refused())
+            os.remove(self.path("lenses", "odd.lua"))
+        os.mkdir(self.path("policies"))
+        self.script("policies", "stray.lua", good.replace('"recency"', '"stray"'))
+        self.see("its directory is for kind", self.refused())
+        os.rename(self.path("policies", "stray.lua"), self.path("policies", "recency.lua"))
+        self.see("names are unique over both", self.refused())
+        os.remove(self.path("policies", "recency.lua"))
+        self.see("no lens in it (expected *.lua)", self.refused(env={"STEMEDB_LENSES_DIR": "policies"}))
+        self.see("give the directory with the scripts", self.refused(env={"STEMEDB_LENSES_DIR": "nowhere"}))
+        self.script(*lens, "error('at load')")
+        self.refused()
+        self.type(IF_IT_FAILS, 0)
+        self.type(IF_IT_FAILS, 1, NAME="recency")
+        self.claims_kept()
+        self.assertTrue(os.path.exists(self.path("aside", "recency.lua")))
 
     @follows("An older log was put back")
     def test_older_log(self):

@@ -48,9 +48,9 @@ class Queries(unittest.TestCase):
         self.assertEqual(answer.status, 200, answer.body)
         return [assertion["value"] for assertion in answer.json["assertions"]]
 
-    def refuse(self, pointers, code="invalid_request", status=400, **question):
+    def refuse(self, pointers, code="invalid_request", http_status=400, **question):
         answer = self.server.query(**question)
-        self.assertEqual((answer.status, answer.code, answer.pointers), (status, code, pointers), answer.body)
+        self.assertEqual((answer.status, answer.code, answer.pointers), (http_status, code, pointers), answer.body)
         return answer
 
     def test_without_a_lens_assertions_alone_newest_first(self):
@@ -140,6 +140,29 @@ class Queries(unittest.TestCase):
                 break
             cursor = {"cursor": answer["next_cursor"]}
         self.assertEqual(seen, list(range(24, -1, -1)))
+
+    def test_a_cursor_goes_on_with_its_own_question_alone(self):
+        for i in range(6):
+            self.server.post("/v1/assert", claim(concept_path="q/bound", value=i))
+        before = self.server.get("/v1/health").json["sequence"] - 1
+        question = {"concept_path": "q/bound", "predicate": claim()["predicate"], "limit": 2, "as_of": before}
+        first = self.server.query(**question).json
+        cursor = first["next_cursor"]
+        rest = {name: value for name, value in question.items() if name != "as_of"}
+        for same in (question, rest, question | {"limit": 5}, rest | {"as_of": first["as_of"]}, rest | {"max_stale": 5}):
+            answer = self.server.query(**same, cursor=cursor)
+            self.assertEqual(answer.status, 200, answer.body)
+            self.assertEqual(answer.json["assertions"][0]["value"], 2)
+            self.assertEqual(answer.json["as_of"], first["as_of"])
+        self.assertEqual(self.server.get("/v1/query", **question, cursor=cursor).status, 200)
+        for other in ({"as_of": before + 1}, {"as_of": "2026-01-01T00:00:00Z"}, {"status": "any"}, {"predicate": "other"},
+                      {"concept_path": "q/*"}, {"lens": "recency"}, {"since": 1}):
+            with self.subTest(other=other):
+                answer = self.refuse(["/cursor"], **question | other | {"cursor": cursor})
+                self.assertIn("another moment" if "as_of" in other else "another question", answer.json["errors"][0]["detail"])
+        for at in range(len(cursor)):
+            damaged = cursor[:at] + ("0" if cursor[at] != "0" else "1") + cursor[at + 1:]
+            self.refuse(["/cursor"], **question | {"cursor": damaged})
 
     def test_as_of_and_since_divide_time(self):
         for i in range(4):

@@ -127,6 +127,7 @@ class Resources(unittest.TestCase):
             "/v1/sources": lambda i: {"id": f"b {i}", "content": "x" * 60_000},
             "PATCH /v1/sources/disk": lambda i: {"status": "deprecated", "reason": f"{i} " + "x" * 1000},
             "/v1/concepts/alias": lambda i: {"alias": f"disk/alias/{i}/" + "x" * 400, "concept_path": "disk/about"},
+            "/v1/admin/trust/" + "ab" * 32: lambda i: {"rank": 0.5, "reason": f"{i} " + "x" * 1000},
         }
 
     def test_a_full_disk_refuses_writes_and_keeps_what_was_acknowledged(self):

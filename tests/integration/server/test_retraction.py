@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """POST /v1/retract and the question's `status`: what a retraction reaches, when it holds, and what a dry run says."""
 
+import json
 import random
 import unittest
 from urllib.parse import urlencode
@@ -42,6 +43,23 @@ class Retraction(KnowledgeCase):
         # `false` is the same as nothing: the same content, the same operation.
         self.record("/v1/retract", expect=200, assertion_id=id, timestamp=at(1), cascade=False)
 
+    def test_many_clients_may_retract_different_assertions_at_once(self):
+        ids = [self.store("r/many", value=i) for i in range(64)]
+        clients = [self.server.connect() for _ in ids]
+        try:
+            for client in clients:
+                client.connect()
+            for client, id in zip(clients, ids):
+                client.request("POST", "/v1/retract", json.dumps({"assertion_id": id}))
+            answers = [client.getresponse() for client in clients]
+            bodies = [json.loads(answer.read()) for answer in answers]
+        finally:
+            for client in clients:
+                client.close()
+        self.assertEqual({answer.status for answer in answers}, {201}, bodies)
+        self.assertEqual({body["retracted"] for body in bodies}, {1})
+        self.assertEqual(self.values("r/many"), [])
+
     def test_a_retraction_without_cascade_may_be_followed_by_one_with(self):
         a = self.store("r/further", value="a")
         self.store("r/further", value="b", derived_from=[a])
@@ -82,7 +100,8 @@ class Retraction(KnowledgeCase):
         ids = self.lineage("r/cascade")
         before = self.sequence()
         preview = self.record("/v1/retract", expect=200, assertion_id=ids["a"], cascade=True, dry_run=True)
-        self.assertEqual((set(preview), preview["status"]), ({"status", "kind"} | IMPACT, "dry_run"))
+        self.assertEqual((set(preview), preview["status"], preview["allowed"]),
+                         ({"status", "kind", "allowed"} | IMPACT, "dry_run", True))
         self.assertEqual((self.impact(preview), preview["cascade"]), ((4, 3), True))
         self.assertEqual(sorted(preview["ids_sample"]), sorted(ids[name] for name in "abcd"))
         self.assertEqual(self.sequence(), before)
@@ -117,6 +136,33 @@ class Retraction(KnowledgeCase):
         self.assertEqual(self.statuses("r/late"), {"a": "retracted", "b": "retracted", "c": "retracted"})
         self.assertEqual(self.values("r/late", as_of=retraction["sequence"] - 1), ["a"])
 
+    def test_who_makes_a_claim_that_is_retracted_from_its_first_moment_is_told(self):
+        premise, gone = self.store("r/born", value="premise"), {"id": "r/born source"}
+        plain = self.server.post("/v1/assert", claim(concept_path="r/born", value="plain", source={"id": "r/born other"}))
+        self.assertNotIn("status_now", plain.json)
+        self.record("/v1/retract", assertion_id=premise, cascade=True)
+        self.record("/v1/retract", source_id=gone["id"])
+        reached = [claim(concept_path="r/born", value="derived", derived_from=[premise], timestamp=TIME),
+                   claim(concept_path="r/born", value="of the source", source=gone, timestamp=TIME)]
+        good = claim(concept_path="r/born", value="good", source={"id": "r/born other"}, timestamp=TIME)
+        for status, told in ((201, "created"), (200, "duplicate")):
+            for one in reached:
+                answer = self.server.post("/v1/assert", one)
+                self.assertEqual((answer.status, answer.json["status"], answer.json.get("status_now")),
+                                 (status, told, "retracted"), answer.body)
+            answer = self.server.post("/v1/assertions", good)
+            self.assertEqual((answer.status, answer.json["status"]), (status, told), answer.body)
+            self.assertNotIn("status_now", answer.json)
+        # Not so when it comes first, and nobody is told of what comes to pass later.
+        replacement = self.store("r/born", value="better")
+        self.record("/v1/supersede", target=id_of(good), replacement=replacement)
+        batch = self.server.post("/v1/assert/batch", [good, claim(concept_path="r/born", confidence=2), *reached,
+                                                      claim(concept_path="r/born", value="new", derived_from=[replacement]),
+                                                      claim(concept_path="r/born", value="too", derived_from=[id_of(reached[0])])])
+        self.assertEqual(batch.status, 201, batch.body)
+        self.assertEqual([result.get("status_now") for result in batch.json["results"]],
+                         ["superseded", None, "retracted", "retracted", None, "retracted"])
+
     def test_a_claim_may_be_derived_from_one_that_comes_later(self):
         above = claim(concept_path="r/order", value="above", timestamp=TIME, source={"id": "r/order source"})
         self.store("r/order", value="below", derived_from=[id_of(above)])
@@ -140,6 +186,16 @@ class Retraction(KnowledgeCase):
         # So it may be done again.
         for moment, expected in ((2, (1, 0)), (3, (0, 0))):
             self.assertEqual(self.impact(self.record("/v1/retract", concept_path="r/path", timestamp=at(moment))), expected)
+
+    def test_a_repeat_by_path_says_nothing_of_later_claims_that_it_leaves_alone(self):
+        self.store("r/again", value="there")
+        first = self.record("/v1/retract", concept_path="r/again", timestamp=at(1))
+        self.assertEqual(self.impact(first), (1, 0))
+        self.store("r/again", value="later")
+        for more in ({}, {"dry_run": True}):
+            again = self.record("/v1/retract", expect=200, concept_path="r/again", timestamp=at(1), **more)
+            self.assertEqual((self.impact(again), again["ids_sample"]), ((0, 0), []))
+        self.assertEqual(self.statuses("r/again"), {"there": "retracted", "later": "active"})
 
     def test_a_subtree_is_all_below_and_not_the_path_itself(self):
         self.store("r/tree", value="itself")

@@ -15,7 +15,7 @@ class Trace(KnowledgeCase):
         self.assertEqual(trace["assertion"], self.server.get("/v1/assertions/" + id).json)
         self.assertEqual({name: value for name, value in trace.items() if name != "assertion"},
                          {"status": "active", "trust": 0.5, "derived_trust": 0.5, "votes": {"count": 0, "weight": 0},
-                          "rests_on": [], "resting_on_it": [], "operations": []})
+                          "rests_on": [], "resting_on_it": [], "operations": [], "queried_by": []})
 
     def test_it_goes_one_step_up_and_one_step_down(self):
         top = self.store("t/top")
@@ -72,6 +72,24 @@ class Trace(KnowledgeCase):
         self.assertEqual(sequences, sorted(sequences))
         # The other side of the supersession tells of it too.
         self.assertEqual([o["kind"] for o in self.trace(new)["operations"]], ["supersession", "retraction"])
+
+    def test_it_names_the_retraction_behind_a_cascade(self):
+        root = self.store("t/cause/root", source={"id": "t/cause source"})
+        middle = self.store("t/cause/middle", derived_from=[self.store("t/cause/other"), root])
+        leaf = self.store("t/cause/leaf", derived_from=[middle])
+        self.assertNotIn("retraction", self.trace(leaf))
+        self.record("/v1/retract", concept_path="t/cause/middle")  # without a cascade
+        self.assertNotIn("retraction", self.trace(leaf))
+        self.assertEqual(self.trace(middle)["retraction"]["operation"]["concept_path"], "t/cause/middle")
+        answer = self.record("/v1/retract", source_id="t/cause source", cascade=True, reason="withdrawn")
+        retraction = self.trace(leaf)["retraction"]
+        self.assertEqual(retraction["assertion_id"], root)
+        self.assertEqual((retraction["operation"]["id"], retraction["operation"]["reason"]), (answer["id"], "withdrawn"))
+        self.assertEqual(self.trace(root)["retraction"], retraction)
+        self.assertEqual(self.trace(middle)["retraction"]["assertion_id"], middle)  # the first that reached it
+        # Of one that comes later it is the same.
+        later = self.store("t/cause/later", derived_from=[leaf])
+        self.assertEqual(self.trace(later)["retraction"], retraction)
 
     def test_long_lists_are_cut_and_say_so(self):
         id = self.store("t/popular")
@@ -151,7 +169,7 @@ class Feed(KnowledgeCase):
         self.assertEqual(self.feed(limit=1)["items"][0]["assertion"]["concept_path"], "f/pages/2")
 
     def test_wrong_pages_are_refused(self):
-        for params, pointer in (({"limit": 0}, "limit"), ({"limit": "-1"}, "limit"), ({"limit": 10_001}, "limit"),
+        for params, pointer in (({"limit": 0}, "limit"), ({"limit": "-1"}, "limit"), ({"limit": 1_001}, "limit"),
                                 ({"cursor": ""}, "cursor"), ({"cursor": "x"}, "cursor"), ({"cursor": "1x"}, "cursor"),
                                 ({"cursor": "-1"}, "cursor"), ({"cursor": "9" * 20}, "cursor"), ({"cursor": "1" * 21}, "cursor"),
                                 ({"since": 1}, "since")):

@@ -19,23 +19,28 @@ OUT_OF_REACH = {
     ("GET", "/v1/skeptic", 503),
     ("GET", "/v1/layered", 503),
     ("GET", "/v1/constraints", 503),
-    # Lineages of more claims than one call looks at: 500,000.
+    # Lineages of more ids than one call looks up: 1,000,000.
     ("GET", "/v1/assertions/{id}", 422),
     ("GET", "/v1/trace/{id}", 422),
     ("GET", "/v1/feed", 422),
-    ("POST", "/v1/retract", 422),
-    ("PATCH", "/v1/sources/{id}", 422),
+    # A slow lane that is full: tests/unit/api/slow_lane_test.cc.
+    ("GET", "/v1/assertions/{id}", 503),
+    ("GET", "/v1/trace/{id}", 503),
+    ("GET", "/v1/feed", 503),
+    ("GET", "/v1/sources", 503),
     # More aliases than a concept may have, which are refused with 409 before there are.
     ("GET", "/v1/watch", 422),
     ("GET", "/v1/watch", 429),
     # More watchers than a loop takes, and a lens that waits: tests/unit/api/watch_test.cc.
     ("GET", "/v1/watch", 503),
-    ("POST", "/v1/concepts/alias", 422),
+    # A slow lane that is full: tests/unit/api/slow_lane_test.cc.
+    ("GET", "/v1/audit/queries", 503),
+    ("GET", "/v1/audit/query/{id}", 503),
 }
 # Beside the errors' table: refused by the protocol, or one code under several statuses.
 OUTSIDE_THE_TABLE = {
     ("not_found", 404), ("method_not_allowed", 405), ("payload_too_large", 413), ("internal", 500), ("query_timeout", 504),
-    ("too_many_aliases", 422),
+    ("too_many_aliases", 422), ("chain_too_long", 422),
 }
 
 
@@ -83,7 +88,9 @@ class Document(unittest.TestCase):
                    "epoch": "e",
                    "source_class": "expert", "agent_id": "ab" * 32, "min_confidence": "0.5", "decay": "true",
                    "class_multipliers": "[1,1,1,1,1,1]", "include": "candidates,explain", "limit": "5", "prefix": "a", "fallback": None,
-                   "atomic": "true", "verbose": "", "cursor": None}
+                   "max_stale": "1.5",
+                   "atomic": "true", "verbose": "", "cursor": None, "from": "2026-01-01T00:00:00Z",
+                   "to": "1893456000000", "contributed": "1"}
         for (method, template), operation in CONTRACT.operations.items():
             if method != "GET" or "{" in template:
                 continue
@@ -119,8 +126,8 @@ class Document(unittest.TestCase):
             at += len(run.stdout[at:]) - len(run.stdout[at:].lstrip())
         self.assertEqual([answer for answer in answers if "code" in answer], [])
         kinds = [answer["kind"] for answer in answers if "kind" in answer]
-        self.assertEqual(set(kinds), {"vote", "supersession", "retraction", "epoch", "source", "source_status", "alias"})
-        self.assertEqual(answers[-1]["items"][0]["operation"]["kind"], "alias")
+        self.assertEqual(set(kinds), {"vote", "supersession", "retraction", "epoch", "source", "source_status", "alias", "trust"})
+        self.assertEqual(answers[-1]["items"][0]["operation"]["kind"], "trust")
 
     def test_the_narratives_codes_are_those_of_the_servers_table(self):
         with open(os.path.join(SOURCE_DIR, "docs", "http-api.md"), encoding="utf-8") as file:
@@ -138,7 +145,8 @@ class Document(unittest.TestCase):
         for path, schema in (("/v1/query", "Question"), ("/v1/lenses/compare", "Comparison"), ("/v1/assert", "Claim"),
                              ("/v1/vote", "Vote"), ("/v1/supersede", "Supersession"), ("/v1/retract", "Retraction"),
                              ("/v1/epoch", "Epoch"), ("/v1/source", "NewSource"), ("/v1/sources", "NewSource"),
-                             ("/v1/sources/known", "SourceStatusChange"), ("/v1/concepts/alias", "Alias")):
+                             ("/v1/sources/known", "SourceStatusChange"), ("/v1/concepts/alias", "Alias"),
+                             ("/v1/admin/trust/" + "ab" * 32, "TrustStatement")):
             method = "PATCH" if path == "/v1/sources/known" else "POST"
             problem = self.server.request(method, path, {"no_such_field": 1}).json
             detail = next(e["detail"] for e in problem["errors"] if e["pointer"] == "/no_such_field")

@@ -9,6 +9,7 @@ import random
 import resource
 import socket
 import sys
+import threading
 import time
 import unittest
 from urllib.parse import urlencode
@@ -20,6 +21,7 @@ from server_process import Server, claim  # noqa: E402
 PATIENCE_S = 240  # sanitizers and busy machines are slow
 WATCHERS, PATHS, BATCHES, BATCH = 1000, 50, 100, 20
 LAST_PATH = f"watched/{PATHS - 1}"  # gets the last claim
+LAST = b"large/last"
 
 
 class Stream:
@@ -55,6 +57,44 @@ class Stream:
 
     def close(self):
         self.writer.transport.abort()  # as a client that has lost its network
+
+
+class SlowReader(threading.Thread):
+    """Watches and takes 4 KB a second, with a receive buffer as programs have, until it is hurried. Its kernel shows the
+    server nothing of that for half a minute on end."""
+
+    def __init__(self, address, path):
+        super().__init__(daemon=True)
+        self.socket = socket.create_connection(address, timeout=PATIENCE_S)
+        self.socket.sendall(f"GET /v1/watch?{urlencode({'concept_path': path})} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        self.hurried = threading.Event()
+        self.got = b""
+        self.bytes_while_slow = 0
+        self.failure = None
+
+    def run(self):
+        """Until an event of LAST comes, or the connection ends."""
+        try:
+            while LAST not in self.got[-200_000:]:
+                is_slow = not self.hurried.wait(0.1)
+                piece = self.socket.recv(400 if is_slow else 100_000)
+                if not piece:
+                    break
+                self.got += piece
+                self.bytes_while_slow = len(self.got) if is_slow else self.bytes_while_slow
+        except OSError as failure:
+            self.failure = failure
+        self.socket.close()
+
+    def sequences(self):
+        """Of the assertions, as they came."""
+        rest, text = self.got.split(b"\r\n\r\n", 1)[1], b""
+        while rest:
+            size, rest = rest.split(b"\r\n", 1)
+            size = int(size, 16)
+            text, rest = text + rest[:size], rest[size + 2:]
+        blocks = (block.split(b"\n") for block in text.split(b"\n\n"))
+        return [int(block[0].removeprefix(b"id: ")) for block in blocks if b"event: assertion" in block]
 
 
 class Watcher:
@@ -177,36 +217,58 @@ class Watching(unittest.TestCase):
             self.assertEqual(watcher.seen, expected, f"watcher {i} of {watcher.path}, seed {seed}")
         self.assertGreater(sum(watcher.reconnects for watcher in watchers), WATCHERS)
 
-    def test_who_reads_nothing_is_dropped_and_others_get_all(self):
+    def test_who_reads_nothing_is_dropped_who_reads_slowly_lags_and_all_others_get_all(self):
         stuck = socket.socket()
         self.addCleanup(stuck.close)
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stuck.connect(tuple(self.server.addresses["api"]))
         stuck.sendall(b"GET /v1/watch?concept_path=large/* HTTP/1.1\r\nHost: test\r\n\r\n")
+        slow = SlowReader(self.server.addresses["api"], "large/*")
+        slow.start()
+        written = []
 
         async def watch():
             stream = await Stream(self.server.addresses["api"]).open(concept_path="large/*")
             await stream.event()
+            self.assertTrue(await wait_until(lambda: b"event: hello" in slow.got))
             # More than the sockets' buffers take.
             for batch in range(20):
                 sequences = await asyncio.get_running_loop().run_in_executor(None, self.write, [
                     claim(concept_path=f"large/{batch}", predicate="p", value=f"{i}" + "x" * 30_000) for i in range(20)])
+                written.extend(sequences)
                 for sequence in sequences:
                     self.assertEqual((await asyncio.wait_for(stream.event(), PATIENCE_S))[:2], (sequence, "assertion"))
-            # The time-out for a peer that takes nothing is 30 s.
-            deadline = time.monotonic() + 120
-            dropped = False
-            while not dropped and time.monotonic() < deadline:
+
+            # A peer that takes nothing has 30 s, and a few more for what its small buffer has taken.
+            def is_dropped():
                 try:
                     stuck.sendall(b"x")
                 except OSError:
-                    dropped = True
-                await asyncio.sleep(0.2)
-            self.assertTrue(dropped)
+                    return True
+                return False
+            began = time.monotonic()
+            self.assertTrue(await wait_until(is_dropped))
+            # The slow one's longest silence begins after a quarter of a minute.
+            await asyncio.sleep(max(0, began + 55 - time.monotonic()))
             sequence, = self.write([claim(concept_path="large/last", predicate="p", value=1)])
+            written.append(sequence)
             self.assertEqual((await asyncio.wait_for(stream.event(), PATIENCE_S))[:2], (sequence, "assertion"))
             stream.close()
+
+        async def wait_until(condition, seconds=120):
+            deadline = time.monotonic() + seconds
+            while not condition():
+                if time.monotonic() > deadline:
+                    return False
+                await asyncio.sleep(0.2)
+            return True
         asyncio.run(watch())
+        self.assertTrue(slow.is_alive(), slow.failure or "the server has ended the slow one's stream")
+        slow.hurried.set()
+        slow.join(PATIENCE_S)
+        self.assertIsNone(slow.failure)
+        self.assertLess(slow.bytes_while_slow, 1_000_000)  # of twelve
+        self.assertEqual(slow.sequences(), written)
 
     def test_a_lens_watcher_sees_each_changed_resolution_once(self):
         def state(resolution):

@@ -49,6 +49,12 @@ TEST_F(Show_, AStoredClaimSendsNoEscapes) {
   EXPECT_THAT(shown, HasSubstr("\\x1b]0;owned\\x07"));
 }
 
+TEST_F(Show_, AnOldAnswerSaysHowOldItIs) {
+  const std::string answer = R"({"concept_path":"a","lens":null,"assertions":[],"resolutions":[],
+    "as_of":{"sequence":1,"time":"2026-01-01T00:00:00.000Z"},"stale":{"age_ms":1250}})";
+  EXPECT_THAT(Show(answer, "answer", 200), HasSubstr("which was right 1250 ms ago and may not be now"));
+}
+
 TEST_F(Show_, AViewThatDoesNotFitTheValueIsIgnored) {
   for (const char* view : {"answer", "explain", "compare", "lenses", "concepts", "trace", "help"}) {
     EXPECT_EQ(Show("1", view, 80), "1\n") << view;

@@ -54,6 +54,18 @@ TEST(Settings, AFlagBeatsTheEnvironmentAndThatTheDefault) {
   unsetenv("STEMEDB_LOOPS");
 }
 
+TEST(Settings, AnswersAreKeptUnlessTheirMemoryIsNone) {
+  Config config;
+  ASSERT_TRUE(Apply(ResolveWith("", ""), config).ok());
+  EXPECT_EQ(config.answer_cache_bytes, size_t{64} << 20);
+  ASSERT_TRUE(Apply(ResolveWith("STEMEDB_ANSWER_CACHE_BYTES", "0"), config).ok());
+  EXPECT_EQ(config.answer_cache_bytes, 0U);
+  for (const char* wrong : {"-1", "1099511627777", "64M", ""}) {
+    const Status status = Apply(ResolveWith("STEMEDB_ANSWER_CACHE_BYTES", wrong), config);
+    EXPECT_EQ(status.reason(), "invalid_setting") << wrong;
+  }
+}
+
 TEST(Settings, ABadValueIsNamedWithItsOriginAndWhatIsAllowed) {
   Config config;
   const Status status = Apply(ResolveWith("STEMEDB_LOG_LEVEL", "loud"), config);
