@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Assertion: one immutable claim, as a value. What its fields mean and may hold is in docs/openapi.yaml
-// (Claim); this header fixes their C++ shape and their limits. Parsing is in claim_parser.h, identity in canonical.h,
-// the stored form in claim_record.h.
+// (Claim); this header fixes their C++ shape and their limits. Parsing is in claim_parser.h, identity in
+// canonical.h, the stored form in claim_record.h.
 #pragma once
 
 #include <array>

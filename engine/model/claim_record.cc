@@ -147,8 +147,10 @@ void AppendClaimJson(std::string& out, const ClaimView& record, uint64_t sequenc
   AppendHex(out, {record.id(), sizeof(Hash256)});
   out.append("\",\"sequence\":").append(std::to_string(sequence)).append(",\"recorded_at\":");
   JsonWriter(out).Time(recorded_at_ms);
-  out.append(",\"status\":");
-  AppendJsonString(out, status);
+  if (!status.empty()) {
+    out.append(",\"status\":");
+    AppendJsonString(out, status);
+  }
   const size_t count = record.signature_count();
   if (count > 0) AppendSignersJson(out, {record.signature(0).data(), count * kSignerBytes});
   out.push_back('}');

@@ -125,7 +125,8 @@ class ClaimView {
 std::string EncodeClaim(const Assertion& assertion, std::string_view canonical_json, const Hash256& id);
 
 // Appends the JSON object that clients see: the claim's own fields, then `id`, `sequence`, `recorded_at`,
-// `status` and the signatures. `record` must be a whole record.
+// `status`, unless it is empty, which says that it isn't known, and the signatures. `record` must be a whole
+// record.
 void AppendClaimJson(std::string& out, const ClaimView& record, uint64_t sequence, int64_t recorded_at_ms,
                      std::string_view status);
 

@@ -159,8 +159,8 @@ void StoreHead(char* head, const Operation& operation, const std::vector<Subject
 
 // In canonical order only agent_id and class stand before it, neither of which can hold its name. Behind it
 // stand hash, if there is one, and id. They are looked for from the end, so that the content, which may have
-// 1 MiB, isn't read: a quote within a string has a backslash before it, so that what they begin with stands in
-// no string.
+// 1 MiB, isn't read: a quote within a string has a backslash before it, so that what they begin with stands
+// in no string.
 void AppendWithoutContent(std::string& out, std::string_view canonical) {
   constexpr std::string_view kMember = "\"content\":\"", kHash = "\",\"hash\":\"", kId = "\",\"id\":\"";
   constexpr size_t kHashMax = kHash.size() + 6 * kSourceHashBytesMax;  // of a byte JSON makes six at most

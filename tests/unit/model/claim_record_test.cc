@@ -153,6 +153,13 @@ TEST(AppendClaimJson, ShowsTheClaimAndWhatTheServerAdded) {
           R"(","sequence":42,"recorded_at":"2026-02-11T10:00:00.000Z","status":"quarantined"})");
 }
 
+TEST(AppendClaimJson, LeavesOutAStatusThatIsNotKnown) {
+  const std::string record = RecordOf(Parse(ClaimWith("value", "1")).assertion);
+  std::string out;
+  AppendClaimJson(out, *ClaimView::OfRecord(record), 42, 1770804000000, "");
+  EXPECT_TRUE(out.ends_with(R"("sequence":42,"recorded_at":"2026-02-11T10:00:00.000Z"})")) << out;
+}
+
 TEST(AppendClaimJson, IsJsonEvenWhenTheStoredTextIsEmpty) {
   const std::string record = EncodeClaim(Parse(ClaimWith("value", "1")).assertion, "{}", Hash256{});
   std::string out;
