@@ -3,6 +3,7 @@
 // id, sequence, concept, and what they are about. Belongs to the reader's thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -29,6 +30,12 @@ class EntryLists {
   template <typename Visit>
   void ForEach(Visit visit) const {
     for (const auto& [name, entries] : lists_) visit(std::string_view(name), entries);
+  }
+  // Until one says false; whether none has.
+  template <typename Visit>
+  bool While(Visit visit) const {
+    return std::all_of(lists_.begin(), lists_.end(),
+                       [&](const auto& list) { return visit(std::string_view(list.first), list.second); });
   }
 
  private:
@@ -62,6 +69,11 @@ class Delta {
   template <typename Visit>
   void ForEachConcept(Visit visit) const {
     by_concept_.ForEach(visit);
+  }
+  // Likewise, until one says false; whether none has.
+  template <typename Visit>
+  bool WhileConcepts(Visit visit) const {
+    return by_concept_.While(visit);
   }
 
   bool has_operations() const { return !by_subject_.empty(); }

@@ -81,13 +81,17 @@ class Reader {
   // The newest record in view; 0 when there is none.
   virtual uint64_t sequence() const = 0;
   virtual uint64_t assertion_count() const = 0;
-  // What came in of late is about, this view's records among it; null when nobody keeps that. Lives as long as
-  // the store.
+  // What came in of late is about, this view's records among it; null when nobody keeps that. Lives as long
+  // as the store.
   virtual const Touches* touches() const { return nullptr; }
 
   // Appends the rows of the scope to `rows`, ordered by (concept path, predicate, sequence). Stops after
-  // `rows_max`, or after the scope's steps_max, and returns true when there is more to look at.
+  // `rows_max`, or after the scope's steps_max, and returns true when there is more to look at. Which rows
+  // were come to before the steps were used up isn't said.
   virtual Result<bool> Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) = 0;
+  // Whether there is any claim at a path, or below it. Costs one search, and, of what isn't indexed yet, a
+  // look at the names of its concepts.
+  virtual Result<bool> HasClaims(std::string_view concept_path, bool subtree) = 0;
 
   // How many claims the scope may have at most, whatever their sequences; costs one search.
   virtual Result<uint64_t> CountAtMost(const Scope& scope) = 0;

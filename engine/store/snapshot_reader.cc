@@ -17,9 +17,8 @@ bool InOrder(const Row& a, const Row& b) {
          std::tie(b.concept_path, b.predicate, b.sequence);
 }
 
-void CountLook(const Scope& scope) {
-  if (scope.looked_at != nullptr) ++*scope.looked_at;
-}
+// Scan gives the scope a place to count in.
+void CountLook(const Scope& scope) { ++*scope.looked_at; }
 
 std::string PathKey(std::string_view path) {
   std::string key;
@@ -125,13 +124,17 @@ void SnapshotReader::Release() {
 }
 
 // ScanIndex makes `in_order` false when a path stands in the keys by its digest.
-Result<bool> SnapshotReader::Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) {
+Result<bool> SnapshotReader::Scan(const Scope& wanted, size_t rows_max, std::vector<Row>& rows) {
   const size_t before = rows.size();
+  size_t looked_at = 0;
+  Scope scope = wanted;
+  scope.looked_at = &looked_at;
   bool in_order = true;
   auto more = ScanIndex(scope, rows_max, rows, in_order);
   if (!more) return more.error();
   const size_t from_index = rows.size();
-  ScanDelta(scope, rows);
+  if (!ScanDelta(scope, rows)) *more = true;
+  if (wanted.looked_at != nullptr) *wanted.looked_at += looked_at;
   // One (concept, predicate) pair is in order already: the delta's sequences are above the index's.
   if (!IsOnePair(scope) && (rows.size() > from_index || !in_order)) {
     std::sort(rows.begin() + static_cast<ptrdiff_t>(before), rows.end(), InOrder);
@@ -217,23 +220,44 @@ Result<bool> SnapshotReader::ScanPair(const Scope& scope, size_t prefix_size, si
   }
 }
 
-void SnapshotReader::ScanDelta(const Scope& scope, std::vector<Row>& rows) const {
+// False: there was more to look at than the scope has steps left.
+bool SnapshotReader::ScanDelta(const Scope& scope, std::vector<Row>& rows) const {
   const auto take = [&](const std::vector<const Entry*>& entries) {
     for (const Entry* entry : entries) {
       if (entry->sequence <= claims_to_) continue;
+      if (*scope.looked_at >= scope.steps_max) return false;
       CountLook(scope);
       if (!WantsSequence(scope, entry->sequence)) continue;
       const Row row = RowOf(entry->sequence, entry->claim());
       if (scope.predicate.empty() || row.predicate == scope.predicate) rows.push_back(row);
     }
+    return true;
   };
-  if (delta_.empty()) return;
+  if (delta_.empty()) return true;
   if (!scope.subtree) {
-    if (const auto* entries = delta_.OfConcept(scope.concept_path)) take(*entries);
-    return;
+    const auto* entries = delta_.OfConcept(scope.concept_path);
+    return entries == nullptr || take(*entries);
   }
-  delta_.ForEachConcept([&](std::string_view path, const std::vector<const Entry*>& entries) {
-    if (index::IsBelow(path, scope.concept_path)) take(entries);
+  return delta_.WhileConcepts([&](std::string_view path, const std::vector<const Entry*>& entries) {
+    return !index::IsBelow(path, scope.concept_path) || take(entries);
+  });
+}
+
+// Of what is indexed the concept's node knows; what the delta has of a concept is in the order of the log.
+Result<bool> SnapshotReader::HasClaims(std::string_view concept_path, bool subtree) {
+  if (subtree && concept_path.empty()) return at_.assertions > 0;
+  const auto node = claims_->Node(*claim_txn_, concept_path);
+  if (!node) return node.error();
+  if ((subtree ? node->assertions_below : node->assertions) > 0) return true;
+  const auto is_new = [&](const std::vector<const Entry*>& entries) {
+    return entries.back()->sequence > claims_to_;
+  };
+  if (!subtree) {
+    const auto* entries = delta_.OfConcept(concept_path);
+    return entries != nullptr && is_new(*entries);
+  }
+  return !delta_.WhileConcepts([&](std::string_view path, const std::vector<const Entry*>& entries) {
+    return !index::IsBelow(path, concept_path) || !is_new(entries);
   });
 }
 

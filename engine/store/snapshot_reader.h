@@ -45,7 +45,8 @@ class SnapshotReader final : public Reader {
   uint64_t sequence() const override { return at_.sequence; }
   uint64_t assertion_count() const override { return at_.assertions; }
   const Touches* touches() const override { return publisher_->touches(); }
-  Result<bool> Scan(const Scope& scope, size_t rows_max, std::vector<Row>& rows) override;
+  Result<bool> Scan(const Scope& wanted, size_t rows_max, std::vector<Row>& rows) override;
+  Result<bool> HasClaims(std::string_view concept_path, bool subtree) override;
   Result<uint64_t> CountAtMost(const Scope& scope) override;
   Result<uint64_t> ScanNewest(const Scope& scope, const std::function<bool(const Row&)>& visit) override;
   Result<Record> Get(uint64_t sequence) override;
@@ -75,7 +76,7 @@ class SnapshotReader final : public Reader {
   size_t BeginKey(const Scope& scope);
   Result<bool> ScanIndex(const Scope& scope, size_t rows_max, std::vector<Row>& rows, bool& in_order);
   Result<bool> ScanPair(const Scope& scope, size_t prefix_size, size_t rows_max, std::vector<Row>& rows);
-  void ScanDelta(const Scope& scope, std::vector<Row>& rows) const;
+  bool ScanDelta(const Scope& scope, std::vector<Row>& rows) const;
   bool IsInDelta(const Row& row, model::SubjectKind kind);
   // As VisitOperations, of one of the two places; false: enough.
   Result<bool> VisitIndexed(size_t prefix_size, uint64_t sequence_min, uint64_t sequence_max, From from,

@@ -63,7 +63,12 @@ Place PlaceOfClaim(model::SubjectKind kind, uint64_t id_word) {
 
 uint64_t ClaimWord(const uint8_t* id) { return LoadLittle<uint64_t>(id); }
 
-Touches::Touches(size_t slots) : claims_(SlotsOf(slots)), operations_(SlotsOf(slots / 4)) {}
+Touches::Touches(size_t slots)
+    : claims_(SlotsOf(slots)), operations_(SlotsOf(slots / 4)), ids_(SlotsOf(slots / 4)) {}
+
+uint64_t Touches::NewestWithId(uint64_t id_word) const {
+  return ids_.At(Hash().Of(id_word)).load(std::memory_order_relaxed);
+}
 
 void Touches::Note(const Batch& batch) {
   for (const Entry& entry : batch.entries) {
@@ -83,6 +88,7 @@ void Touches::Note(const Batch& batch) {
       continue;
     }
     const model::ClaimView claim = entry.claim();
+    touch(ids_, Hash().Of(ClaimWord(claim.id())));
     touch(claims_, kEverything);
     const uint64_t of_concept =
         ForEachPrefix(claim.concept_path(), [&](uint64_t prefix) { touch(claims_, prefix); });

@@ -3,7 +3,8 @@
 // what was read at one moment can tell at a later one that nothing of it has changed, without reading it
 // again.
 //
-// A place is a concept and predicate, a concept, all below a path, or a claim that operations name. Of each
+// A place is a concept and predicate, a concept, all below a path, a claim that operations name, or the id of
+// a claim that may come. Of each
 // the newest sequence that touched it is kept, in tables of fixed size in which places share slots: a place
 // may look touched that wasn't, never the other way round.
 //
@@ -37,7 +38,8 @@ uint64_t ClaimWord(const uint8_t* id);
 
 class Touches {
  public:
-  // A slot takes eight bytes; `slots` is rounded up to a power of two. A quarter as many are for operations.
+  // A slot takes eight bytes; `slots` is rounded up to a power of two. A quarter as many are for operations,
+  // and another quarter for ids.
   explicit Touches(size_t slots);
 
   // Commit thread, in the order of the log: some 50 ns and a few ns for each segment of a claim's path.
@@ -50,6 +52,8 @@ class Touches {
   uint64_t NewestOperation(Place place) const {
     return operations_.At(place).load(std::memory_order_relaxed);
   }
+  // The newest claim whose id has the word, as ClaimWord, or one that shares its slot.
+  uint64_t NewestWithId(uint64_t id_word) const;
 
  private:
   struct Table {
@@ -61,6 +65,7 @@ class Touches {
 
   Table claims_;
   Table operations_;
+  Table ids_;  // of their own: each claim has one, and would take the others' slots
   std::atomic<uint64_t> known_to_{0};
 };
 

@@ -140,8 +140,8 @@ class Ballots {
   void Add(const model::Operation& vote) {
     const Ballot ballot{*vote.timestamp_ms, Encode(vote).id, static_cast<uint64_t>(vote.number * 1000 + 0.5)};
     const auto known = latest_.find(vote.agent_id);
-    if (known != latest_.end() && std::tie(known->second.timestamp_ms, known->second.id) >
-                                      std::tie(ballot.timestamp_ms, ballot.id))
+    if (known != latest_.end() &&
+        std::tie(known->second.timestamp_ms, known->second.id) > std::tie(ballot.timestamp_ms, ballot.id))
       return;
     latest_[vote.agent_id] = ballot;
   }

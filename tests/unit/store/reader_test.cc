@@ -264,6 +264,66 @@ TEST_F(ReaderAgainstReference, AScanStopsAfterSoManyStepsWhetherItWantsTheRowsOr
   EXPECT_EQ(rows.size(), 6u);
 }
 
+TEST_F(ReaderAgainstReference, AScanStopsAfterSoManyStepsAmongWhatIsNotIndexedYetToo) {
+  Open();
+  const auto say = [&](int from, int to) {
+    for (int i = from; i < to; ++i)
+      ASSERT_TRUE(Say(Claim("a/" + std::to_string(i % 3), "p", Number(i))).status.ok());
+  };
+  ASSERT_NO_FATAL_FAILURE(say(0, 20));
+  const auto reader = store_->NewReader();
+  ASSERT_TRUE(reader->Refresh().ok());
+  std::vector<Row> rows;
+  size_t looked_at = 0;
+  Scope scope{.concept_path = "a", .subtree = true, .steps_max = 7, .looked_at = &looked_at};
+  EXPECT_TRUE(*reader->Scan(scope, 1000, rows));
+  EXPECT_EQ(rows.size(), 7u);
+  EXPECT_EQ(looked_at, 7u);
+  scope.steps_max = 20;
+  rows.clear();
+  EXPECT_FALSE(*reader->Scan(scope, 1000, rows)) << "all has been looked at";
+  EXPECT_EQ(rows.size(), 20u);
+  EXPECT_EQ(looked_at, 27u);
+  // The steps are those of both places together.
+  ASSERT_TRUE(store_->Flush().ok());
+  ASSERT_NO_FATAL_FAILURE(say(20, 25));
+  ASSERT_TRUE(reader->Refresh().ok());
+  for (const auto& [steps, is_cut] : {std::pair{size_t{22}, true}, {size_t{25}, false}}) {
+    rows.clear();
+    scope.steps_max = steps;
+    EXPECT_EQ(*reader->Scan(scope, 1000, rows), is_cut);
+    EXPECT_EQ(rows.size(), steps);
+  }
+}
+
+TEST_F(ReaderAgainstReference, WhetherAPathHasClaimsIsKnownWithoutAScan) {
+  Open();
+  const std::string front = "long/" + std::string(300, 'x');
+  const std::string longest = front + "/" + std::string(60, 'z');
+  for (const std::string& path : {std::string("a/b/c"), std::string("d://x/y"), longest})
+    ASSERT_TRUE(Say(Claim(path, "p", Number(1))).status.ok());
+  const auto reader = store_->NewReader();
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(reader->Refresh().ok());
+    for (const std::string& at : {std::string("a/b/c"), std::string("d://x/y"), longest}) {
+      EXPECT_TRUE(*reader->HasClaims(at, false)) << at << ", round " << round;
+      EXPECT_FALSE(*reader->HasClaims(at, true)) << at << ", round " << round;
+    }
+    EXPECT_TRUE(*reader->HasClaims("", true)) << "round " << round;
+    for (const std::string& above : {std::string("a"), std::string("a/b"), std::string("d://"),
+                                     std::string("d://x"), std::string("long"), front}) {
+      EXPECT_TRUE(*reader->HasClaims(above, true)) << above << ", round " << round;
+      EXPECT_FALSE(*reader->HasClaims(above, false)) << above << ", round " << round;
+    }
+    for (const std::string& beside :
+         {std::string("a/bc"), std::string("b"), std::string("d:"), longest + "z"}) {
+      EXPECT_FALSE(*reader->HasClaims(beside, false)) << beside << ", round " << round;
+      EXPECT_FALSE(*reader->HasClaims(beside, true)) << beside << ", round " << round;
+    }
+    ASSERT_TRUE(store_->Flush().ok());
+  }
+}
+
 TEST_F(ReaderAgainstReference, AViewStandsStillUntilItIsRefreshed) {
   Open();
   WriteSome();

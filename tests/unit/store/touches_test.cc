@@ -71,6 +71,21 @@ TEST(Touches, AnOperationTouchesTheClaimsThatItNames) {
   EXPECT_EQ(touches.NewestClaim(PlaceBelow("")), 0u) << "none of them is a claim";
 }
 
+TEST(Touches, AClaimsIdIsKnownToHaveCome) {
+  Touches touches(1 << 20);
+  const auto come = Claim("a", "p", Number(1)), waited_for = Claim("a", "p", Number(2));
+  const auto newest = [&](const model::Assertion& claim) {
+    return touches.NewestWithId(ClaimWord(Encode(claim).id.data()));
+  };
+  touches.Note(BatchOf(5, come));
+  EXPECT_EQ(newest(come), 5u);
+  EXPECT_EQ(newest(waited_for), 0u);
+  touches.Note(BatchOf(6, Vote(Encode(waited_for).id, 0.5)));
+  EXPECT_EQ(newest(waited_for), 0u) << "a vote on it is no claim";
+  touches.Note(BatchOf(7, waited_for));
+  EXPECT_EQ(newest(waited_for), 7u);
+}
+
 TEST(Touches, NoneIsOverlookedHoweverFewSlotsThereAre) {
   std::mt19937_64 random = PrintedRandom();
   for (const size_t slots : {size_t{1}, size_t{1} << 16}) {
