@@ -46,7 +46,7 @@ void AnswerCache::Put(std::string_view key, AnswerPtr answer) {
   Kept kept{std::string(key), std::move(answer), 0};
   kept.bytes = kNodeBytes + kept.key.capacity() + kept.answer->bytes();
   const size_t shard_bytes_max = options_.bytes_max / kShards;
-  if (kept.bytes > shard_bytes_max / 2) return;
+  if (kept.bytes > answer_bytes_max()) return;
   const uint64_t hash = HashOf(key);
   Shard& shard = ShardOf(hash);
   Line gone, come;  // freed and made outside the lock

@@ -29,7 +29,8 @@ class AnswerCache {
  public:
   using AnswerPtr = std::shared_ptr<const KeptAnswer>;
   struct Options {
-    // Of all answers with their keys and what is kept beside them. One answer may have a sixteenth.
+    // Of all answers with their keys and what is kept beside them. One answer may have a 64th, an eighth of
+    // its shard: so a few large ones don't put out all others.
     size_t bytes_max = 64u << 20;
     // Making an answer that takes less costs about as much as looking whether a kept one is right.
     double worth_seconds = 50e-6;
@@ -53,6 +54,8 @@ class AnswerCache {
   void CountHit() { metrics_.hits_total.Increment(); }
   void CountStaleHit() { metrics_.stale_hits_total.Increment(); }
 
+  // What is larger isn't kept.
+  size_t answer_bytes_max() const { return options_.bytes_max / kShards / 8; }
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:

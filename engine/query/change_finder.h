@@ -132,8 +132,9 @@ class ChangeFinder {
   Smallest first_;                // the page's, and one more
 
   // Along the log.
-  Concern concern_;        // of the record that is looked at
-  size_t reach_left_ = 0;  // claims that may be looked at for what operations reach
+  Concern concern_;             // of the record that is looked at
+  size_t reach_left_ = 0;       // claims that may be looked at for what operations reach
+  size_t path_steps_left_ = 0;  // along the index of paths, on all of the page's way
 };
 
 }  // namespace stemedb::query

@@ -53,7 +53,8 @@ struct ChangesPage {
 };
 
 struct ChangesBounds {
-  // Scopes of more claims are gone through along the log, and of that so many records for a page.
+  // Scopes of more than scan_max claims are gone through along the log, and of that steps_max records for a
+  // page. For what operations reach by paths, all of a page together takes scan_max steps along their index.
   ListingBounds listing;
   size_t few = 1'000;  // a scope of so many claims is never gone through along the log
   // Along the log: claims that are looked at for what one operation reaches; in all of a page so many, or as

@@ -17,6 +17,7 @@ using model::SubjectKind;
 Status ChangeFinder::AlongLog() {
   const uint64_t window = std::max<uint64_t>(to_ - since_, bounds_.reach_max);
   reach_left_ = std::min<uint64_t>(window, bounds_.listing.scan_max);
+  path_steps_left_ = bounds_.listing.scan_max;
   // However narrow the bound, a page gets further than the one before it.
   size_t left = std::max<size_t>(1, bounds_.listing.steps_max);
   for (uint64_t at = after_ + 1; at <= to_; ++at, --left) {
@@ -83,13 +84,17 @@ Result<bool> ChangeFinder::IsAlias(const model::OperationView& operation, Change
     const bool has_changed = std::binary_search(step.joined.begin(), step.joined.end(), path) ||
                              std::binary_search(step.left.begin(), step.left.end(), path);
     if (!has_changed) continue;
+    size_t looked_at = 0;
     const store::Scope scope{.concept_path = path,
                              .predicate = scope_.predicate,
                              .sequence_max = change.sequence,
-                             .steps_max = bounds_.listing.scan_max};
+                             .steps_max = path_steps_left_,
+                             .looked_at = &looked_at};
     std::vector<store::Row> rows;
+    if (Status patience = standing_.CheckPatienceNow(); !patience.ok()) return patience;
     auto more = reader_.Scan(scope, std::min(bounds_.reach_max, reach_left_), rows);
     if (!more) return more.error();
+    path_steps_left_ -= std::min(path_steps_left_, looked_at);
     reach_left_ -= std::min(reach_left_, rows.size());
     change.is_cut = change.is_cut || *more;
     for (const store::Row& row : rows) {
@@ -111,11 +116,15 @@ Result<bool> ChangeFinder::IsRetraction(const model::OperationView& operation, C
   const bool is_by_path =
       operation.subject().kind == SubjectKind::kPath || operation.subject().kind == SubjectKind::kSubtree;
   Reach reach(reader_, {.claims_max = std::min(bounds_.reach_max, reach_left_),
-                        .steps_max = bounds_.listing.scan_max,
-                        .sequence_max = to_});
+                        .steps_max = path_steps_left_,
+                        .sequence_max = to_,
+                        .seconds_max = standing_.patience_left()});
   Status found = reach.AddNamed(operation.subject(), is_by_path ? change.sequence : to_);
   if (found.ok() && operation.cascade()) found = reach.AddResting();
+  // What the time has cut isn't told: whoever has more tells it whole.
+  if (found.ok()) found = standing_.CheckPatienceNow();
   if (!found.ok()) return found;
+  path_steps_left_ -= std::min(path_steps_left_, reach.steps());
   reach_left_ -= std::min(reach_left_, reach.claims().size());
   bool is_change = reach.is_cut();
   for (size_t i = 0; i < reach.claims().size(); ++i) {
@@ -133,9 +142,12 @@ Result<bool> ChangeFinder::IsPremise(const store::Record& record, Change& change
   auto ends = standing_.EndsOf(store::RowOfRecord(record));
   if (!ends) return ends.error();
   if (ends->retracted > record.sequence) return false;
-  Reach reach(reader_, {.claims_max = std::min(bounds_.reach_max, reach_left_) + 1, .sequence_max = to_});
+  Reach reach(reader_, {.claims_max = std::min(bounds_.reach_max, reach_left_) + 1,
+                        .sequence_max = to_,
+                        .seconds_max = standing_.patience_left()});
   reach.Add(record.sequence);
   Status found = reach.AddResting();
+  if (found.ok()) found = standing_.CheckPatienceNow();
   if (!found.ok()) return found;
   reach_left_ -= std::min(reach_left_, reach.claims().size() - 1);
   for (size_t i = 1; i < reach.claims().size(); ++i) {

@@ -39,12 +39,15 @@ std::string AgentOf(const model::ClaimView& claim) {
 Result<bool> ChangeFinder::CollectClaims() {
   const uint64_t few = std::max<uint64_t>(to_ - since_, bounds_.few);
   const size_t rows_max = std::min<uint64_t>(few, bounds_.listing.scan_max);
+  size_t looked_at = 0;  // on all paths together
   for (const std::string& path : scope_.paths) {
+    if (Status patience = standing_.CheckPatienceNow(); !patience.ok()) return patience;
     const store::Scope scope{.concept_path = path,
                              .subtree = scope_.subtree,
                              .predicate = scope_.predicate,
                              .sequence_max = to_,
-                             .steps_max = bounds_.listing.scan_max};
+                             .steps_max = bounds_.listing.scan_max - looked_at,
+                             .looked_at = &looked_at};
     auto more = reader_.Scan(scope, rows_max - std::min(rows_max, rows_.size()), rows_);
     if (!more) return more.error();
     if (!*more) continue;

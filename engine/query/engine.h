@@ -40,7 +40,7 @@ struct EngineOptions {
   // Ids of lineages that one question may look up anew; beyond: kOutOfRange "lineage_too_large".
   size_t lineage_max = 1'000'000;
   size_t chain_max = kChainMax;  // of CheckOperation; beyond: kOutOfRange kChainTooLong
-  ListingBounds listing;  // of questions without a lens
+  ListingBounds listing;         // of questions without a lens
   // Of all lens calls of one question together, and of a comparison's: 10,000 pairs through a shipped lens
   // take some 50 ms. Beyond: kDeadlineExceeded "query_timeout", unless the question names a fallback, which
   // has half of this time again.
@@ -105,8 +105,8 @@ class Engine {
   // "cut_off" when `stop`, which is asked between calls of the lens, says so.
   Status Judge(const Question& question, const std::function<bool()>& stop, std::vector<Verdict>& verdicts);
 
-  // What operations make of claims now, by their sequences: appends the name of a status for each; an empty one
-  // for a claim whose lineage is too long to be looked at here.
+  // What operations make of claims now, by their sequences: appends the name of a status for each; an empty
+  // one for a claim whose lineage is too long to be looked at here.
   Status Statuses(std::span<const uint64_t> sequences, std::vector<std::string_view>& statuses);
 
   // One assertion with its status. kNotFound "unknown_assertion".

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers through lenses: of each pair that the question covers the candidates, of them the lens's outcome, of
-// it the text.
+// Answers through lenses: of each pair that the question covers the candidates, of them the lens's outcome,
+// of it the text.
 #include <algorithm>
 #include <vector>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the files of Engine share: engine.cc (its life, and what a question covers), engine_answers.cc (answers
-// through lenses), engine_kept.cc (those that are kept), engine_changes.cc (what was said since),
+// What the files of Engine share: engine.cc (its life, and what a question covers), engine_answers.cc
+// (answers through lenses), engine_kept.cc (those that are kept), engine_changes.cc (what was said since),
 // engine_looks.cc (single records and lists). Included by them alone.
 #pragma once
 

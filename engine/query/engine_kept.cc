@@ -61,6 +61,8 @@ bool Engine::Impl::GiveKept(const Question& question, const BoundLens& lens, std
     options.answers->CountStaleHit();
   }
   WriteKept(question, kept->parts(), at, age_ms, out);
+  // Whoever counts how often a version fails counts what it was right in as well.
+  counts.AddKept(lens.script);
   account = kept->parts().account;
   account.SetMoment(at.sequence, at.now_ms);
   account.is_stale = age_ms.has_value();
@@ -69,7 +71,7 @@ bool Engine::Impl::GiveKept(const Question& question, const BoundLens& lens, std
 }
 
 void Engine::Impl::Keep(const Question& question, std::string_view body) {
-  if (key.empty()) return;
+  if (key.empty() || body.size() > options.answers->answer_bytes_max()) return;
   AnswerParts parts;
   parts.tells_time = read_now || moment.weighing.decays || question.include_explain;
   RightAt made{moment.sequence_max, moment.weighing.now_ms, asked_ns};
@@ -83,7 +85,8 @@ void Engine::Impl::Keep(const Question& question, std::string_view body) {
   parts.next_before = page.next_before;
   parts.had_claims = !covered.rows.empty();
   parts.account = account;
-  if (is_newest) parts.reliance = Reliance::Of(question, moment, covered, standing.met_open());
+  if (is_newest)
+    parts.reliance = Reliance::Of(question, moment, covered, standing.AwaitedIds(Reliance::kAwaitedMax));
   options.answers->Put(key, std::make_shared<const KeptAnswer>(std::move(parts), made));
 }
 

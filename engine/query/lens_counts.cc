@@ -40,6 +40,12 @@ void LensCounts::Add(int script, double seconds, script::Failure failure, std::s
   one.seconds->Observe(seconds);
 }
 
+void LensCounts::AddKept(int script) {
+  One& one = by_script_[static_cast<size_t>(script)];
+  if (one.seconds == nullptr) return;
+  if (one.calls++ == 0) called_.push_back(static_cast<size_t>(script));
+}
+
 // Its calls were right one by one, and yet there is no answer: they count as one call that failed, or a lens
 // that is too slow for every subtree would hide its failures behind thousands of calls.
 void LensCounts::AddTimeout(std::string_view message) {

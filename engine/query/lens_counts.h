@@ -25,6 +25,8 @@ class LensCounts {
 
   // One call, and what it failed of, with the words for it. Its time is observed at once.
   void Add(int script, double seconds, script::Failure failure, std::string_view message);
+  // One call that needn't be made, since its answer was kept: it counts, and has no time.
+  void AddKept(int script);
   // The time of the question is over, which `message` says: a failure of the lens that took most of it.
   void AddTimeout(std::string_view message);
   void HandOn(const script::ScriptSet& scripts, const env::Clock& clock);

@@ -125,15 +125,11 @@ Status CheckRetraction(const Operation& operation, store::Reader& reader, store:
     if (!found->has_value()) return Status::Ok();
     return Conflict("already_retracted", "that has been retracted already");
   }
-  std::vector<store::Row> rows;
-  store::Scope scope;
-  scope.concept_path = operation.path;
-  scope.subtree = operation.subtree;
-  auto more = reader.Scan(scope, 1, rows);
-  if (!more) return more.error();
-  return rows.empty() ? Unknown("unknown_concept",
-                                "there are no claims at " + operation.path + (operation.subtree ? "/*" : ""))
-                      : Status::Ok();
+  auto has_claims = reader.HasClaims(operation.path, operation.subtree);
+  if (!has_claims) return has_claims.error();
+  return *has_claims ? Status::Ok()
+                     : Unknown("unknown_concept",
+                               "there are no claims at " + operation.path + (operation.subtree ? "/*" : ""));
 }
 
 Status CheckEpoch(const Operation& operation, size_t chain_max, store::Reader& reader,
@@ -202,8 +198,7 @@ Status CheckTakenBackAlias(const std::string& path, store::Reader& reader, store
 }
 
 Status CheckAlias(const Operation& operation, store::Reader& reader, store::Judgement& judgement) {
-  if (operation.path == operation.other_name)
-    return CheckTakenBackAlias(operation.path, reader, judgement);
+  if (operation.path == operation.other_name) return CheckTakenBackAlias(operation.path, reader, judgement);
   const uint64_t now = reader.sequence();
   auto target = ConceptOf(reader, now, operation.other_name);
   if (!target) return target.error();
@@ -304,7 +299,8 @@ Status CheckOperation(const Operation& operation, const Hash256& id, Authority a
   return Status::Ok();
 }
 
-// Half of the time is for finding out what is reached, so that there is some left to look at it.
+// Half of the time is for finding out what is reached, so that there is some left to look at it. What each
+// claim rests on is looked up in the same time.
 Result<Impact> ImpactOf(const Operation& operation, store::Reader& reader, Standing& standing,
                         const ImpactBounds& bounds) {
   const telemetry::Stopwatch stopwatch;
@@ -316,14 +312,23 @@ Result<Impact> ImpactOf(const Operation& operation, store::Reader& reader, Stand
   if (operation.cascade) STEMEDB_RETURN_IF_ERROR(reach.AddResting());
   Impact impact;
   impact.is_cut = reach.is_cut();
+  // Where the standing's own time ends first, somebody with more looks again.
+  const bool is_handed_over = standing.patience_left() < bounds.seconds_max;
+  standing.ShortenPatience(bounds.seconds_max - stopwatch.Seconds());
   for (size_t i = 0; i < reach.claims().size(); ++i) {
-    if (stopwatch.Seconds() > bounds.seconds_max) {
+    Status time = standing.CheckPatienceNow();
+    if (!time.ok() && is_handed_over) return time;
+    if (!time.ok()) {
       impact.is_cut = true;
       break;
     }
     auto record = reader.Get(reach.claims()[i]);
     if (!record) return record.error();
     auto since = standing.RetractedSince(store::RowOfRecord(*record));
+    if (!since && since.error().reason() == kHandOverReason && !is_handed_over) {
+      impact.is_cut = true;
+      break;
+    }
     if (!since) return since.error();
     if (*since <= reader.sequence()) continue;
     ++impact.retracted;

@@ -34,7 +34,8 @@ inline constexpr std::string_view kChainTooLong = "chain_too_long";
 // whose latest targets count. kNotFound "unknown_assertion", "unknown_source", "unknown_concept";
 // kPermissionDenied "not_yours"; kConflict "stale_vote", "already_superseded", "already_retracted",
 // "epoch_exists", "source_exists", "alias_exists", "alias_limit", "not_an_alias", "would_close_circle";
-// kOutOfRange kChainTooLong, "too_many_aliases". A repeat of an operation that is there already is no conflict.
+// kOutOfRange kChainTooLong, "too_many_aliases". A repeat of an operation that is there already is no
+// conflict.
 Status CheckOperation(const model::Operation& operation, const Hash256& id, Authority authority,
                       store::Reader& reader, store::Judgement& judgement, size_t chain_max = kChainMax);
 
@@ -61,8 +62,9 @@ struct ImpactBounds {
   double seconds_max = std::numeric_limits<double>::infinity();  // of looking, by the clock on the wall
 };
 
-// `standing` has begun at the end of the reader's view. Looks no further than the bounds say. kOutOfRange
-// "lineage_too_large".
+// `standing` has begun at the end of the reader's view; its patience is shortened to the bound. Looks no
+// further than the bounds say. kOutOfRange "lineage_too_large"; kUnavailable kHandOverReason when the
+// standing's own patience ends before the bound.
 Result<Impact> ImpactOf(const model::Operation& operation, store::Reader& reader, Standing& standing,
                         const ImpactBounds& bounds);
 

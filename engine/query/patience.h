@@ -32,6 +32,8 @@ class Patience {
     until_look_ = kLookEvery;
     return CheckNow();
   }
+  // Until it ends; below 0 once it has.
+  double seconds_left() const { return seconds_max_ - began_.Seconds(); }
   Status CheckNow() const { return began_.Seconds() <= seconds_max_ ? Status::Ok() : HandOverStatus(); }
 
  private:

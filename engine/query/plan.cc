@@ -128,6 +128,13 @@ Status TooManyRows(size_t rows_max) {
                     " claims; ask for a narrower concept path, or for one concept path and predicate");
 }
 
+// Whether a claim that rests on others is left out, as far as can be told without these. So whoever retracts
+// a claim whose lineage is too large gets rid of it.
+Result<bool> IsPassedOver(const Question& question, const store::Row& row, Standing& standing) {
+  if (question.status != StatusFilter::kActive || row.claim.derived_from_count() == 0) return false;
+  return standing.HasEndedByItself(row);
+}
+
 // Collects the rows of one path after the other.
 class Collecting {
  public:
@@ -158,6 +165,12 @@ class Collecting {
       STEMEDB_RETURN_IF_ERROR(standing_.CheckPatience());
       if (!Wanted(question_, rows[i].claim)) continue;
       if (any_operation) {
+        auto passed_over = IsPassedOver(question_, rows[i], standing_);
+        if (!passed_over) return passed_over.error();
+        if (*passed_over) {
+          covered_.passed_over.push_back(rows[i]);
+          continue;
+        }
         auto status = Judge(rows[i]);
         if (!status) return status.error();
         if (!WantsStatus(question_, *status)) {
@@ -272,6 +285,10 @@ Result<size_t> LookAlong(const Question& question, size_t wanted, size_t steps, 
     ++looked;
     if (!trail.paths.empty() && !trail.paths.contains(row.concept_path)) return true;
     if (!Wanted(question, row.claim)) return true;
+    auto passed_over = IsPassedOver(question, row, standing);
+    if (!passed_over) failure = passed_over.error();
+    if (!failure.ok()) return false;
+    if (*passed_over) return true;
     auto status = standing.StatusOf(row);
     if (!status) failure = status.error();
     if (!failure.ok()) return false;

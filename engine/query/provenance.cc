@@ -263,9 +263,13 @@ Status AppendTrace(std::string& out, const Hash256& id, store::Reader& reader, S
 }
 
 Result<bool> IsRegisteredSource(std::string_view id, store::Reader& reader) {
-  auto state = StateOf(id, reader);
-  if (!state) return state.error();
-  return state->registered != 0;
+  bool is_registered = false;
+  STEMEDB_RETURN_IF_ERROR(reader.VisitOperations(
+      {SubjectKind::kSource, id}, 0, UINT64_MAX, From::kOldest, [&](const store::OperationRow& row) {
+        is_registered = row.operation.kind() == OperationKind::kSource;
+        return !is_registered;
+      }));
+  return is_registered;
 }
 
 Status AppendSource(std::string& out, std::string_view id, store::Reader& reader) {

@@ -77,17 +77,10 @@ void MakeQuestionKey(const Question& question, const script::ScriptInfo& lens, c
   // Every field by name: one that is new must be looked at here before this compiles again, and for
   // FingerprintOf. What isn't used below the writer has, or it stands in the key as what it came to: lens and
   // params as bound, as_of, since and now_ms as the viewpoint and, of the clock, in the kept answer itself.
-  const auto& [concept_path, subtree, predicate, lens_name, params_given, fallback, as_of, valid_at_ms, since,
-               status, lifecycle, source_class, agent_id, epoch, min_confidence, decay, class_multipliers,
-               include_candidates, include_explain, limit, now_ms, before_sequence, changes_after,
-               max_stale_ms] = question;
-  static_cast<void>(lens_name), static_cast<void>(params_given), static_cast<void>(fallback);
-  static_cast<void>(as_of), static_cast<void>(since), static_cast<void>(now_ms);
-  static_cast<void>(max_stale_ms);
-  static_cast<void>(subtree), static_cast<void>(include_candidates), static_cast<void>(include_explain);
-  static_cast<void>(status), static_cast<void>(epoch), static_cast<void>(min_confidence);
-  static_cast<void>(valid_at_ms), static_cast<void>(lifecycle), static_cast<void>(source_class);
-  static_cast<void>(agent_id), static_cast<void>(decay), static_cast<void>(class_multipliers);
+  [[maybe_unused]] const auto& [concept_path, subtree, predicate, lens_name, params_given, fallback, as_of,
+                                valid_at_ms, since, status, lifecycle, source_class, agent_id, epoch,
+                                min_confidence, decay, class_multipliers, include_candidates, include_explain,
+                                limit, now_ms, before_sequence, changes_after, max_stale_ms] = question;
 
   KeyWriter writer(key);
   writer.Text(concept_path);

@@ -8,12 +8,16 @@ namespace stemedb::query {
 
 using model::SubjectKind;
 
+// Behind each new claim there are a record and links to look at; of links to those that were seen there may
+// be very many, and each costs less than a look at the clock.
 bool Reach::Take(uint64_t sequence) {
-  if (seen_.contains(sequence)) return true;
-  if (claims_.size() >= bounds_.claims_max || stopwatch_.Seconds() > bounds_.seconds_max) {
+  const bool is_new = !seen_.contains(sequence);
+  const bool has_time = (is_new ? patience_.CheckNow() : patience_.Check()).ok();
+  if (!has_time || (is_new && claims_.size() >= bounds_.claims_max)) {
     is_cut_ = true;
     return false;
   }
+  if (!is_new) return true;
   seen_.insert(sequence);
   claims_.push_back(sequence);
   return true;
@@ -43,14 +47,21 @@ Status Reach::AddAtPath(const model::SubjectView& subject, uint64_t sequence_max
   scope.subtree = subject.kind == SubjectKind::kSubtree;
   scope.sequence_max = sequence_max;
   scope.steps_max = bounds_.steps_max;
+  scope.looked_at = &steps_;
+  if (bounds_.steps_max == 0) {
+    is_cut_ = true;
+    return Status::Ok();
+  }
   std::vector<store::Row> rows;
   auto more = reader_.Scan(scope, bounds_.claims_max, rows);
   if (!more) return more.error();
   std::vector<uint64_t> sequences;
   for (const store::Row& row : rows) sequences.push_back(row.sequence);
   std::sort(sequences.begin(), sequences.end());
-  for (const uint64_t sequence : sequences) Take(sequence);
   is_cut_ = is_cut_ || *more;
+  for (const uint64_t sequence : sequences) {
+    if (!Take(sequence)) break;
+  }
   return Status::Ok();
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "model/operation_record.h"
+#include "query/patience.h"
 #include "store/reader.h"
 #include "telemetry/stopwatch.h"
 
@@ -21,11 +22,12 @@ class Reach {
  public:
   struct Bounds {
     size_t claims_max = 0;               // that are reached
-    size_t steps_max = 0;                // of a path's index that are looked at, wanted or not
+    size_t steps_max = 0;                // along a path's index, to what is wanted or not
     uint64_t sequence_max = UINT64_MAX;  // of claims that count, inclusive
     double seconds_max = std::numeric_limits<double>::infinity();  // since this was made
   };
-  Reach(store::Reader& reader, const Bounds& bounds) : reader_(reader), bounds_(bounds) {}
+  Reach(store::Reader& reader, const Bounds& bounds)
+      : reader_(reader), bounds_(bounds), patience_(telemetry::Stopwatch(), bounds.seconds_max) {}
 
   // The claims that the subject of a retraction names: the one with its id, those at its path or below it, or
   // those of its source; up to the sequence, and in the order of the log.
@@ -40,9 +42,11 @@ class Reach {
   size_t named() const { return named_; }
   // There are more: looking went no further.
   bool is_cut() const { return is_cut_; }
+  // Steps that were taken along a path's index.
+  size_t steps() const { return steps_; }
 
  private:
-  // False when there is no room for it.
+  // False when there is no room for it, or no time.
   bool Take(uint64_t sequence);
   Status AddAtPath(const model::SubjectView& subject, uint64_t sequence_max);
 
@@ -52,7 +56,8 @@ class Reach {
   std::unordered_set<uint64_t> seen_;
   size_t named_ = 0;
   bool is_cut_ = false;
-  const telemetry::Stopwatch stopwatch_;
+  size_t steps_ = 0;
+  Patience patience_;
 };
 
 }  // namespace stemedb::query

@@ -61,17 +61,19 @@ std::vector<store::Place> PlacesOf(const Question& question, const Viewpoint& vi
 }  // namespace
 
 Reliance Reliance::Of(const Question& question, const Viewpoint& viewpoint, const Covered& covered,
-                      bool met_open) {
+                      const std::optional<std::vector<Hash256>>& awaited, size_t claims_max) {
   Reliance reliance;
   // Claims that weren't read can't be named.
-  reliance.on_everything_ = met_open || covered.unread;
+  reliance.on_everything_ = !awaited || covered.unread;
   if (reliance.on_everything_) return reliance;
   reliance.places_ = PlacesOf(question, viewpoint);
+  reliance.awaited_.reserve(awaited->size());
+  for (const Hash256& id : *awaited) reliance.awaited_.push_back(store::ClaimWord(id.data()));
   const size_t claims = covered.rows.size() + covered.passed_over.size();
   if (claims == 0) return reliance;
   uint32_t& ways = reliance.ways_;
   ways = kPathRetraction | kSubtreeRetraction;
-  const bool are_named = claims <= kClaimsMax;
+  const bool are_named = claims <= claims_max;
   if (are_named) {
     reliance.claims_.reserve(claims);
   } else {
@@ -98,6 +100,8 @@ bool Reliance::Holds(const store::Reader& reader, uint64_t after) const {
   }
   const auto is_touched = [&](store::Place place) { return touches->NewestClaim(place) > after; };
   if (std::any_of(places_.begin(), places_.end(), is_touched)) return false;
+  const auto has_come = [&](uint64_t word) { return touches->NewestWithId(word) > after; };
+  if (std::any_of(awaited_.begin(), awaited_.end(), has_come)) return false;
   const auto is_spoken_of = [&](Way way, SubjectKind kind) {
     return NewestOf(way, reader) > after && std::any_of(claims_.begin(), claims_.end(), [&](uint64_t word) {
              return touches->NewestOperation(store::PlaceOfClaim(kind, word)) > after;

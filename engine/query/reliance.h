@@ -5,12 +5,13 @@
 //
 // An answer through a lens follows from
 //   the claims of its scope       so it relies on their places: the pairs, concepts or the subtree;
-//   votes, supersessions and      so it relies on each of those claims, or, of more than kClaimsMax, on every
+//   votes, supersessions and      so it relies on each of those claims, or, of more than it names, on every
 //   retractions of those claims   operation of that sort;
 //   retractions by path, subtree  each of which may reach any claim: so it relies on there being no newer one
 //   or source, epochs, trust      of that sort, if its claims have what the sort is about;
 //   what the claims rest on       so it relies on there being no newer cascade nor statement of trust; and on
-//                                 every record, if a lineage names an id that may come yet.
+//                                 the ids that a lineage names and that may come yet, or, of more than
+//                                 kAwaitedMax, on every record.
 // What paths stand for is no part of it: aliases are followed for each question anew (question_key.h).
 //
 // A value; any thread may look at it.
@@ -18,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "query/plan.h"
@@ -30,23 +32,28 @@ namespace stemedb::query {
 class Reliance {
  public:
   static constexpr size_t kClaimsMax = 4096;
+  static constexpr size_t kAwaitedMax = 4096;
 
-  // Of an answer to a question that covers these claims; `met_open` is Standing's, at the answer's end.
+  // Of an answer to a question that covers these claims; `awaited` are Standing's AwaitedIds, at the answer's
+  // end. Of more than `claims_max` claims none is named.
   static Reliance Of(const Question& question, const Viewpoint& viewpoint, const Covered& covered,
-                     bool met_open);
+                     const std::optional<std::vector<Hash256>>& awaited, size_t claims_max = kClaimsMax);
 
   // Whether no record behind the sequence `after`, up to the end of the reader's view, may change the answer.
   // The reader is refreshed. Some ten nanoseconds, and, if votes or the like have come in since, two for each
   // claim.
   bool Holds(const store::Reader& reader, uint64_t after) const;
 
-  size_t bytes() const { return (places_.capacity() + claims_.capacity()) * sizeof(uint64_t); }
+  size_t bytes() const {
+    return (places_.capacity() + awaited_.capacity() + claims_.capacity()) * sizeof(uint64_t);
+  }
 
  private:
   bool on_everything_ = false;
   uint32_t ways_ = 0;                 // on every operation that reaches claims in one of these ways
   std::vector<store::Place> places_;  // of claims
-  std::vector<uint64_t> claims_;      // ClaimWord of each
+  std::vector<uint64_t> awaited_;     // ClaimWord of each id that may come
+  std::vector<uint64_t> claims_;      // and of each claim that may be named
 };
 
 }  // namespace stemedb::query

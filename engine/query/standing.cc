@@ -96,6 +96,12 @@ bool Standing::HasAwaitedCome(store::Reader& reader) const {
   return false;
 }
 
+std::optional<std::vector<Hash256>> Standing::AwaitedIds(size_t ids_max) const {
+  if (!met_open_) return std::vector<Hash256>();
+  if (awaits_more_ || awaited_.size() > ids_max) return {};
+  return std::vector<Hash256>(awaited_.begin(), awaited_.end());
+}
+
 size_t Standing::kept() const {
   return std::max({retractions_.size(), epochs_.size(), agents_.size(), cascades_.size(), trusts_.size(),
                    open_.size(), awaited_.size()});
@@ -256,6 +262,7 @@ Status Standing::Climb(uint64_t bottom, Climbing climbing) {
     if (above <= sequence_max_) below.least_trust = std::min(below.least_trust, least_trust);
     ++below.next;
   };
+  const size_t steps_before = steps_;
   std::vector<Visit> path;
   const auto enter = [&](uint64_t sequence) -> Result<bool> {
     auto claim = Load(sequence);
@@ -277,7 +284,10 @@ Status Standing::Climb(uint64_t bottom, Climbing climbing) {
       continue;
     }
     STEMEDB_RETURN_IF_ERROR(patience_.Check());
-    if (++steps_ > steps_max_) return LineageTooLarge();
+    if (++steps_ > steps_max_) {
+      return steps_before <= steps_max_ / 2 ? LineageTooLarge(IdFrom(IdOf(path.front().claim)))
+                                            : LineageTooLarge();
+    }
     const Hash256 id = IdFrom(visit.claim.derived_from(visit.next));
     const auto above = reader_->Find(id);
     if (!above) return above.error();
@@ -304,6 +314,14 @@ Status Standing::LineageTooLarge() const {
   return Status(Code::kOutOfRange, kLineageTooLarge,
                 "the claims of this question rest on more than " + std::to_string(steps_max_) +
                     " others that have to be looked at; ask for a narrower concept path");
+}
+
+Status Standing::LineageTooLarge(const Hash256& mostly) const {
+  return Status(Code::kOutOfRange, kLineageTooLarge,
+                "the claims of this question rest on more than " + std::to_string(steps_max_) +
+                    " others that have to be looked at, most of them below the assertion " + ToHex(mostly) +
+                    "; ask for a narrower concept path, or have that one retracted: what is retracted itself "
+                    "isn't followed");
 }
 
 Result<uint64_t> Standing::CascadeOn(uint64_t sequence) {
@@ -338,7 +356,19 @@ Result<Standing::Ends> Standing::EndsOf(const store::Row& row) {
   return Ends{final.retracted, final.superseded};
 }
 
+Result<bool> Standing::HasEndedByItself(const store::Row& row) {
+  Final own;
+  STEMEDB_RETURN_IF_ERROR(OwnFinalOf(row, own));
+  return std::min(own.retracted, own.superseded) <= sequence_max_;
+}
+
 Result<ClaimStatus> Standing::StatusOf(const store::Row& row) {
+  if (row.claim.derived_from_count() > 0) {
+    // A retraction of its own is all that there is to know.
+    Final own;
+    STEMEDB_RETURN_IF_ERROR(OwnFinalOf(row, own));
+    if (own.retracted <= sequence_max_) return ClaimStatus::kRetracted;
+  }
   auto ends = EndsOf(row);
   return ends ? Result<ClaimStatus>(ends->StatusAt(sequence_max_)) : Result<ClaimStatus>(ends.error());
 }
@@ -389,6 +419,7 @@ Result<ClaimStanding> Standing::Of(const store::Row& row) {
   STEMEDB_RETURN_IF_ERROR(patience_.Check());
   const model::ClaimView& view = row.claim;
   if (has_votes_ && reader_->MayHaveVotes(row)) {
+    STEMEDB_RETURN_IF_ERROR(patience_.CheckNow());  // the votes on the claim before may have been many
     auto votes = reader_->VotesOn(IdOf(view), sequence_max_);
     if (!votes) return votes.error();
     standing.votes = votes->count;

@@ -61,7 +61,12 @@ class Standing {
 
   // To be called where claims are looked at that nothing is asked about here.
   Status CheckPatience() { return patience_.Check(); }
-  Status CheckPatienceNow() { return patience_.CheckNow(); }  // between pieces of work
+  Status CheckPatienceNow() { return patience_.CheckNow(); }         // between pieces of work
+  double patience_left() const { return patience_.seconds_left(); }  // in seconds
+  // Until the next Begin, it ends so many seconds from now, if not before.
+  void ShortenPatience(double seconds) {
+    if (seconds < patience_.seconds_left()) patience_ = Patience(telemetry::Stopwatch(), seconds);
+  }
 
   // False: no operation says anything about any claim.
   bool AnyOperation() const { return stamp_ != Stamp() || has_votes_; }
@@ -69,9 +74,10 @@ class Standing {
   // Of a claim in view. kOutOfRange "lineage_too_large".
   Result<ClaimStanding> Of(const store::Row& row);
 
-  // Whether, since Begin, a claim was met that rests on an id that nobody has made yet: the claim that comes
-  // with it may change what was said.
-  bool met_open() const { return met_open_; }
+  // The ids that nobody has made yet and that claims rest on which were met since Begin: a claim that comes
+  // with one of them may change what was said. There may be others among them. Nothing: they are more than
+  // `ids_max`.
+  std::optional<std::vector<Hash256>> AwaitedIds(size_t ids_max) const;
 
   // From which sequences on the claim is retracted and superseded, at whatever moment that is. A claim that
   // was retracted when it came has one that isn't above its own. kOutOfRange "lineage_too_large".
@@ -88,6 +94,9 @@ class Standing {
   Result<Ends> EndsOf(const store::Row& row);
   // Its status at the moment: Of without votes, epochs and trust.
   Result<ClaimStatus> StatusOf(const store::Row& row);
+  // Whether operations about the claim itself, its path or its source have ended it by the moment. Then it
+  // doesn't count, whatever it rests on: its lineage isn't looked at.
+  Result<bool> HasEndedByItself(const store::Row& row);
   // The first of the two alone.
   Result<uint64_t> RetractedSince(const store::Row& row);
   // By which operation a claim is retracted at the moment, the first that reached it; and which claim that
@@ -131,6 +140,8 @@ class Standing {
   // Since when a cascade reaches the claim.
   Result<uint64_t> CascadeOn(uint64_t sequence);
   Status LineageTooLarge() const;
+  // `mostly`: of the claim with this id; its being retracted would help.
+  Status LineageTooLarge(const Hash256& mostly) const;
   void Keep(const Visit& visit, Climbing climbing);
   void Await(const Hash256& id);
   bool HasAwaitedCome(store::Reader& reader) const;

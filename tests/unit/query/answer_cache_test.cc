@@ -68,10 +68,11 @@ TEST_F(AnswerCacheTest, GivesUpWhatWasUsedLeastRecently) {
   EXPECT_GT(cache.bytes(), (size_t{1} << 20) * 3 / 4);
 }
 
-TEST_F(AnswerCacheTest, KeepsNothingThatTakesMoreThanASixteenth) {
+TEST_F(AnswerCacheTest, KeepsNothingThatTakesMoreThanA64th) {
   AnswerCache cache({.bytes_max = 1 << 20}, metrics_);
-  cache.Put("small", Answer(std::string((1 << 16) - 1024, 's')));
-  cache.Put("large", Answer(std::string(1 << 16, 'l')));
+  EXPECT_EQ(cache.answer_bytes_max(), size_t{1} << 14);
+  cache.Put("small", Answer(std::string((1 << 14) - 2048, 's')));
+  cache.Put("large", Answer(std::string(1 << 14, 'l')));
   EXPECT_NE(BodyOf(cache, "small"), "none");
   EXPECT_EQ(BodyOf(cache, "large"), "none");
 }

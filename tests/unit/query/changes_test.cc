@@ -393,8 +393,10 @@ class Changes : public stemedb::testing::KnowledgeTest {
     claim.derived_from = std::move(from);
     return Add(claim);
   }
-  ChangesPage Find(const std::string& path, uint64_t since, const ChangesBounds& bounds = {}) {
+  ChangesPage Find(const std::string& path, uint64_t since, const ChangesBounds& bounds = {},
+                   std::optional<uint64_t> as_of = {}) {
     Question question;
+    if (as_of) question.as_of = Moment{.sequence = *as_of, .time_ms = {}};
     question.subtree = path == "*";
     question.concept_path = question.subtree ? "" : path;
     question.since = Moment{.sequence = since, .time_ms = {}};
@@ -460,6 +462,35 @@ TEST_F(Changes, WhatAnOperationReachesBeyondTheBoundIsSaidToBeCut) {
   const ChangesPage shown = Find("a", 20, few_shown);
   EXPECT_TRUE(shown.changes[0].is_cut);
   EXPECT_EQ(shown.changes[0].claims.size(), 3u);
+}
+
+// However many of them there are: each may have to pass by as many claims that came later.
+TEST_F(Changes, WhatPathsReachIsLookedForInSoManyStepsAltogether) {
+  Open();
+  for (int i = 0; i < 40; ++i) AddAt("b", i);
+  for (int i = 0; i < 3; ++i) Put(RetractionAt("a", Cascade::kNo, NextTime()));  // 41 … 43
+  for (int i = 0; i < 20; ++i) AddAt("a", i);
+  ChangesBounds bounds = AlongLog();
+  EXPECT_THAT(Find("*", 40, bounds, 43).changes, IsEmpty()) << "there was nothing there";
+  bounds.listing.scan_max = 30;
+  const ChangesPage page = Find("*", 40, bounds, 43);
+  ASSERT_THAT(SequencesOf(page), ElementsAre(42, 43)) << "the second one comes to 10 more, the third to none";
+  for (const Change& change : page.changes) EXPECT_TRUE(change.is_cut) << change.sequence;
+}
+
+TEST_F(Changes, AllPathsOfAConceptTogetherMakeItLarge) {
+  Open();
+  Put(Alias("b", "a"));  // 1
+  AddAt("a", 1);
+  Put(Trust(1, 0.9));  // 3: told along the log, and not by the claims
+  for (int i = 0; i < 30; ++i) {
+    AddAt("a", 100 + i);
+    AddAt("b", 100 + i);
+  }
+  ChangesBounds bounds;
+  EXPECT_THAT(Find("a", 2, bounds, 3).changes, IsEmpty());
+  bounds.listing.scan_max = 40;  // more than each has
+  EXPECT_THAT(SequencesOf(Find("a", 2, bounds, 3)), ElementsAre(3));
 }
 
 TEST_F(Changes, ASourceThatNobodyHereNamesConcernsNobodyHere) {

@@ -2,6 +2,7 @@
 // A reader that counts what it is asked for.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,6 +17,10 @@ class CountingReader final : public store::Reader {
   explicit CountingReader(std::unique_ptr<store::Reader> reader) : reader_(std::move(reader)) {}
 
   int tallies = 0;  // of votes
+  int scans = 0;
+  int finds = 0;
+  int operations = 0;                 // that were visited
+  std::function<void()> before_find;  // if it is given
 
   Status Refresh() override { return reader_->Refresh(); }
   void Release() override { reader_->Release(); }
@@ -23,7 +28,11 @@ class CountingReader final : public store::Reader {
   uint64_t assertion_count() const override { return reader_->assertion_count(); }
   const store::Touches* touches() const override { return reader_->touches(); }
   Result<bool> Scan(const store::Scope& scope, size_t rows_max, std::vector<store::Row>& rows) override {
+    ++scans;
     return reader_->Scan(scope, rows_max, rows);
+  }
+  Result<bool> HasClaims(std::string_view concept_path, bool subtree) override {
+    return reader_->HasClaims(concept_path, subtree);
   }
   Result<uint64_t> CountAtMost(const store::Scope& scope) override { return reader_->CountAtMost(scope); }
   Result<uint64_t> ScanNewest(const store::Scope& scope,
@@ -31,7 +40,11 @@ class CountingReader final : public store::Reader {
     return reader_->ScanNewest(scope, visit);
   }
   Result<store::Record> Get(uint64_t sequence) override { return reader_->Get(sequence); }
-  Result<std::optional<uint64_t>> Find(const Hash256& id) override { return reader_->Find(id); }
+  Result<std::optional<uint64_t>> Find(const Hash256& id) override {
+    ++finds;
+    if (before_find) before_find();
+    return reader_->Find(id);
+  }
   bool MayHaveVotes(const store::Row& row) override { return reader_->MayHaveVotes(row); }
   bool MayHaveOperations(const store::Row& row) override { return reader_->MayHaveOperations(row); }
   uint64_t NewestOperation(model::SubjectKind kind) const override { return reader_->NewestOperation(kind); }
@@ -39,7 +52,11 @@ class CountingReader final : public store::Reader {
   Status VisitOperations(const model::SubjectView& subject, uint64_t sequence_min, uint64_t sequence_max,
                          store::From from,
                          const std::function<bool(const store::OperationRow&)>& visit) override {
-    return reader_->VisitOperations(subject, sequence_min, sequence_max, from, visit);
+    return reader_->VisitOperations(subject, sequence_min, sequence_max, from,
+                                    [&](const store::OperationRow& row) {
+                                      ++operations;
+                                      return visit(row);
+                                    });
   }
   Result<std::vector<std::string>> Subjects(model::SubjectKind kind, std::string_view after,
                                             size_t limit) override {

@@ -489,6 +489,21 @@ TEST_F(EngineOnKnowledge, ASourceHasItsLatestStatusAndARetractedOneKeepsIt) {
   EXPECT_THAT(ids, ElementsAre("s", "t"));
 }
 
+TEST_F(EngineOnKnowledge, WhetherASourceIsRegisteredIsToldWithoutItsHistory) {
+  Open();
+  Add(RetractionFrom("unregistered"));
+  Add(Registration("s"));
+  for (int i = 0; i < 20; ++i)
+    Add(ChangeOfStatus("s", i % 2 == 0 ? model::SourceStatus::kUnderReview : model::SourceStatus::kActive,
+                       kTestNow + i));
+  stemedb::testing::CountingReader reader(store_->NewReader());
+  ASSERT_TRUE(reader.Refresh().ok());
+  EXPECT_TRUE(*IsRegisteredSource("s", reader));
+  EXPECT_EQ(reader.operations, 1);
+  EXPECT_FALSE(*IsRegisteredSource("unregistered", reader));
+  EXPECT_FALSE(*IsRegisteredSource("unheard of", reader));
+}
+
 TEST_F(EngineOnKnowledge, TheFeedHoldsEverythingOnceNewestFirst) {
   Open();
   const Hash256 first = Add(Claim("a", "p", Number(0)));
@@ -599,6 +614,47 @@ TEST_F(EngineOnKnowledge, RowsAreCountedOverAllNamesOfAConceptWantedOrNot) {
       EXPECT_EQ(reason(10, min_confidence), kTooManyRows);
     }
   }
+}
+
+// Anybody may have made it; whoever may retract it gets the concept answered again.
+TEST_F(EngineOnKnowledge, AClaimWhoseLineageIsTooLargeIsNotFollowedOnceItHasEndedItself) {
+  engine_options_.lineage_max = 10;
+  Open();
+  std::vector<Hash256> chain;
+  const auto on_chain = [&](const std::string& path, int number) {
+    auto claim = Claim(path, "p", Number(number));
+    if (!chain.empty()) claim.derived_from = {chain.back()};
+    return Add(claim);
+  };
+  for (int i = 0; i < 30; ++i) chain.push_back(on_chain("elsewhere", i));
+  const Hash256 good = Add(Claim("a", "p", Number(100)));
+  Add(RetractionAt("nowhere", Cascade::kYes));
+  Question listing = Ask("a"), pair = Ask("a"), resolved = Ask("a", "consensus");
+  pair.predicate = "p";
+  const auto expect_too_large = [&](const Hash256& id) {
+    for (const Question& question : {listing, pair, resolved}) {
+      const Status refusal = Refusal(question);
+      EXPECT_EQ(refusal.reason(), kLineageTooLarge);
+      EXPECT_THAT(std::string(refusal.message()), HasSubstr(ToHex(id)));
+    }
+  };
+  const auto expect_answered = [&] {
+    EXPECT_THAT(Numbers(listing), ElementsAre(100));
+    EXPECT_THAT(Numbers(pair), ElementsAre(100));
+    EXPECT_EQ(Candidates(resolved), 1u);
+  };
+  expect_answered();
+  const Hash256 first = on_chain("a", 1);
+  expect_too_large(first);
+  Add(RetractionOf(first));
+  expect_answered();
+  const Hash256 second = on_chain("a", 2);
+  expect_too_large(second);
+  Add(Supersession(second, good));
+  expect_answered();
+  answer_.clear();
+  ASSERT_TRUE(engine_->Assertion(first, answer_).ok());
+  EXPECT_EQ(Parse()["status"].get_string().value(), "retracted");
 }
 
 TEST_F(EngineOnKnowledge, AListingCountsNoVotes) {

@@ -305,7 +305,7 @@ class KeptAnswersInHistories : public KeptAnswers {
     RemoveTree("db");
     RemoveTree("wal");
     options_.touch_slots = history % 3 == 0 ? 0 : history % 3 == 1 ? 1 : 65'536;  // none, many shared, few
-    cache_options_.bytes_max = history % 2 == 0 ? 60'000 : 64u << 20;
+    cache_options_.bytes_max = history % 2 == 0 ? 200'000 : 64u << 20;            // of one answer: 3 KiB
     Open();
     OpenEngines();
     ends_.clear();
@@ -604,8 +604,68 @@ TEST_F(KeptAnswers, AKeptAnswerIsAccountedForLikeOneThatWasMade) {
     EXPECT_EQ(given.claims[i].sequence, made.claims[i].sequence);
 }
 
+// So that who counts how often a version fails doesn't hear of its failures alone.
+TEST_F(KeptAnswers, AreCallsOfTheirLens) {
+  Open();
+  OpenEngines();
+  SayClaim(Claim("a", "p", Number(1)));
+  const std::shared_ptr<const script::ScriptSet> set = live_.Current();
+  const auto calls = [&] {
+    uint64_t sum = 0;
+    for (const script::ScriptInfo& script : set->scripts())
+      sum += script.name == "tells" ? script.counts->calls.load() : 0;
+    return sum;
+  };
+  Question question = About("a");
+  Heat(question);
+  const uint64_t made = calls();
+  EXPECT_EQ(made, 2u);
+  for (uint64_t i = 1; i <= 3; ++i) {
+    Hot(question);
+    EXPECT_EQ(calls(), made + i);
+  }
+  EXPECT_EQ(hits(), 3);
+  question.max_stale_ms = 60'000;
+  SayClaim(Claim("a", "p", Number(2)));
+  Hot(question);
+  EXPECT_EQ(stale_hits(), 1);
+  EXPECT_EQ(calls(), made + 4) << "an old one as well";
+}
+
+TEST_F(KeptAnswers, WhatIsTooLargeIsNoMiss) {
+  cache_options_.bytes_max = 128 << 10;  // of one answer: 2 KiB
+  Open();
+  OpenEngines();
+  for (int i = 0; i < 50; ++i) SayClaim(Claim("a", "p", Number(i)));
+  const Question question = About("a");
+  Heat(question);
+  Heat(question);
+  EXPECT_EQ(misses(), 0);
+  EXPECT_EQ(cache_->bytes(), 0u);
+}
+
+// Anybody may name an id that nobody has made: it must not cost the concept its kept answers.
+TEST_F(KeptAnswers, AClaimThatIsAwaitedEndsThemAndNoOtherDoes) {
+  Open();
+  OpenEngines();
+  auto premise = Claim("elsewhere", "p", Number(1));
+  premise.source = model::Source{"s", {}, "", ""};
+  auto resting = Claim("a", "p", Number(2));
+  resting.derived_from = {stemedb::testing::Encode(Said(premise)).id, Hash256{77}};
+  SayClaim(resting);
+  SayClaim(Claim("a", "p", Number(3)));
+  Say(stemedb::testing::RetractionFrom("s", stemedb::testing::Cascade::kYes));
+  const Question question = About("a");
+  Heat(question);
+  EXPECT_TRUE(IsHit(question));
+  for (int i = 0; i < 20; ++i) SayClaim(Claim("elsewhere", "p", Number(10 + i)));
+  EXPECT_TRUE(IsHit(question));
+  SayClaim(premise);
+  EXPECT_FALSE(IsHit(question)) << "what rests on it goes with it";
+}
+
 TEST_F(KeptAnswers, TakeNoMoreMemoryThanTheyMayHoweverManyAreAsked) {
-  cache_options_.bytes_max = 256 << 10;
+  cache_options_.bytes_max = 1 << 20;
   Open();
   OpenEngines();
   for (int i = 0; i < 50; ++i) SayClaim(Claim("a/" + std::to_string(i % 10), "p", Number(i)));

@@ -7,7 +7,9 @@
 #include <mutex>
 #include <thread>
 
+#include "counting_reader.h"
 #include "knowledge_fixture.h"
+#include "query/reach.h"
 
 namespace stemedb::query {
 namespace {
@@ -505,6 +507,23 @@ TEST_F(OperationRules, WhatManyLetInAtOnceCouldHaveComeOneAfterTheOther) {
   ExpectAliasesCanBeFollowed({"n0", "n1", "n2", "n3", "n4"});
 }
 
+TEST_F(OperationRules, WhetherAPathHasClaimsIsToldWithoutGoingThroughThem) {
+  Open();
+  stemedb::testing::CountingReader reader(store_->NewReader());
+  const auto reason = [&](const model::Operation& operation) {
+    return std::string(
+        CheckOperation(operation, Encode(operation).id, Authority::kOperator, reader, judgement_).reason());
+  };
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(reader.Refresh().ok());
+    EXPECT_EQ(reason(RetractionAt("a")), "");
+    EXPECT_EQ(reason(RetractionBelow("a")), "unknown_concept");
+    EXPECT_EQ(reason(RetractionAt("a/b")), "unknown_concept");
+    ASSERT_TRUE(store_->Flush().ok());
+  }
+  EXPECT_EQ(reader.scans, 0);
+}
+
 class RetractionImpact : public stemedb::testing::RandomKnowledge {
  protected:
   Result<Impact> ImpactOf(const model::Operation& operation, size_t claims_max = 1'000'000) {
@@ -614,14 +633,15 @@ TEST_F(RetractionImpact, TimeIsABoundToo) {
   Put(resting);
   ASSERT_TRUE(reader_->Refresh().ok());
   Standing standing(kStepsMax);
-  standing.Begin(*reader_, reader_->sequence());
   for (const auto& operation : {RetractionOf(Encode(root).id, Cascade::kYes), RetractionAt("a"),
                                 RetractionFrom("s"), RetractionAt("b")}) {
+    standing.Begin(*reader_, reader_->sequence());
     const auto impact = query::ImpactOf(operation, *reader_, standing, {.seconds_max = -1});
     ASSERT_TRUE(impact.has_value()) << impact.error().message();
     EXPECT_EQ(impact->retracted, 0u);
     EXPECT_EQ(impact->is_cut, operation.name != "s") << "there is nothing of that source";
   }
+  standing.Begin(*reader_, reader_->sequence());
   const auto whole = query::ImpactOf(RetractionOf(Encode(root).id, Cascade::kYes), *reader_, standing,
                                      {.seconds_max = 3600});
   ASSERT_TRUE(whole.has_value());
@@ -687,6 +707,66 @@ TEST_F(AgentsCascade, IsRefusedWhenNotAllOfItWasLookedAt) {
   EXPECT_TRUE(Reach(ids_[1], Cascade::kYes, 2).ok());
   EXPECT_EQ(Reach(ids_[1], Cascade::kYes, 1).reason(), "not_yours");
   EXPECT_THAT(Reach(ids_[0], Cascade::kYes, 3).message(), ::testing::HasSubstr("at least 1 is not"));
+}
+
+// Lets time pass until the stopwatch is behind so many seconds.
+void WaitUntil(const telemetry::Stopwatch& stopwatch, double seconds) {
+  while (stopwatch.Seconds() <= seconds) std::this_thread::yield();
+}
+
+TEST_F(RetractionImpact, TimeIsABoundOfOneClaimsLineageToo) {
+  constexpr int kLength = 300;
+  Open();
+  std::vector<Hash256> chain;
+  for (int i = 0; i < kLength; ++i) {
+    auto claim = Claim("a", "p", Number(i));
+    if (!chain.empty()) claim.derived_from = {chain.back()};
+    Put(claim);
+    chain.push_back(Encode(claim).id);
+  }
+  Put(RetractionAt("elsewhere", Cascade::kYes));
+  stemedb::testing::CountingReader reader(store_->NewReader());
+  ASSERT_TRUE(reader.Refresh().ok());
+  reader.before_find = [] { WaitUntil(telemetry::Stopwatch(), 0.002); };
+  const auto look = [&](const Patience& patience, double seconds_max) {
+    Standing standing(kStepsMax);
+    standing.Begin(reader, reader.sequence(), patience);
+    return query::ImpactOf(RetractionOf(chain.back()), reader, standing, {.seconds_max = seconds_max});
+  };
+  const auto cut = look({}, 0.1);
+  ASSERT_TRUE(cut.has_value()) << cut.error().message();
+  EXPECT_TRUE(cut->is_cut);
+  EXPECT_EQ(cut->retracted, 0u);
+  EXPECT_LT(reader.finds, kLength);
+  const auto handed_over = look(Patience(telemetry::Stopwatch(), 0.1), 3'600);
+  ASSERT_FALSE(handed_over.has_value());
+  EXPECT_EQ(handed_over.error().reason(), kHandOverReason);
+  const auto whole = look({}, 3'600);
+  ASSERT_TRUE(whole.has_value()) << whole.error().message();
+  EXPECT_FALSE(whole->is_cut);
+  EXPECT_EQ(whole->retracted, 1u);
+}
+
+TEST_F(RetractionImpact, LinksToWhatWasSeenTakeTimeToo) {
+  Open();
+  reader_ = store_->NewReader();
+  const auto root = Claim("a", "p", Number(0));
+  Put(root);
+  for (int i = 1; i <= 100; ++i) {
+    auto claim = Claim("a", "p", Number(i));
+    claim.derived_from = {Encode(root).id};
+    Put(claim);
+  }
+  ASSERT_TRUE(reader_->Refresh().ok());
+  Reach reach(*reader_, {.claims_max = 1'000, .steps_max = 1'000, .seconds_max = 1});
+  const telemetry::Stopwatch stopwatch;
+  ASSERT_TRUE(reach.AddNamed({model::SubjectKind::kPath, "a"}, UINT64_MAX).ok());
+  ASSERT_EQ(reach.named(), 101u);
+  ASSERT_FALSE(reach.is_cut());
+  WaitUntil(stopwatch, 1);
+  ASSERT_TRUE(reach.AddResting().ok());
+  EXPECT_TRUE(reach.is_cut());
+  reader_.reset();
 }
 
 // Links to what has been looked at already mustn't use up the room for others.

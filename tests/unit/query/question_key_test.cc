@@ -140,9 +140,15 @@ TEST(QuestionFingerprint, IsThatOfTheQuestionWhicheverPageOfIt) {
       [](Question& q) { q.predicate = "q"; },
       [](Question& q) { q.lens = "other"; },
       [](Question& q) { q.fallback = "other"; },
-      [](Question& q) { q.params = {{"n", 1.0}}; },
-      [](Question& q) { q.params = {{"n", std::string("1")}}; },
-      [](Question& q) { q.params = {{"m", 1.0}}; },
+      [](Question& q) {
+        q.params = {{"n", 1.0}};
+      },
+      [](Question& q) {
+        q.params = {{"n", std::string("1")}};
+      },
+      [](Question& q) {
+        q.params = {{"m", 1.0}};
+      },
       [](Question& q) { q.valid_at_ms = 0; },
       [](Question& q) { q.since = Moment{.sequence = 3, .time_ms = {}}; },
       [](Question& q) { q.since = Moment{.sequence = {}, .time_ms = 3}; },

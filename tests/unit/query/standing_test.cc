@@ -488,6 +488,7 @@ TEST_F(StandingOf, ALongLineageIsClimbedWithinItsBound) {
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().reason(), kLineageTooLarge);
   EXPECT_EQ(refused.error().code(), Code::kOutOfRange);
+  EXPECT_NE(refused.error().message().find(ToHex(chain.back())), std::string_view::npos) << "which one it is";
   EXPECT_EQ(bounded.RetractedSince(row(kLength - 1)).error().reason(), kLineageTooLarge);
   // What was found stays, so that a long way is gone in steps.
   for (int number = 900; number < kLength; number += 900) {
@@ -696,6 +697,22 @@ TEST_F(StandingOf, EndsWithPatience) {
   EXPECT_TRUE(standing_.Of(row_of(rests)).has_value());
   standing_.Begin(*reader_, reader_->sequence(), {});
   EXPECT_TRUE(standing_.Of(row_of(rests)).has_value());
+}
+
+// Those on one claim may be very many.
+TEST_F(StandingOf, LooksAtTheClockWhereThereAreVotes) {
+  Open();
+  const Hash256 voted = Add(Derived(1, {}));
+  Add(Derived(2, {}));
+  Put(Vote(voted, 0.5));
+  ASSERT_TRUE(store_->Flush().ok());
+  ASSERT_TRUE(reader_->Refresh().ok());
+  std::vector<store::Row> rows;
+  ASSERT_TRUE(reader_->Scan({.concept_path = "a"}, 10, rows).has_value());
+  ASSERT_EQ(rows.size(), 2u);
+  standing_.Begin(*reader_, reader_->sequence(), Patience(telemetry::Stopwatch(), -1));
+  EXPECT_EQ(standing_.Of(rows[0]).error().reason(), kHandOverReason);
+  EXPECT_TRUE(standing_.Of(rows[1]).has_value()) << "there is nothing to count";
 }
 
 }  // namespace
