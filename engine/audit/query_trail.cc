@@ -12,7 +12,8 @@
 namespace stemedb::audit {
 namespace {
 
-constexpr std::chrono::seconds kCatchUpMax{1};
+// Who reads the trail waits on a thread that others' long questions wait for as well.
+constexpr std::chrono::milliseconds kCatchUpMax{250};
 // What of the trail is read at the start, so that traces can say who asked before it.
 constexpr uint64_t kRememberBytes = 8u << 20;
 // Memory that only a flood needs is let go when it is over.
@@ -76,7 +77,8 @@ void QueryTrail::Remember() {
     const auto bytes = ReadSegment(*options_.env, from->path, from->bytes);
     if (!bytes || bytes->size() <= kTrailHeaderBytes) continue;
     uint64_t id = from->first_id;
-    for (const std::string_view frame : FramesOf(*bytes).frames) Feed(id++, frame);
+    for (const std::string_view frame : FramesOf(*bytes).frames)
+      if (id < from->end_id()) Feed(id++, frame);
   }
 }
 
@@ -92,10 +94,12 @@ void QueryTrail::Run() {
     uint64_t take = 0;
     {
       std::unique_lock lock(mutex_);
+      busy_since_.reset();
       wake_.wait_for(lock, milliseconds(options_.take_ms), [this] { return is_woken_ || stopping_; });
       is_woken_ = false;
       is_last = stopping_;
       take = ++takes_begun_;
+      busy_since_ = std::chrono::steady_clock::now();
     }
     TakeAll();
     {
@@ -184,7 +188,8 @@ std::vector<ClaimQuery> QueryTrail::AskedAbout(uint64_t sequence) const {
 // A take that begins from now on takes all that was added before.
 void QueryTrail::CatchUp() {
   std::unique_lock lock(mutex_);
-  if (stopping_) return;
+  const bool is_late = busy_since_ && std::chrono::steady_clock::now() - *busy_since_ > kCatchUpMax;
+  if (stopping_ || is_late) return;
   const uint64_t wanted = takes_begun_ + 1;
   is_woken_ = true;
   wake_.notify_one();

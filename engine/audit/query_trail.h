@@ -8,11 +8,13 @@
 // power cut a second more. What is lost otherwise is counted and told of as a gap.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -60,7 +62,8 @@ class QueryTrail {
   std::vector<ClaimQuery> AskedAbout(uint64_t sequence) const;
 
   // Any thread but the loops, as they wait for the disk. Both know of every entry that was added before,
-  // unless the disk takes longer than a second to write it. As the functions of trail_reader.h.
+  // unless writing it takes longer than a quarter of a second; while the disk is that slow they don't wait
+  // for it at all. As the functions of trail_reader.h.
   void AppendPage(std::string& out, const TrailPage& page);
   Result<StoredEntry> Read(uint64_t id);
 
@@ -73,18 +76,20 @@ class QueryTrail {
   TrailBuffer::Lost TakeOne(size_t buffer);
   void Feed(uint64_t first_id, std::string_view frames);
   void Wake();
-  // Until all that was added before is written, for a second at the most.
+  // Until all that was added before is written, for a quarter of a second at the most.
   void CatchUp();
 
   const Options options_;
   const std::unique_ptr<TrailWriter> writer_;
   ClaimQueries claim_queries_;
 
-  std::mutex mutex_;  // guards the next five
+  std::mutex mutex_;  // guards the next six
   std::condition_variable wake_, taken_;
   bool is_woken_ = false;
   bool stopping_ = false;
   uint64_t takes_begun_ = 0, takes_done_ = 0;
+  // Since when the thread is at the disk; nothing while it waits for entries.
+  std::optional<std::chrono::steady_clock::time_point> busy_since_;
   std::vector<std::unique_ptr<TrailBuffer>> buffers_;
 
   // The thread's own, reused.

@@ -196,21 +196,22 @@ class Page {
     json_.BeginObject();
     json_.Key("entries");
     json_.BeginArray();
-    uint64_t end = segments.empty() ? 0 : segments.back().end_id();  // the next newer segment's beginning
+    const SegmentInfo* newer = nullptr;
     bool goes_on = false;
     for (auto info = segments.rbegin(); info != segments.rend() && !goes_on; ++info) {
       if (!info->is_readable) continue;
-      if (info->first_id < below_ && MayHold(*info)) {
+      if (newer != nullptr) AppendHole(*info, *newer);
+      newer = &*info;
+      if (told_ < wanted_.limit && info->first_id < below_ && MayHold(*info)) {
         if (scanned_ > 0 && scanned_ + info->bytes > wanted_.scan_bytes_max) {
           goes_on = true;
           continue;
         }
         scanned_ += info->bytes;
-        AppendSegment(*info, std::max(end, info->end_id()));
+        AppendSegment(*info);
       }
       goes_on = told_ == wanted_.limit;
       if (!goes_on) below_ = std::min(below_, info->first_id);
-      end = info->first_id;
     }
     json_.EndArray();
     const bool has_older = std::any_of(segments.begin(), segments.end(), [&](const SegmentInfo& info) {
@@ -239,14 +240,29 @@ class Page {
                        [&](const ClaimUsed& claim) { return claim.sequence == *filter_.claim; });
   }
 
-  // `end` is the id behind the segment's last: what can't be read up to there is missing.
-  void AppendSegment(const SegmentInfo& info, uint64_t end) {
+  // What was between two segments was asked behind the last of the one and before the other began, whatever
+  // either of them speaks of; so neither has to be read for it.
+  void AppendHole(const SegmentInfo& older, const SegmentInfo& newer) {
+    const uint64_t from = older.end_id();
+    if (from >= newer.first_id || from >= below_) return;
+    const int64_t from_ms = older.entries > 0 ? older.time_max_ms : older.begun_ms;
+    const int64_t to_ms = std::max({from_ms, newer.begun_ms, newer.time_min_ms});
+    if (IsInTime(from_ms, to_ms)) TellUnreadable(from, newer.first_id - from, from_ms, to_ms);
+  }
+
+  // What can't be read up to the segment's end is missing.
+  void AppendSegment(const SegmentInfo& info) {
     auto bytes = ReadSegment(env_, info.path, info.bytes);
     if (!bytes && bytes.error().code() == Code::kNotFound) return;  // removed meanwhile
-    const auto entries = bytes ? EntriesOf(info, *bytes) : std::vector<std::string_view>();
+    auto entries = bytes ? EntriesOf(info, *bytes) : std::vector<std::string_view>();
+    // What stands behind its end was told of as lost when it was written.
+    if (entries.size() > info.entries) entries.resize(info.entries);
     const uint64_t reached = info.first_id + entries.size();
-    if (reached < end && reached < below_)
-      TellUnreadable(reached, end - reached, info.time_min_ms, info.time_max_ms);
+    if (reached < info.end_id() && reached < below_) {
+      const int64_t from_ms = entries.empty() ? info.time_min_ms : TimeOf(entries.back());
+      const int64_t to_ms = std::max(from_ms, info.time_max_ms);
+      if (IsInTime(from_ms, to_ms)) TellUnreadable(reached, info.end_id() - reached, from_ms, to_ms);
+    }
     for (size_t i = entries.size(); i > 0 && told_ < wanted_.limit; --i) {
       const uint64_t id = info.first_id + i - 1;
       if (id < below_) AppendEntry(id, entries[i - 1]);

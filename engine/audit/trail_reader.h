@@ -36,7 +36,8 @@ struct TrailPage {
 };
 
 // Appends {"entries":[…],"next_cursor":"…"?}. Entries that make no sense, or whose segment can't be read, are
-// told of as gaps. `segments` are of one moment, oldest first; what has been removed since is left out.
+// told of as gaps, and so is what is missing between two segments. `segments` are of one moment, oldest
+// first; what has been removed since is left out.
 void AppendTrailPage(std::string& out, env::Env& env, const std::vector<SegmentInfo>& segments,
                      const TrailPage& page);
 

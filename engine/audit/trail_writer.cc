@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "audit/trail_mark.h"
 #include "telemetry/log.h"
 
 namespace stemedb::audit {
@@ -19,6 +20,20 @@ constexpr uint64_t kSegmentsWanted = 64;
 constexpr size_t kSegmentsMax = 4096;
 constexpr int64_t kSegmentsInAge = 16;
 constexpr int64_t kTryAgainNs = 1'000'000'000;
+
+// The last moment that a segment speaks of.
+int64_t LastMsOf(const SegmentInfo& info) { return info.entries > 0 ? info.time_max_ms : info.begun_ms; }
+
+// Entries behind a write that failed and couldn't be undone may stand there whole. They were told of as lost,
+// and the next segment has their ids.
+void CutToNext(std::vector<SegmentInfo>& segments) {
+  uint64_t end = UINT64_MAX;
+  for (auto info = segments.rbegin(); info != segments.rend(); ++info) {
+    if (!info->is_readable) continue;
+    info->entries = std::min(info->entries, end - std::min(end, info->first_id));
+    end = info->first_id;
+  }
+}
 
 }  // namespace
 
@@ -59,12 +74,11 @@ Status TrailWriter::TakeStock() {
     auto looked = LookAtSegment(env_, path, number);
     SegmentInfo info = looked ? std::move(*looked) : SegmentInfo{.number = number, .path = path};
     info.is_readable = info.is_readable && looked;
-    if (info.is_readable) {
-      next_id_ = std::max(next_id_, info.end_id());
-    } else if (looked && info.bytes < kTrailHeaderBytes && number == numbers.back()) {
+    if (!info.is_readable && looked && info.bytes < kTrailHeaderBytes && number == numbers.back()) {
       static_cast<void>(env_.Remove(path));  // it was being made when the process ended
       continue;
-    } else {
+    }
+    if (!info.is_readable) {
       info.time_max_ms = clock_.NowMs();  // it goes by its age from now on
       telemetry::LogWarn(
           "audit", "a segment of the trail of queries can't be read and is passed over",
@@ -74,22 +88,69 @@ Status TrailWriter::TakeStock() {
     segments.push_back(std::move(info));
   }
   if (!numbers.empty()) next_number_ = numbers.back() + 1;
+  CutToNext(segments);
+  for (const SegmentInfo& info : segments)
+    if (info.is_readable) next_id_ = std::max(next_id_, info.end_id());
   const auto last = std::find_if(segments.rbegin(), segments.rend(),
                                  [](const SegmentInfo& info) { return info.is_readable; });
-  if (last != segments.rend() && !last->is_sealed) {
-    const Status sealed = SealTornEnd(*last);
-    if (!sealed.ok()) {
-      telemetry::LogWarn("audit", "the last segment of the trail of queries can't be finished",
-                         {{"path", last->path}, {"cause", sealed.message()}});
-    }
-  }
+  const bool has_last = last != segments.rend();
+  JudgeStop(has_last ? &*last : nullptr, !numbers.empty());
+  // A seal hides that the process before was killed, so not before that is sure to be seen again.
+  if (MarkUnderWay().ok() && has_last && !last->is_sealed) FinishTornEnd(*last);
   ChangeSegments([&](std::vector<SegmentInfo>& all) { all = std::move(segments); });
   return Status::Ok();
 }
 
-Status TrailWriter::SealTornEnd(SegmentInfo& last) {
+// How the one before ended: what may be missing since then, and which ids it had.
+void TrailWriter::JudgeStop(const SegmentInfo* last, bool has_files) {
+  const auto mark = ReadTrailMark(env_, directory_);
+  if (!mark && mark.error().code() != Code::kNotFound) {
+    telemetry::LogWarn("audit", "how the trail of queries ended can't be read",
+                       {{"directory", directory_}, {"cause", mark.error().message()}});
+  }
   const int64_t now_ms = clock_.NowMs();
-  AddLost(GapReason::kUncleanStop, 0, last.entries > 0 ? last.time_max_ms : last.begun_ms, now_ms);
+  const int64_t last_ms = last != nullptr ? LastMsOf(*last) : 0;
+  const uint64_t end_id = next_id_;
+  if (mark) {
+    next_id_ = std::max(next_id_, mark->next_id);
+    next_number_ = std::max(next_number_, mark->next_number);
+  }
+  const bool is_clean = mark && mark->is_clean && (last == nullptr || last->is_sealed);
+  if (!is_clean && (mark || has_files)) {
+    const int64_t since_ms = std::max(last_ms, mark ? mark->time_ms : 0);
+    AddLost(GapReason::kUncleanStop, 0, std::min(since_ms, now_ms), now_ms);
+  }
+  if (!mark || !mark->is_clean || !mark->has_newest || end_id >= mark->next_id) return;
+  // Of how many is known when what is before them is there.
+  AddLost(GapReason::kFileLost, last != nullptr ? mark->next_id - end_id : 0,
+          std::min(last_ms, mark->time_ms), mark->time_ms);
+}
+
+// From now on whoever opens it next is to be told, unless it is closed. Fails when the word of a clean stop
+// may still be there.
+Status TrailWriter::MarkUnderWay() {
+  TrailMark mark{.next_number = next_number_, .next_id = next_id_, .time_ms = clock_.NowMs()};
+  for (const Gap& gap : gaps_)
+    if (gap.to_ms != 0) mark.time_ms = std::min(mark.time_ms, gap.from_ms);
+  const Status written = WriteTrailMark(env_, directory_, mark);
+  if (written.ok()) return written;
+  const Status removed = RemoveTrailMark(env_, directory_);
+  if (removed.ok()) return removed;
+  telemetry::LogError("audit",
+                      "if this process is killed, the trail of queries may not tell of it: its mark can't be "
+                      "replaced",
+                      {{"directory", directory_}, {"cause", written.message()}});
+  return written;
+}
+
+void TrailWriter::FinishTornEnd(SegmentInfo& last) {
+  const Status sealed = SealTornEnd(last);
+  if (sealed.ok()) return;
+  telemetry::LogWarn("audit", "the last segment of the trail of queries can't be finished",
+                     {{"path", last.path}, {"cause", sealed.message()}});
+}
+
+Status TrailWriter::SealTornEnd(SegmentInfo& last) {
   auto file = env_.OpenAppend(last.path);
   if (!file) return file.error();
   if ((*file)->size() > last.bytes) {
@@ -140,8 +201,10 @@ Status TrailWriter::RemoveOldest() {
 
 Status TrailWriter::Begin() {
   const uint64_t room = bounds_.segment_bytes();
-  while (!segments_.empty() && (BytesOfAll() + room > bounds_.bytes_max || segments_.size() >= kSegmentsMax))
+  while (!segments_.empty() &&
+         (BytesOfAll() + kTrailMarkBytes + room > bounds_.bytes_max || segments_.size() >= kSegmentsMax)) {
     STEMEDB_RETURN_IF_ERROR(RemoveOldest());
+  }
   SegmentInfo info{.number = next_number_,
                    .path = SegmentPath(directory_, next_number_),
                    .first_id = next_id_,
@@ -157,6 +220,8 @@ Status TrailWriter::Begin() {
   if (!file) return file.error();
   Status made = (*file)->size() > 0 ? (*file)->Truncate(0) : Status::Ok();
   if (made.ok()) made = (*file)->Append(header);
+  // Before any entry: with a header that a power cut may take, all entries behind it would be gone unseen.
+  if (made.ok()) made = (*file)->Sync();
   if (made.ok()) made = env_.SyncDir(directory_);
   if (!made.ok()) {
     file->reset();
@@ -210,7 +275,10 @@ Status TrailWriter::AppendRun(std::string_view& frames) {
   }
   const Status appended = file_->Append(frames.substr(0, run));
   if (!appended.ok()) {
-    if (!file_->Truncate(segments_.back().bytes).ok()) file_.reset();
+    if (!file_->Truncate(segments_.back().bytes).ok()) {
+      static_cast<void>(SyncFile());  // what is before that; which tells if it fails
+      file_.reset();
+    }
     return appended;
   }
   unsynced_ += after.entries - segments_.back().entries;
@@ -236,17 +304,10 @@ TrailWriter::Written TrailWriter::Write(std::string_view frames) {
     Lose(frames);
     return {};
   }
-  std::string told;
-  for (Gap& gap : gaps_) {
-    gap.time_ms = clock_.NowMs();
-    if (gap.to_ms != 0) AppendFrame(told, gap);
-  }
-  std::string_view gaps = told;
-  Status appended = Append(gaps);
+  Status appended = TellGaps();
   const uint64_t first_id = next_id_;
   std::string_view left = frames;
   if (appended.ok()) {
-    if (!told.empty()) gaps_ = {};
     appended = Append(left);
     written_.Increment(static_cast<double>(next_id_ - first_id));
   }
@@ -257,6 +318,21 @@ TrailWriter::Written TrailWriter::Write(std::string_view frames) {
     Fails(appended);
   }
   return {first_id, frames.size() - left.size()};
+}
+
+// Each is forgotten when it stands there, and not when all do: none is to be told twice.
+Status TrailWriter::TellGaps() {
+  std::string frame;
+  for (Gap& gap : gaps_) {
+    if (gap.to_ms == 0) continue;
+    gap.time_ms = clock_.NowMs();
+    frame.clear();
+    AppendFrame(frame, gap);
+    std::string_view left = frame;
+    STEMEDB_RETURN_IF_ERROR(Append(left));
+    gap = {};
+  }
+  return Status::Ok();
 }
 
 void TrailWriter::Lose(std::string_view frames) {
@@ -337,7 +413,7 @@ void TrailWriter::Tend() {
     tended = Seal();
   const size_t written = file_ != nullptr ? 1 : 0;  // of the segments, the last
   while (tended.ok() && segments_.size() > written &&
-         (is_too_old(segments_.front()) || BytesOfAll() > bounds_.bytes_max))
+         (is_too_old(segments_.front()) || BytesOfAll() + kTrailMarkBytes > bounds_.bytes_max))
     tended = RemoveOldest();
   if (tended.ok()) return;
   telemetry::LogWarn("audit", "the trail of queries can't be kept within its bounds",
@@ -345,9 +421,24 @@ void TrailWriter::Tend() {
 }
 
 void TrailWriter::Close() {
+  try_again_ns_ = clock_.MonotonicNs();  // there is no later
   if (has_gap()) static_cast<void>(Write({}));
   const Status sealed = Seal();
   if (!sealed.ok()) Fails(sealed);
+  if (!sealed.ok() || has_gap()) return;
+  const bool has_newest = std::any_of(segments_.begin(), segments_.end(), [&](const SegmentInfo& info) {
+    return info.is_readable && info.entries > 0 && info.end_id() == next_id_;
+  });
+  const Status marked = WriteTrailMark(env_, directory_,
+                                       {.is_clean = true,
+                                        .has_newest = has_newest,
+                                        .next_number = next_number_,
+                                        .next_id = next_id_,
+                                        .time_ms = clock_.NowMs()});
+  if (marked.ok()) return;
+  telemetry::LogWarn("audit",
+                     "the next start will take this for an unclean stop: the trail's mark can't be written",
+                     {{"directory", directory_}, {"cause", marked.message()}});
 }
 
 }  // namespace stemedb::audit

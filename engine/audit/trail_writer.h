@@ -34,9 +34,10 @@ struct TrailBounds {
 
 class TrailWriter {
  public:
-  // Makes the directory when it isn't there and takes stock. Cuts off a torn end of the last segment; when
-  // that has no seal, the first entry will be a gap. Fails as the directory does; what is wrong with a
-  // segment is logged, and it is passed over. `env` and `metrics` outlive it.
+  // Makes the directory when it isn't there and takes stock. Cuts off a torn end of the last segment; unless
+  // the one before was closed with nothing left to tell (trail_mark.h), the first entry will be a gap. Fails
+  // as the directory does; what is wrong with a segment is logged, and it is passed over. `env` and `metrics`
+  // outlive it.
   static Result<std::unique_ptr<TrailWriter>> Open(env::Env& env, telemetry::Metrics& metrics,
                                                    std::string directory, const TrailBounds& bounds);
   TrailWriter(const TrailWriter&) = delete;
@@ -56,7 +57,8 @@ class TrailWriter {
   // Removes what is too old or too much, finishes a segment that is old enough, and finds out what somebody
   // else has taken away.
   void Tend();
-  // Syncs and seals: the trail ended cleanly. Without it, the next one to open it tells of a gap.
+  // The last call. Tells what gaps there are to tell, syncs and seals, and when all of that went well leaves
+  // word that the trail ended cleanly. Without that, the next one to open it tells of a gap.
   void Close();
 
   std::vector<SegmentInfo> Segments() const;  // oldest first
@@ -68,10 +70,14 @@ class TrailWriter {
   TrailWriter(env::Env& env, telemetry::Metrics& metrics, std::string directory, const TrailBounds& bounds);
 
   Status TakeStock();
+  void JudgeStop(const SegmentInfo* last, bool has_files);
+  Status MarkUnderWay();
+  void FinishTornEnd(SegmentInfo& last);
   Status SealTornEnd(SegmentInfo& last);
   Status Begin();
   Status SyncFile();
   Status Seal();
+  Status TellGaps();
   // Takes from the front what it has written.
   Status Append(std::string_view& frames);
   Status AppendRun(std::string_view& frames);

@@ -257,7 +257,8 @@ class Asked(TrailCase):
         self.assertIn('stemedb_audit_queries_dropped_total{reason="buffer_full"} 0\n', metrics)
         disk = float(metrics.split("\nstemedb_audit_disk_usage_bytes ")[1].split("\n")[0])
         audit = os.path.join(self.root, "data", "audit")
-        self.assertEqual(disk, sum(os.path.getsize(os.path.join(audit, name)) for name in os.listdir(audit)))
+        self.assertEqual(disk, sum(os.path.getsize(os.path.join(audit, name)) for name in os.listdir(audit)
+                                   if name.startswith("queries-")))
 
 
 class Replayed(TrailCase):
@@ -324,6 +325,18 @@ class Replayed(TrailCase):
         self.expect_same(1, answer)
         self.assertEqual(self.server.query(concept_path="drugs/aspirin", lens="mine").json["lens"]["version"], "2")
 
+    def test_what_is_asked_again_counts_as_no_traffic(self):
+        def calls():
+            lines = self.server.request("GET", "/metrics").body.decode().split("\n")
+            return [line for line in lines if line.startswith("stemedb_lens_duration_seconds_count")]
+
+        self.store(self.server)
+        answer = self.server.query(concept_path="drugs/aspirin", lens="mine")
+        self.assertTrue(any(line.endswith(" 1") for line in calls()), "the question itself is counted")
+        before = calls()
+        self.expect_same(1, answer)
+        self.assertEqual(calls(), before)
+
     def test_a_version_that_is_gone_cannot_answer(self):
         self.store(self.server)
         self.server.query(concept_path="drugs/aspirin", lens="mine")
@@ -345,6 +358,15 @@ class Replayed(TrailCase):
 
 
 class Kept(TrailCase):
+    def test_a_kill_before_the_first_question_is_told_of(self):
+        server = self.start()
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+        server = self.start()
+        self.assertEqual([entry["gap"]["reason"] for entry in self.entries(server)], ["unclean_stop"])
+        self.assertEqual(server.stop()[0], 0)
+        self.assertEqual(len(self.entries(self.start())), 1, "told once")
+
     def test_a_kill_keeps_what_was_asked_a_second_before_and_tells_of_a_gap(self):
         server = self.start()
         answers = [server.query(concept_path=f"k/{i}") for i in range(20)]

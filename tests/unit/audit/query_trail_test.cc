@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "trail_fixture.h"
@@ -14,6 +16,30 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+
+// Keeps whoever asks it for the time waiting while it is held, as a disk that takes its time does with who
+// writes.
+class HeldClock final : public env::Clock {
+ public:
+  int64_t NowMs() const override {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !is_held_; });
+    return 1767225600000;
+  }
+  int64_t MonotonicNs() const override { return 0; }
+  void Hold(bool is_held) {
+    {
+      const std::lock_guard lock(mutex_);
+      is_held_ = is_held;
+    }
+    changed_.notify_all();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  bool is_held_ = false;
+};
 
 class QueryTrailTest : public TrailTest {
  protected:
@@ -232,6 +258,29 @@ TEST_F(QueryTrailTest, WhatIsNotKeptAnyMoreIsNotTold) {
   }
   List({.limit = 1});
   EXPECT_THAT(trail_->AskedAbout(3), IsEmpty());
+}
+
+TEST_F(QueryTrailTest, AReaderDoesNotWaitLongForASlowDiskAndNotAtAllOnceItIsLate) {
+  HeldClock clock;
+  env::FaultInjectingEnv env(env::Env::Posix(), &clock);
+  options_.env = &env;
+  options_.take_ms = 1;
+  Start();
+  List();
+  clock.Hold(true);
+  Ask(trail_->NewBuffer(), 1000);  // a segment's header has the time
+  const auto time_of_a_list = [&] {
+    const auto began = std::chrono::steady_clock::now();
+    EXPECT_THAT(IdsOf(List()), IsEmpty());
+    return std::chrono::steady_clock::now() - began;
+  };
+  EXPECT_LT(time_of_a_list(), std::chrono::seconds(1));
+  std::chrono::nanoseconds late = std::chrono::hours(1);  // the quickest of some
+  for (int i = 0; i < 5; ++i) late = std::min<std::chrono::nanoseconds>(late, time_of_a_list());
+  EXPECT_LT(late, std::chrono::milliseconds(200));
+  clock.Hold(false);
+  EXPECT_TRUE(Becomes([&] { return IdsOf(List()).size() == 1; }));
+  trail_.reset();
 }
 
 TEST_F(QueryTrailTest, AReaderOfAStoppedTrailWaitsForNobody) {

@@ -136,8 +136,47 @@ TEST_F(TrailReaderTest, AGapIsFoundByItsOwnTimeThoughItsSegmentBeganLater) {
   EXPECT_THAT(Find({.from_ms = kBegin + 1200, .to_ms = kBegin + 1300}), ElementsAre(2));
 }
 
+TEST_F(TrailReaderTest, AMissingSegmentIsFoundByTheTimeInWhichItWasWritten) {
+  constexpr int64_t kHourMs = 3'600'000;
+  for (const char* path : {"a", "b", "c"}) {
+    Ask(path);
+    writer_->Close();
+    clock_.AdvanceMs(kHourMs - 1000);
+    writer_ = Open();
+  }
+  std::filesystem::remove(PathOf(2));
+  writer_ = Open();
+  const auto find = [&](int64_t from_ms, int64_t to_ms) {
+    return Find({.agent = "nobody", .from_ms = from_ms, .to_ms = to_ms});
+  };
+  EXPECT_THAT(find(kBegin + kHourMs, kBegin + kHourMs + 1), ElementsAre(2)) << "neither neighbour is of then";
+  EXPECT_THAT(find(kBegin + 2 * kHourMs, kBegin + 2 * kHourMs + 1), ElementsAre(2));
+  EXPECT_THAT(find(kBegin + 2 * kHourMs + 1, kBegin + 9 * kHourMs), IsEmpty());
+  EXPECT_THAT(find(kBegin - kHourMs, kBegin), IsEmpty());
+  const auto gap = Page(*writer_)["entries"].at(1)["gap"];
+  EXPECT_EQ(gap["from"].get_string().value(), "2026-01-01T00:00:00.000Z");
+  EXPECT_EQ(gap["to"].get_string().value(), "2026-01-01T02:00:00.000Z");
+  EXPECT_EQ(gap["queries"].get_uint64().value(), 1u);
+}
+
+TEST_F(TrailReaderTest, DamageIsOfTheTimeBehindTheLastEntryThatIsWhole) {
+  for (const char* path : {"a", "b", "c"}) Ask(path);
+  writer_->Close();
+  const size_t frame = FrameOf(Query(R"({"concept_path":"a"})", kBegin)).size();
+  {
+    std::fstream file(PathOf(1), std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(kTrailHeaderBytes + 2 * frame + 20));
+    file.put('\x7F');
+  }
+  writer_ = Open();
+  EXPECT_THAT(Gaps(*writer_), ElementsAre("3 unreadable 1"));
+  EXPECT_THAT(Find({.agent = "nobody", .to_ms = kBegin + 1000}), IsEmpty());
+  EXPECT_THAT(Find({.agent = "nobody", .from_ms = kBegin + 2000}), ElementsAre(3));
+}
+
 TEST_F(TrailReaderTest, PagesFollowEachOtherWithoutAGapOrARepeat) {
   bounds_.bytes_max = 4 << 20;  // segments of 64 KiB
+  writer_->Close();
   writer_ = Open();
   writer_->Write(Frames(1500));
   for (const size_t limit : {1u, 7u, 100u, 1500u}) {
@@ -160,6 +199,7 @@ TEST_F(TrailReaderTest, PagesFollowEachOtherWithoutAGapOrARepeat) {
 
 TEST_F(TrailReaderTest, APageReadsNoMoreThanItsBoundAndTheNextOneGoesOn) {
   bounds_.bytes_max = 4 << 20;
+  writer_->Close();
   writer_ = Open();
   Ask("rare");
   writer_->Write(Frames(3000));
@@ -185,6 +225,7 @@ TEST_F(TrailReaderTest, APageReadsNoMoreThanItsBoundAndTheNextOneGoesOn) {
 
 TEST_F(TrailReaderTest, SegmentsOfOtherTimesAreNotRead) {
   bounds_.bytes_max = 4 << 20;
+  writer_->Close();
   writer_ = Open();
   for (int i = 0; i < 5; ++i) writer_->Write(Frames(400, kBegin + i * 1'000'000));
   const uint64_t before = env_.count(env::Operation::kRead);

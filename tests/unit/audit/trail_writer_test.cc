@@ -95,12 +95,218 @@ TEST_F(TrailTest, WhatAPowerCutLeavesOfTheLastWritesIsReadAsFarAsItIsWhole) {
   }
 }
 
-TEST_F(TrailTest, AFileThatWasJustBeingMadeIsNoLoss) {
+TEST_F(TrailTest, AFileThatWasJustBeingMadeIsRemovedAndToldOf) {
   std::filesystem::create_directory(directory_);
   Store(PathOf(1), "STEMEQ");
   const auto writer = Open();
-  EXPECT_EQ(writer->Write(Frames(1)).first_id, 1u);
-  EXPECT_THAT(Ids(*writer), ElementsAre(1));
+  EXPECT_THAT(Files(), IsEmpty());
+  writer->Write(Frames(1));
+  EXPECT_THAT(Ids(*writer), ElementsAre(2, 1));
+  EXPECT_THAT(Gaps(*writer), ElementsAre("1 unclean_stop -1")) << "whoever made it did not stop";
+}
+
+TEST_F(TrailTest, APowerCutBeforeTheFirstSyncOfASegmentIsToldOf) {
+  {
+    const auto writer = Open();
+    writer->Write(Frames(3));
+    writer->Close();
+  }
+  env::FaultInjectingEnv disk(env::Env::Posix(), &clock_);
+  {
+    const auto writer = TrailWriter::Open(disk, metrics_, directory_, bounds_);
+    ASSERT_TRUE(writer);
+    (*writer)->Write(Frames(10));
+  }
+  ASSERT_TRUE(disk.LoseUnsynced(env::Loss::kEverything).ok());
+  EXPECT_EQ(Load(PathOf(2)).size(), kTrailHeaderBytes) << "its header was synced before any entry";
+  const auto writer = Open();
+  writer->Write(Frames(1));
+  EXPECT_THAT(Gaps(*writer), ElementsAre("4 unclean_stop -1"));
+  EXPECT_THAT(Ids(*writer), ElementsAre(5, 4, 3, 2, 1));
+}
+
+TEST_F(TrailTest, QuestionsThatWereOnlyCountedWhenTheProcessStoppedAreToldOf) {
+  {
+    const auto writer = Open();
+    writer->Write(Frames(2));
+    writer->Close();
+  }
+  {
+    const auto writer = Open();
+    EXPECT_FALSE(writer->has_gap());
+    clock_.AdvanceMs(60'000);
+    env_.Fail(env::Operation::kOpen, env::Failure::kDiskFull);
+    EXPECT_EQ(writer->Write(Frames(3, clock_.NowMs())).bytes, 0u);
+    writer->Close();
+    env_.Heal();
+  }
+  clock_.AdvanceMs(60'000);
+  const auto writer = Open();
+  writer->Write({});
+  EXPECT_THAT(Gaps(*writer), ElementsAre("3 unclean_stop -1"));
+  const int64_t asked_ms = clock_.NowMs() - 60'000;
+  EXPECT_THAT(Gaps(*writer, {.filter = {.from_ms = asked_ms, .to_ms = asked_ms + 1}}),
+              ElementsAre("3 unclean_stop -1"));
+  writer->Close();
+  EXPECT_FALSE(Open()->has_gap()) << "told once";
+}
+
+TEST_F(TrailTest, AGapThatCanBeWrittenAtTheStopIsNoUncleanStop) {
+  const auto writer = Open();
+  writer->Write(Frames(1));
+  env_.Fail(env::Operation::kWrite, env::Failure::kDiskFull);
+  writer->Write(Frames(3));
+  env_.Heal();
+  writer->Close();  // in the second in which nothing else would be tried
+  const auto next = Open();
+  EXPECT_FALSE(next->has_gap());
+  EXPECT_THAT(Gaps(*next), ElementsAre("2 write_failed 3"));
+}
+
+TEST_F(TrailTest, AKillIsToldOfThoughNoSegmentWasOpen) {
+  Open();  // and killed before the first question
+  clock_.AdvanceMs(1000);
+  {
+    const auto writer = Open();
+    EXPECT_TRUE(writer->has_gap());
+  }  // killed once more before it could be told
+  clock_.AdvanceMs(1000);
+  const auto writer = Open();
+  writer->Write({});
+  EXPECT_THAT(Gaps(*writer), ElementsAre("1 unclean_stop -1"));
+  const int64_t begin_ms = clock_.NowMs() - 2000;
+  EXPECT_THAT(Gaps(*writer, {.filter = {.to_ms = begin_ms + 1}}), ElementsAre("1 unclean_stop -1"))
+      << "of both";
+  EXPECT_THAT(Gaps(*writer, {.filter = {.to_ms = begin_ms}}), IsEmpty());
+}
+
+TEST_F(TrailTest, ATornEndIsNotFinishedBeforeItIsSureToBeToldOf) {
+  Open()->Write(Frames(2));
+  Open();  // finds it, and is killed
+  const auto writer = Open();
+  writer->Write({});
+  EXPECT_THAT(Gaps(*writer), ElementsAre("3 unclean_stop -1"));
+}
+
+TEST_F(TrailTest, AMarkThatMakesNoSenseIsNoCleanStop) {
+  {
+    const auto writer = Open();
+    writer->Write(Frames(1));
+    writer->Close();
+  }
+  const std::string mark = Load(directory_ + "/mark");
+  for (const std::string& bytes : {std::string(), mark.substr(0, mark.size() - 1), std::string(40, 'x')}) {
+    Store(directory_ + "/mark", bytes);
+    EXPECT_TRUE(Open()->has_gap());
+  }
+  std::filesystem::remove(directory_ + "/mark");
+  EXPECT_TRUE(Open()->has_gap());
+  Store(directory_ + "/mark", mark);
+  EXPECT_FALSE(Open()->has_gap());
+}
+
+TEST_F(TrailTest, AMarkThatCannotBeReplacedIsTakenAway) {
+  {
+    const auto writer = Open();
+    writer->Write(Frames(1));
+    writer->Close();
+  }
+  env_.Fail(env::Operation::kWrite, env::Failure::kDiskFull);
+  EXPECT_FALSE(Open()->has_gap());
+  env_.Heal();
+  EXPECT_TRUE(Open()->has_gap()) << "the one that could not write was not closed";
+}
+
+TEST_F(TrailTest, NewestSegmentsThatAreGoneAtTheStartAreToldOfAndTheirIdsAreNotGivenAgain) {
+  for (int i = 0; i < 2; ++i) {
+    const auto writer = Open();
+    writer->Write(Frames(3));
+    writer->Close();
+  }
+  std::filesystem::remove(PathOf(2));
+  {
+    const auto writer = Open();
+    EXPECT_EQ(writer->Write(Frames(1)).first_id, 8u);
+    EXPECT_THAT(Gaps(*writer), ElementsAre("7 file_lost 3", "4 unreadable 3"));
+    EXPECT_THAT(Ids(*writer), ElementsAre(8, 7, 4, 3, 2, 1));
+    writer->Close();
+  }
+  std::string newest = Load(PathOf(3));
+  newest[3] ^= 1;
+  Store(PathOf(3), newest);
+  {
+    const auto writer = Open();
+    EXPECT_EQ(writer->Write(Frames(1)).first_id, 10u);
+    EXPECT_THAT(Gaps(*writer), ElementsAre("9 file_lost 5", "4 unreadable 5"));
+    writer->Close();
+  }
+  for (const std::string& file : Files()) std::filesystem::remove(directory_ + "/" + file);
+  const auto writer = Open();
+  EXPECT_EQ(writer->Write(Frames(1)).first_id, 12u);
+  EXPECT_THAT(Gaps(*writer), ElementsAre("11 file_lost -1"));
+}
+
+TEST_F(TrailTest, WhatWentByItsAgeIsNotMissedAtTheNextStart) {
+  {
+    const auto writer = Open();
+    writer->Write(Frames(3));
+    clock_.AdvanceMs(100 * kDayMs);
+    writer->Tend();
+    EXPECT_THAT(Files(), IsEmpty());
+    writer->Close();
+  }
+  const auto writer = Open();
+  EXPECT_FALSE(writer->has_gap());
+  EXPECT_EQ(writer->Write(Frames(1)).first_id, 4u);
+}
+
+TEST_F(TrailTest, EntriesThatWereToldOfAsLostDoNotComeBackUnderOtherIds) {
+  {
+    const auto writer = Open();
+    writer->Write(Frames(2));
+    // Half of it gets there, and can't be taken away again.
+    env_.Fail(env::Operation::kWrite, env::Failure::kShortWrite, 0, 1);
+    env_.Fail(env::Operation::kTruncate, env::Failure::kIoError, 0, 1);
+    EXPECT_EQ(writer->Write(Frames(4)).bytes, 0u);
+    clock_.AdvanceMs(1000);
+    writer->Write(Frames(1));
+    writer->Close();
+  }
+  const auto writer = Open();
+  EXPECT_EQ(writer->Segments().at(0).entries, 2u);
+  EXPECT_THAT(Ids(*writer), ElementsAre(4, 3, 2, 1));
+  EXPECT_THAT(Gaps(*writer), ElementsAre("3 write_failed 4"));
+  auto third = ReadTrailEntry(env_, writer->Segments(), 3);
+  ASSERT_TRUE(third);
+  EXPECT_TRUE(std::holds_alternative<Gap>(third->entry));
+}
+
+TEST_F(TrailTest, AGapIsToldOnceThoughTheNextOneCannotBeWritten) {
+  bounds_.bytes_max = 4 << 20;
+  const auto writer = Open();
+  std::string gap;
+  AppendFrame(gap, Gap{.time_ms = 1, .reason = GapReason::kFileLost, .from_ms = 1, .to_ms = 1, .queries = 1});
+  const auto room = [&] {
+    return bounds_.segment_bytes() - kSealFrameBytes - writer->Segments().back().bytes;
+  };
+  do {
+    writer->Write(Frames(1));
+  } while (room() > 1000);
+  std::string path;
+  const auto filling = [&] { return FrameOf(Query(R"({"concept_path":")" + path + "\"}")); };
+  while (room() - filling().size() >= 2 * gap.size()) path += 'a';
+  writer->Write(filling());
+  ASSERT_EQ(Files().size(), 1u);
+  ASSERT_GE(room(), gap.size()) << "for one gap, and not for two";
+  writer->AddLost(GapReason::kBufferFull, 1, 1, 1);
+  writer->AddLost(GapReason::kFileLost, 2, 1, 1);
+  env_.Fail(env::Operation::kOpen, env::Failure::kDiskFull);
+  writer->Write({});
+  env_.Heal();
+  clock_.AdvanceMs(1000);
+  writer->Write({});
+  EXPECT_THAT(Gaps(*writer, {.limit = 10'000}),
+              ElementsAre(HasSubstr("file_lost 2"), HasSubstr("buffer_full 1")));
 }
 
 TEST_F(TrailTest, SegmentsAreFinishedWhenFullAndReadThroughAll) {
@@ -335,7 +541,7 @@ TEST_F(TrailTest, RestartsDoNotFillTheDirectoryWithNames) {
   const auto writer = Open();
   writer->Write(Frames(1));
   EXPECT_LE(Files().size(), 4096u);
-  EXPECT_EQ(Ids(*writer, {.limit = 1}).at(0), kStarts + 1);
+  EXPECT_EQ(Ids(*writer, {.limit = 1}).at(0), kStarts + 2) << "behind a gap: nothing says that they stopped";
 }
 
 }  // namespace
