@@ -47,6 +47,12 @@ struct Held {
   ShadowReport shadow;  // not run: it waits since the start, or since before it
 };
 
+// An operator's yes to what waits of one script, kept while other scripts that must go in with it wait for
+// theirs.
+struct Yes {
+  std::optional<Hash256> sha256;  // of the text; none: to the removal
+};
+
 // A new version is watched for a while: `before` comes back when it fails too often. `before` itself has been
 // watched to the end, or had nothing before it: when one new version follows another within its probation, it
 // is the one before both.
@@ -70,6 +76,7 @@ struct ScriptRecord {
   // Rolled back: this text, which is on disk, doesn't come back by itself.
   std::optional<Hash256> pinned_against;
   std::optional<Held> held;
+  std::optional<Yes> yes;  // to what waits; not kept over a restart
   std::optional<Probation> probation;
   std::optional<Trouble> last_error;      // until a version goes in, or the file is as it should be
   std::optional<PassedSpec> passed_spec;  // the last one; it needn't be run again

@@ -233,7 +233,7 @@ Status Deployment::CheckAccepted(const std::string& name, const DiskScript& disk
 
 Result<Report> Deployment::Reload(const std::string& name, Accept accept, const Actor& actor,
                                   const std::optional<Hash256>& accepted) {
-  const Trigger trigger{Cause::kReload, actor, accept};
+  const Trigger trigger{Cause::kReload, actor, accept, name, accepted};
   auto look = Look();
   Status refusal = look ? Status::Ok() : look.error();
   if (refusal.ok() && !look->Has(name) && live_.Current()->Find(name) < 0) refusal = UnknownScript(name);

@@ -118,7 +118,9 @@ class Deployment {
   // logged; Step tries again. Everything below that changes something does it by itself.
   Status Keep();
   // Takes the script's file as it is now, whatever was rolled back; when it is gone, the script goes.
-  // `accepted` is the text that a yes is for; without it the yes is for whatever waits. kNotFound
+  // `accepted` is the text that a yes is for; without it the yes is for whatever waits. A yes is for this
+  // script alone: where all go in or none, it is kept until the others that wait have theirs (Outcome::kHeld,
+  // and the report's `why` names them), or until the file changes or the process ends. kNotFound
   // "unknown_script"; kConflict "another_text" when something else than `accepted` waits, or is in the file;
   // kUnavailable "shutting_down" when Stop came before it was through: nothing has changed then.
   Result<Report> Reload(const std::string& name, Accept accept, const Actor& actor,
@@ -147,7 +149,10 @@ class Deployment {
   struct Trigger {
     Cause cause = Cause::kFile;
     Actor actor;
+    // A yes is for the script of this name alone, and where a text is named, for that text.
     Accept accept = Accept::kNo;
+    std::string name = {};  // empty: files have changed, nobody has named one
+    std::optional<Hash256> accepted = {};
   };
   struct Replacement {
     std::string name;
@@ -181,6 +186,9 @@ class Deployment {
   void JudgeVanished(Candidate& candidate, const Trigger& trigger) const;
   void JudgeText(Candidate& candidate, const DiskText& text, const Trigger& trigger);
   void JudgeShadow(Candidate& candidate, const Trigger& trigger);
+  // Whether an operator has said yes to just this text, or to this removal: now, or before, while others had
+  // none yet.
+  bool HasYes(const Candidate& candidate, const Trigger& trigger) const;
   void KeepLastLens(std::vector<Candidate>& candidates) const;
   void HoldBackAll(std::vector<Candidate>& candidates) const;
   // What was rolled back since the transaction began.
@@ -199,9 +207,11 @@ class Deployment {
   void Show(News news = News::kSome);
   std::shared_ptr<const Shown> shown() const;
   void CheckProbations();
-  // `seconds_left` is for asking the version before, and has what it took off.
+  // `seconds_left` is for asking the version before, and has what it took off. When others have used it up
+  // the probation goes on, and the next look decides: those before it are done with by then.
   void TakeBack(const std::string& name, const Probation& probation, double& seconds_left);
-  // Whether the version that would come back fails as well: kConflict "before_fails_too" if so.
+  // Whether the version that would come back fails as well: kConflict "before_fails_too" if so;
+  // kUnavailable "not_asked_yet" when there was no time left to find out.
   Status AskBefore(const script::ScriptInfo& before, double& seconds_left) const;
   Status CheckAccepted(const std::string& name, const DiskScript& disk, const Hash256& accepted) const;
   // Whether they are others than before; says those that are new.

@@ -13,6 +13,9 @@ namespace stemedb::deploy {
 
 namespace {
 
+// The time that all who fail share was used up before this one was asked.
+constexpr std::string_view kNotAskedYet = "not_asked_yet";
+
 Result<script::ScriptInfo> Complete(const script::ScriptInfo& kept) {
   if (kept.counts != nullptr) return kept;
   return script::CheckScript({kept.file, kept.source});
@@ -36,6 +39,7 @@ Report Deployment::PutBack(const std::string& name, const SharedInfo& older, con
   record.pinned_against.reset();
   if (record.disk_sha256 != older->sha256) record.pinned_against = record.disk_sha256;
   record.held.reset();
+  record.yes.reset();
   record.last_outcome = report.outcome;
   record.last_outcome_ms = NowMs();
   record.is_refused = record.is_restored = false;
@@ -122,8 +126,12 @@ void Deployment::CheckProbations() {
 }
 
 Status Deployment::AskBefore(const script::ScriptInfo& before, double& seconds_left) const {
+  const bool had_all = seconds_left >= options_.shadow_seconds_max;
   const ShadowReport shadow = RunShadowOf(before, seconds_left);
   seconds_left = std::max(0.0, seconds_left - shadow.seconds);
+  if (!had_all && shadow.is_cut && shadow.compared + shadow.both_failed == 0)
+    return Status(Code::kUnavailable, kNotAskedYet,
+                  "others that fail took the time; it is asked at the next look");
   const size_t fails = shadow.both_failed + shadow.failed;  // the version before, on what is recorded
   const bool is_better = shadow.failed < shadow.mended || fails == 0;
   if (is_better) return Status::Ok();
@@ -144,6 +152,10 @@ void Deployment::TakeBack(const std::string& name, const Probation& probation, d
                        cause;
   const auto before = Complete(*probation.before);
   Status why = before ? AskBefore(*before, seconds_left) : before.error();
+  if (why.reason() == kNotAskedYet) {
+    book_.scripts[name].probation = probation;
+    return;
+  }
   uint64_t generation = live_.generation();
   if (why.ok()) {
     const Report report = PutBack(name, probation.before, trigger);

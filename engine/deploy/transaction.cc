@@ -21,6 +21,7 @@ struct Deployment::Candidate {
   std::optional<PassedSpec> passed_spec;
   double shadow_seconds_max = 0;  // its part of what the transaction has left
   ShadowReport shadow;
+  bool has_yes = false;         // it would wait for one, had it none
   bool is_postponed = false;    // changing under our eyes: the next look will see it again
   bool is_passed_over = false;  // somebody has rolled it back meanwhile
   bool has_news = true;         // of it, something is another than before, besides the time of the last look
@@ -47,6 +48,13 @@ std::string WhyHeld(const ShadowReport& shadow, bool is_lens) {
   return text + std::to_string(shadow.not_compared) + asked + "s couldn't be compared" + in_time;
 }
 
+// What a script waits for that is right by itself, in words.
+std::string WaitsFor(const std::string& name, Outcome outcome, const std::optional<Hash256>& sha256) {
+  std::string text = name + ", which is " + std::string(NameOf(outcome));
+  if (outcome == Outcome::kHeld) text += " (" + AcceptingCall(name, sha256) + " says yes to it)";
+  return text;
+}
+
 bool GoesIn(Outcome outcome) { return outcome == Outcome::kOk || outcome == Outcome::kRemoved; }
 
 }  // namespace
@@ -57,8 +65,8 @@ void Deployment::JudgeVanished(Candidate& candidate, const Trigger& trigger) con
   if (live_.Current()->Find(candidate.name) < 0) return;
   candidate.outcome = Outcome::kRemoved;
   if (options_.on_changes != OnChanges::kHold) return;
-  // A yes to a text that waited is none to this.
-  if (trigger.accept == Accept::kYes && !RecordOf(candidate.name).held) return;
+  candidate.has_yes = HasYes(candidate, trigger);
+  if (candidate.has_yes) return;
   candidate.outcome = Outcome::kHeld;
   candidate.why = Status(Code::kConflict, "script_held",
                          candidate.name + ".lua: is gone, and the script stays live; " +
@@ -124,13 +132,22 @@ void Deployment::JudgeShadow(Candidate& candidate, const Trigger& trigger) {
   const bool is_blind = shadow.compared == 0 && live_.Current()->Find(candidate.name) >= 0;
   const bool may_change = shadow.changed > 0 || shadow.not_compared > 0 || is_blind || waits;
   if (options_.on_changes != OnChanges::kHold || !may_change) return;
-  // A yes is for what was looked at: with something else waiting, it is none for this.
-  const bool other_waits = (record.held && !waits) || record.removal_waits();
-  if (trigger.accept == Accept::kYes && !other_waits) return;
+  candidate.has_yes = HasYes(candidate, trigger);
+  if (candidate.has_yes) return;
   candidate.outcome = Outcome::kHeld;
   candidate.why = Status(
       Code::kConflict, "script_held",
       WhyHeld(shadow, is_lens) + "; " + AcceptingCall(candidate.name, candidate.sha256) + " takes it in");
+}
+
+// A yes is for what was looked at: with something else waiting, it is none for this.
+bool Deployment::HasYes(const Candidate& candidate, const Trigger& trigger) const {
+  const ScriptRecord& record = RecordOf(candidate.name);
+  if (record.yes && record.yes->sha256 == candidate.sha256) return true;
+  if (trigger.accept != Accept::kYes || trigger.name != candidate.name) return false;
+  if (trigger.accepted && trigger.accepted != candidate.sha256) return false;
+  if (record.held) return record.held->info->sha256 == candidate.sha256;
+  return !record.removal_waits() || !candidate.sha256;
 }
 
 // Nobody who rolls a script back means the file that had been put there before to come in after all: it is
@@ -138,7 +155,7 @@ void Deployment::JudgeShadow(Candidate& candidate, const Trigger& trigger) {
 void Deployment::MindRollbacks(std::vector<Candidate>& candidates, const Trigger& trigger) {
   for (Candidate& candidate : candidates) {
     if (!rolled_back_.contains(candidate.name) || candidate.is_postponed) continue;
-    if (trigger.cause != Cause::kFile) {
+    if (trigger.name == candidate.name) {
       Candidate again;
       again.name = candidate.name;
       again.disk = candidate.disk;
@@ -173,18 +190,22 @@ void Deployment::KeepLastLens(std::vector<Candidate>& candidates) const {
   }
 }
 
+// What has a yes goes on waiting, as held, and keeps it: so several that wait go in together, once the last
+// of them has its own.
 void Deployment::HoldBackAll(std::vector<Candidate>& candidates) const {
-  const Candidate* blocking = nullptr;
+  std::string blocking;
   for (const Candidate& candidate : candidates) {
-    if (IsFailure(candidate.outcome) || candidate.outcome == Outcome::kHeld) blocking = &candidate;
+    if (!IsFailure(candidate.outcome) && candidate.outcome != Outcome::kHeld) continue;
+    if (!blocking.empty()) blocking += ", and for ";
+    blocking += WaitsFor(candidate.name, candidate.outcome, candidate.sha256);
   }
-  if (blocking == nullptr) return;
+  if (blocking.empty()) return;
   for (Candidate& candidate : candidates) {
     if (!GoesIn(candidate.outcome)) continue;
-    candidate.outcome = Outcome::kFailedAtomic;
-    candidate.why = Status(Code::kConflict, "not_all_good",
-                           candidate.name + ".lua: waits for " + blocking->name + ", which is " +
-                               std::string(NameOf(blocking->outcome)) + " (STEMEDB_SCRIPTS_ATOMIC)");
+    candidate.outcome = candidate.has_yes ? Outcome::kHeld : Outcome::kFailedAtomic;
+    candidate.why = Status(Code::kConflict, candidate.has_yes ? "script_held" : "not_all_good",
+                           candidate.name + ".lua: " + (candidate.has_yes ? "has its yes, and " : "") +
+                               "waits for " + blocking + " (STEMEDB_SCRIPTS_ATOMIC)");
   }
 }
 
@@ -254,7 +275,9 @@ std::vector<Report> Deployment::Transact(const std::vector<std::string>& names, 
 void Deployment::Settle(Candidate& candidate, const Trigger& trigger) {
   ScriptRecord& record = book_.scripts[candidate.name];
   const bool is_same_text = record.disk_sha256 == candidate.sha256;
-  candidate.is_repeat = is_same_text && record.last_outcome == candidate.outcome;
+  const bool keeps_yes = candidate.outcome == Outcome::kHeld && candidate.has_yes;
+  candidate.is_repeat = is_same_text && record.last_outcome == candidate.outcome &&
+                        keeps_yes == (record.yes && record.yes->sha256 == candidate.sha256);
   candidate.has_news = candidate.outcome != Outcome::kUnchanged || !is_same_text || record.pinned_against ||
                        record.held || record.is_restored || record.is_refused || record.last_error;
   record.acted = candidate.disk;
@@ -273,6 +296,8 @@ void Deployment::Settle(Candidate& candidate, const Trigger& trigger) {
   record.last_outcome_ms = NowMs();
   record.is_refused = IsFailure(candidate.outcome) || candidate.outcome == Outcome::kHeld;
   record.held.reset();
+  record.yes.reset();
+  if (keeps_yes) record.yes = Yes{candidate.sha256};
   if (candidate.outcome == Outcome::kHeld && candidate.info) {
     record.held =
         Held{std::make_shared<const script::ScriptInfo>(*candidate.info), NowMs(), candidate.shadow};

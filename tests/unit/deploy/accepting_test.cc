@@ -85,5 +85,84 @@ TEST_F(Accepting, WhatWaitsNamesTheCallWithItsText) {
   EXPECT_EQ(deployment_->Reload("nobody", Accept::kYes, {}, TextOf("2")).error().reason(), "unknown_script");
 }
 
+class AcceptingTogether : public Accepting {
+ protected:
+  AcceptingTogether() { deploy_options_.together = deploy::Together::kAllOrNone; }
+  std::string Live() const { return LiveVersion("a") + LiveVersion("b"); }
+  deploy::Report Yes(const std::string& name, const std::optional<Hash256>& sha256 = std::nullopt) {
+    const auto report = deployment_->Reload(name, Accept::kYes, {}, sha256);
+    EXPECT_TRUE(report) << report.error().message();
+    return report ? *report : deploy::Report{};
+  }
+};
+
+TEST_F(AcceptingTogether, EachThatWaitsNeedsAYesOfItsOwnAndThenTheyGoInTogether) {
+  Deploy();
+  WriteLens("a", "2");
+  WriteLens("b", "2");
+  TwoSteps();
+  ASSERT_THAT(Shown("b"), HasSubstr(R"("held":{"version":"2")"));
+  const deploy::Report first = Yes("a", TextOf("2"));
+  EXPECT_EQ(first.outcome, Outcome::kHeld);
+  EXPECT_THAT(std::string(first.why.message()),
+              AllOf(HasSubstr("has its yes"), HasSubstr("waits for b, which is held"),
+                    HasSubstr(deploy::AcceptingCall("b", crypto::Sha256::Of(Lens("b", "2"))))));
+  EXPECT_EQ(Live(), "11");
+  EXPECT_THAT(Shown("a"), HasSubstr(R"("held":{"version":"2")"));
+  TwoSteps();
+  EXPECT_EQ(Yes("a").outcome, Outcome::kHeld) << "a second yes to a is none to b either";
+  EXPECT_EQ(Live(), "11");
+  EXPECT_EQ(Yes("b").outcome, Outcome::kOk);
+  EXPECT_EQ(Live(), "22");
+  EXPECT_EQ(generation(), 2u);
+}
+
+TEST_F(AcceptingTogether, AYesToOneLetsNoOtherGoWhoseFileIsGone) {
+  Deploy();
+  WriteLens("a", "2");
+  std::filesystem::remove(lenses_ + "/b.lua");
+  TwoSteps();
+  EXPECT_EQ(Yes("a", TextOf("2")).outcome, Outcome::kHeld);
+  EXPECT_EQ(Live(), "11");
+  EXPECT_EQ(Yes("b").outcome, Outcome::kRemoved);
+  EXPECT_EQ(Live(), "2none");
+}
+
+TEST_F(AcceptingTogether, ARemovalKeepsItsYesUntilTheOtherHasOne) {
+  Deploy();
+  WriteLens("a", "2");
+  std::filesystem::remove(lenses_ + "/b.lua");
+  TwoSteps();
+  EXPECT_EQ(Yes("b").outcome, Outcome::kHeld);
+  EXPECT_EQ(Live(), "11");
+  EXPECT_EQ(Yes("a", TextOf("2")).outcome, Outcome::kOk);
+  EXPECT_EQ(Live(), "2none");
+}
+
+TEST_F(AcceptingTogether, AYesThatIsKeptIsForItsTextAlone) {
+  Deploy();
+  WriteLens("a", "2");
+  WriteLens("b", "2");
+  TwoSteps();
+  EXPECT_EQ(Yes("a", TextOf("2")).outcome, Outcome::kHeld);
+  WriteLens("a", "3");
+  TwoSteps();
+  EXPECT_EQ(Yes("b").outcome, Outcome::kHeld);
+  EXPECT_EQ(Live(), "11");
+  EXPECT_EQ(Yes("a", TextOf("3")).outcome, Outcome::kOk);
+  EXPECT_EQ(Live(), "32");
+}
+
+TEST_F(AcceptingTogether, AYesIsKeptWhileAnotherFileIsBroken) {
+  Deploy();
+  WriteLens("a", "2");
+  Write("b.lua", "return {");
+  TwoSteps();
+  EXPECT_EQ(Yes("a", TextOf("2")).outcome, Outcome::kHeld);
+  WriteLens("b", "1");
+  TwoSteps();
+  EXPECT_EQ(Live(), "21");
+}
+
 }  // namespace
 }  // namespace stemedb::testing

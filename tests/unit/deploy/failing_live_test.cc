@@ -155,6 +155,26 @@ TEST_F(FailingLive, WhereNothingIsRecordedItGoesBackAsEver) {
   EXPECT_EQ(LiveVersion("a"), "1");
 }
 
+TEST_F(FailingLive, WhereOthersHaveUsedUpTheTimeItStaysUntilItsTurnComes) {
+  deploy_options_.shadow_seconds_max = 1e-9;
+  WriteLens("b", "1", kFailsOnTwoToo);
+  Deploy();
+  WriteLens("a", "2", kFailsOnTwo);
+  WriteLens("b", "2", kFailsOnTwo);
+  TwoSteps();
+  ASSERT_EQ(LiveVersion("a") + LiveVersion("b"), "22");
+  SayTwo();
+  FailFiveTimes("a");
+  FailFiveTimes("b");
+  deployment_->Step();
+  EXPECT_EQ(LiveVersion("a"), "1") << "it had all the time that there is";
+  EXPECT_EQ(LiveVersion("b"), "2") << "nobody has asked the version before";
+  clock_.AdvanceMs(61'000);
+  deployment_->Step();
+  EXPECT_EQ(LiveVersion("b"), "1") << "its turn has come, and the end of its watch changes nothing";
+  EXPECT_EQ(Counted("auto_rolled_back"), 2);
+}
+
 class FailingPolicy : public FailingLive {
  protected:
   // What a loop would do with requests that the policy fails.
