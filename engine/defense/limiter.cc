@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 namespace stemedb::defense {
 namespace {
@@ -43,13 +44,19 @@ size_t Limiter::WayOf(const Set& set, uint64_t key) {
 Level Limiter::Take(std::string_view subject, const Bucket& bucket, double cost, int64_t now_ns,
                     Taking taking) const {
   const double window_ns = bucket.window_s * kNsPerSecond;
+  const float window_s = std::max(static_cast<float>(bucket.window_s), std::numeric_limits<float>::min());
   const double cost_ns = std::min(cost / bucket.limit, kWindowsOfDebtMax) * window_ns;
   const Place place = PlaceOf(subject, bucket.name);
 
   const std::lock_guard lock(*place.mutex);
   const size_t way = WayOf(*place.set, place.key);
   double debt_ns = std::max(0.0, static_cast<double>(place.set->full_at_ns[way] - now_ns));
-  if (place.set->keys[way] != place.key) debt_ns = std::min(debt_ns, window_ns);  // inherited
+  if (place.set->keys[way] != place.key) {
+    debt_ns = std::min(debt_ns, window_ns);  // inherited
+  } else if (const float before_s = place.set->windows_s[way]; before_s != window_s && debt_ns > 0) {
+    // The same share of another window: nobody waits for one that is no more.
+    debt_ns = std::min(debt_ns * (bucket.window_s / before_s), kWindowsOfDebtMax * window_ns);
+  }
 
   Level level;
   const double after_ns = debt_ns + cost_ns;
@@ -65,6 +72,7 @@ Level Limiter::Take(std::string_view subject, const Bucket& bucket, double cost,
   level.full_in_s = debt_ns / kNsPerSecond;
   if (taking != Taking::kNothing && debt_ns > 0) {
     place.set->keys[way] = place.key;
+    place.set->windows_s[way] = window_s;
     place.set->full_at_ns[way] = now_ns + static_cast<int64_t>(std::ceil(debt_ns));
   }
   return level;

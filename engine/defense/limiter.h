@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Limiter: token buckets for any number of subjects in a fixed amount of memory. A bucket belongs to a
 // subject (an agent, an address: bytes that the caller chooses) and has a name; it holds `limit` points when
-// it is full and fills itself evenly within `window_s`. What is stored is one number, the moment at which the
-// bucket will be full again, so that refilling costs nothing and a full bucket needs no place at all.
+// it is full and fills itself evenly within `window_s`. What is stored is the moment at which the bucket will
+// be full again, and the window that this was reckoned with, so that refilling costs nothing and a full
+// bucket needs no place at all.
 //
 // When there are more buckets than places. Buckets live in sets of eight places, chosen by a hash under a
 // secret, and a newcomer takes a free place or that of a full bucket. If all eight are in debt, it takes the
@@ -27,8 +28,8 @@
 
 namespace stemedb::defense {
 
-// A bucket as a policy describes it. Limits of the same name may change from call to call: the share that is
-// left stays the same.
+// A bucket as a policy describes it. Limits and windows of the same name may change from call to call: the
+// share that is left stays the same.
 struct Bucket {
   std::string_view name;
   double limit = 0;     // points, above 0
@@ -46,7 +47,7 @@ struct Level {
 class Limiter {
  public:
   struct Options {
-    size_t buckets_max = 131'072;  // rounded up to a power of two; 16 bytes each
+    size_t buckets_max = 131'072;  // rounded up to a power of two; 20 bytes each
   };
   explicit Limiter(Options options, const KeyedHash& hash = KeyedHash::OfProcess());
   Limiter(const Limiter&) = delete;
@@ -67,6 +68,7 @@ class Limiter {
   struct Set {
     std::array<uint64_t, kWays> keys{};
     std::array<int64_t, kWays> full_at_ns{};  // a place whose moment has passed is free
+    std::array<float, kWays> windows_s{};     // when that was last set
   };
   struct alignas(64) Lock {
     std::mutex mutex;

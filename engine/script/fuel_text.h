@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Lua that instrument.h puts into a script, and how it gets there. Its names begin with the byte 0x80,
-// which no script can write: $f is the fuel, $t calls for more, $l gives the prelude a way to the fuel, $p gives
-// what it is given.
+// which no script can write: $f is the fuel, $t calls for more, $l gives the prelude a way to the fuel, $p
+// gives what it is given.
 #pragma once
 
 #include <cstddef>

@@ -9,8 +9,8 @@
 //   for i = 1, #x do …  do local N=#x+0 for C=1,N,K do local M=C+K-1 if M>N then M=N end STEP for i = C, M do
 //   …
 //   return steme.NAME(…) return (steme.NAME(…)), or return P(steme.NAME(…)) where it may have several results
-//                        and P is local P=function(...) return ... end at the start: with a tail call an error
-//                        would name no line
+//                        and P is local P=function(...) return ... end at the start: with a tail call an
+//                        error would name no line
 // F, T, L, N, C and M stand for names that begin with the byte 0x80, which no script can write. L, given by
 // the prelude, takes the two functions that take from the counter and fill it; T, the same, fills it or
 // raises an error.

@@ -73,6 +73,26 @@ int PolicyRunner::FindHook(std::string_view hook) const {
   return found;
 }
 
+Status PolicyRunner::Open(int script, int64_t load_time_ms_max) {
+  Impl::One& policy = impl_->policies[static_cast<size_t>(script)];
+  if (policy.state) return Status::Ok();
+  const ScriptInfo& info = scripts_->scripts()[static_cast<size_t>(script)];
+  auto opened = State::Open(
+      info.file, info.source,
+      {impl_->options.memory_bytes_max, impl_->options.time_ms_max, load_time_ms_max, Stopping::kOn});
+  if (!opened) {
+    const bool is_time = opened.error().code() == Code::kDeadlineExceeded;
+    return Failed(opened.error(), is_time ? Failure::kTime : Failure::kError);
+  }
+  policy.state = std::move(opened).value();
+  return Status::Ok();
+}
+
+Status PolicyRunner::Prepare(int script) {
+  STEMEDB_CHECK(script >= 0 && static_cast<size_t>(script) < impl_->policies.size());
+  return Open(script, impl_->options.load_time_ms_max);
+}
+
 Result<std::optional<RateVerdict>> PolicyRunner::Limit(int script, const PolicyRequest& request,
                                                        int64_t now_ms, const Params* params,
                                                        Reading reading) {
@@ -82,16 +102,7 @@ Result<std::optional<RateVerdict>> PolicyRunner::Limit(int script, const PolicyR
   Impl::One& policy = impl_->policies[static_cast<size_t>(script)];
   if (params == nullptr) params = &policy.defaults;
   STEMEDB_CHECK(params->values.size() == info.params.size());
-  if (!policy.state) {
-    auto opened = State::Open(
-        info.file, info.source,
-        {impl_->options.memory_bytes_max, impl_->options.time_ms_max, State::kInFirstRun, Stopping::kOn});
-    if (!opened) {
-      const bool is_time = opened.error().code() == Code::kDeadlineExceeded;
-      return Failed(opened.error(), is_time ? Failure::kTime : Failure::kError);
-    }
-    policy.state = std::move(opened).value();
-  }
+  STEMEDB_RETURN_IF_ERROR(Open(script, State::kInFirstRun));
   PolicyFrame& frame = policy.state->policy_frame();
   FillFrame(frame, request, now_ms);
   if (Status status = policy.state->Run(info, params, Notes::kNone, reading); !status.ok()) {

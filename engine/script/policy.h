@@ -45,12 +45,14 @@ class PolicyRunner;
 // not. kInternal "policy_failed" with the kind of request, file and line.
 Status SelfCheckPolicy(PolicyRunner& runner, int script);
 
-// One thread's states, one for each policy, made when first used. Not thread-safe; use it on one thread.
+// One thread's states, one for each policy, made by Prepare or when first used. Not thread-safe; use it on
+// one thread.
 class PolicyRunner {
  public:
   struct Options {
     size_t memory_bytes_max = 8u << 20;  // for each state
     int64_t time_ms_max = 5;             // for each call, with the loading that it needs
+    int64_t load_time_ms_max = 100;      // for Prepare
   };
   PolicyRunner(std::shared_ptr<const ScriptSet> scripts, Options options);
   ~PolicyRunner();
@@ -62,18 +64,23 @@ class PolicyRunner {
   const ScriptSet& scripts() const { return *scripts_; }
   // Position of the hook's policy in scripts().scripts(), or -1.
   int FindHook(std::string_view hook) const;
+  // Makes the script's state, when it has none, in a time of its own, so that no call has to do it in the
+  // call's. Fails as Limit, which then tries again.
+  Status Prepare(int script);
 
   // What the rate limit says; nothing means that the request is not limited. `params` come from CheckParams;
   // null: the script's defaults. "policy_failed" with file and line, kDeadlineExceeded when the script ran
   // out of time, else kInternal, when it throws, runs out of memory, or returns what is no verdict (or, when
-  // the reading is thorough, has fields that nobody reads); its state is then discarded and made anew at the
-  // next call.
+  // the reading is thorough, has fields that nobody reads); its state is then discarded and made anew by
+  // Prepare or the next call.
   Result<std::optional<RateVerdict>> Limit(int script, const PolicyRequest& request, int64_t now_ms,
                                            const Params* params = nullptr,
                                            Reading reading = Reading::kDefault);
 
  private:
   struct Impl;
+  Status Open(int script, int64_t load_time_ms_max);
+
   std::shared_ptr<const ScriptSet> scripts_;
   std::unique_ptr<Impl> impl_;
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <lua.hpp>
+#include <new>
 #include <random>
 #include <string>
 #include <vector>
@@ -38,9 +39,9 @@ void SetChunk(lua_State* lua, std::string_view text, const char* name) {
   lua_setfield(lua, -2, name + 1);
 }
 
-// CallFrame::hint.
+// CallFrame::hint. Called by Lua, which no exception may cross: without memory there is no hint.
 uint32_t Hint(const char* name, uint32_t size, const char* known, uint32_t known_size, char* out,
-              uint32_t out_size) noexcept {
+              uint32_t out_size) noexcept try {
   std::vector<std::string_view> names;
   for (std::string_view rest(known, known_size); !rest.empty();) {
     const size_t end = std::min(rest.find(' '), rest.size());
@@ -51,6 +52,8 @@ uint32_t Hint(const char* name, uint32_t size, const char* known, uint32_t known
   const size_t taken = std::min<size_t>(hint.size(), out_size);
   std::copy_n(hint.begin(), taken, out);
   return static_cast<uint32_t>(taken);
+} catch (const std::bad_alloc&) {
+  return 0;
 }
 
 }  // namespace

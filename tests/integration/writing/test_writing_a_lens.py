@@ -4,6 +4,7 @@
 console blocks is typed into one shell, and what comes back is compared with what is printed.
 """
 
+import http.client
 import os
 import re
 import shutil
@@ -36,6 +37,17 @@ def steps(name):
             else:
                 found[-1][2].append(line)
     return found
+
+
+def rate_limit(server):
+    """What the server says of its policy: version, last result and last error with its reason; or why it says nothing."""
+    try:
+        connection = server.connect()
+        connection.request("GET", "/v1/admin/scripts/rate_limit")
+        response = connection.getresponse()
+        return f"{response.status} {response.read().decode()}"
+    except (OSError, http.client.HTTPException) as error:
+        return f"no answer: {error}"
 
 
 class Pages(unittest.TestCase):
@@ -75,7 +87,9 @@ class Pages(unittest.TestCase):
                               cwd=root, check=False, env=os.environ | {"STEMEDB_URL": url, "LANG": "C.UTF-8"})
         answers = re.split(rf"^{MARK}\d+\n", done.stdout, flags=re.M)[1:]
         for (command, printed), answer in zip(commands, answers, strict=True):
-            self.assertEqual(answer.rstrip("\n"), printed, f"the page prints something else for: {command}")
+            if answer.rstrip("\n") != printed:
+                self.assertEqual(answer.rstrip("\n"), printed, f"the page prints something else for: {command}\n"
+                                 f"the rate limit by then: {rate_limit(server)}")
 
 
 if __name__ == "__main__":

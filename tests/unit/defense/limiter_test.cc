@@ -80,6 +80,24 @@ TEST(Limiter, AChangedLimitKeepsTheShareThatIsLeft) {
 }
 
 // The reference keeps points and a time for each subject, as textbooks do.
+TEST(Limiter, AChangedWindowKeepsTheShareThatIsLeft) {
+  Limiter limiter({});
+  const Bucket minute{"write", 10'000, 60}, day{"write", 10'000, 86'400};
+  EXPECT_TRUE(limiter.Charge("anna", kWrite, 7'500, 0).has_room);
+  Level level = limiter.Look("anna", minute, 2'501, 0);
+  EXPECT_NEAR(level.remaining, 2'500, 1e-3);
+  EXPECT_NEAR(level.full_in_s, 45, 1e-6);
+  EXPECT_LT(level.room_in_s, 1) << "not three quarters of an hour";
+  EXPECT_TRUE(limiter.Charge("anna", minute, 2'500, 0).has_room);
+  EXPECT_NEAR(limiter.Look("anna", minute, 0, 0).full_in_s, 60, 1e-6);
+  EXPECT_NEAR(limiter.Look("anna", minute, 0, 30 * kSecond).remaining, 5'000, 1e-3);
+  EXPECT_NEAR(limiter.Look("anna", day, 0, 30 * kSecond).remaining, 5'000, 1e-3)
+      << "nor is a longer one a refill";
+  EXPECT_TRUE(limiter.Charge("bert", kWrite, 30'000, 0).has_room);
+  EXPECT_NEAR(limiter.Look("bert", minute, 0, 0).full_in_s, 180, 1e-6)
+      << "what was paid beyond empty is owed still";
+}
+
 TEST(Limiter, AgreesWithATextbookBucket) {
   const auto seed = std::random_device()();
   std::cout << "seed " << seed << "\n";

@@ -70,6 +70,9 @@ const std::vector<HostileScript>& HostileScripts() {
       {"nested fors", End::kStopped, "for i = 1, 1e9 do for j = 1, 1e9 do for k = 1, 1e9 do end end end"},
       {"generic for", End::kStopped, "for _ in function() return 1 end do end"},
       {"generic for over a builtin", End::kStopped, "for _ in tostring, 1 do end"},
+      {"helpers that aren't there", End::kStopped,
+       "local name = ('abcdefgh'):rep(8) local function get() return steme[name] end while true do "
+       "pcall(get) end"},
       {"generic for over pcall", End::kStopped, "for _ in pcall, type do end"},
       {"goto", End::kStopped, "::top:: goto top"},
       {"goto with continue", End::kStopped,

@@ -55,10 +55,11 @@ TEST(LensRunner, ShowsTheFieldsOfACandidate) {
 
 // Who keeps answers must know which are of their moment alone. Compiled or not.
 TEST(LensRunner, TellsWhetherAScriptLookedAtTheClockInThisCall) {
-  auto set = ScriptSet::Build({Lens("local age = 0\n"
-                                    "if candidates[1].confidence > 0.5 then age = ctx.now - candidates[1].timestamp end\n"
-                                    "return { winner = 1, explain = 'age ' .. age }")},
-                              1);
+  auto set = ScriptSet::Build(
+      {Lens("local age = 0\n"
+            "if candidates[1].confidence > 0.5 then age = ctx.now - candidates[1].timestamp end\n"
+            "return { winner = 1, explain = 'age ' .. age }")},
+      1);
   ASSERT_TRUE(set.has_value()) << set.error().message();
   LensRunner runner(*set, {});
   const Claims sure({{"a", 0.75, 1, kDay}}), unsure({{"a", 0.25, 1, kDay}});

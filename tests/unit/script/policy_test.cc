@@ -242,6 +242,23 @@ TEST(PolicyRunner, LoadsAStateInTheTimeOfTheCallThatNeedsIt) {
   EXPECT_THAT(std::string(said.error().message()), HasSubstr("stopped after 5 ms"));
 }
 
+TEST(PolicyRunner, PreparesAStateInATimeOfItsOwn) {
+  auto info = CheckScript({"rate_limit.lua", Policy("return nil")});
+  ASSERT_TRUE(info) << info.error().message();
+  info->source = Policy("return nil", "local n = 0 for i = 1, 2e7 do n = n + i end");  // at 1 ns each 20 ms
+  auto set = ScriptSet::Of({*info}, 1);
+  ASSERT_TRUE(set) << set.error().message();
+  PolicyRunner runner(*set, {.load_time_ms_max = 60'000});
+  const Status prepared = runner.Prepare(0);
+  ASSERT_TRUE(prepared.ok()) << prepared.message();
+  const auto said = runner.Limit(0, {}, kNow);
+  EXPECT_TRUE(said) << said.error().message();
+
+  PolicyRunner hasty(*set, {.load_time_ms_max = 1});
+  EXPECT_EQ(hasty.Prepare(0).code(), Code::kDeadlineExceeded);
+  EXPECT_EQ(hasty.Prepare(0).reason(), "policy_failed");
+}
+
 TEST(PolicySpec, FailsWhatIsWrong) {
   const auto set = ShippedPolicies();
   ASSERT_TRUE(set) << set.error().message();
