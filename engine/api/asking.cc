@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/asking.h"
 
+#include <optional>
 #include <utility>
 
 #include "api/slow_lane.h"
+#include "base/bytes.h"
+#include "crypto/sha256.h"
 #include "http/loop.h"
 #include "query/engine.h"
 #include "telemetry/stopwatch.h"
@@ -23,11 +26,11 @@ std::string LensOf(const Asking& asking) {
 
 void Finish(LoopContext& context, http::Exchange& exchange, const Asking& asking,
             const telemetry::Stopwatch& began, const query::Account& account, const Status& status,
-            http::Response&& response) {
+            http::Response&& response, const std::optional<Hash256>& sha256 = std::nullopt) {
   const double seconds = began.Seconds();
   context.Queries(asking.endpoint).latency_seconds.Observe(seconds);
   context.recorder().Record({exchange.request(), asking.question, asking.lenses, asking.endpoint, seconds},
-                            account, status, response.body);
+                            account, status, response.body, sha256);
   if (status.ok()) return exchange.Respond(std::move(response));
   if (status.code() == Code::kDeadlineExceeded)
     context.backend().metrics->domain().query_timeout_total.Increment();
@@ -41,9 +44,12 @@ void HandOver(LoopContext& context, const http::ExchangePtr& exchange,
     http::Response response;
     Status status = ready.ok() ? Ask(*asking, *engine, response.body) : ready;
     query::Account account = ready.ok() ? engine->account() : query::Account();
+    // Here, as the answer may be of megabytes, which the loop's other clients would wait for.
+    std::optional<Hash256> sha256;
+    if (status.ok() && context.backend().trail != nullptr) sha256 = crypto::Sha256::Of(response.body);
     exchange->loop().Post([&context, exchange, asking, began, account = std::move(account),
-                           status = std::move(status), response = std::move(response)]() mutable {
-      Finish(context, *exchange, *asking, began, account, status, std::move(response));
+                           status = std::move(status), response = std::move(response), sha256]() mutable {
+      Finish(context, *exchange, *asking, began, account, status, std::move(response), sha256);
     });
   };
   context.backend().metrics->domain().query_slow_lane_total.Increment();

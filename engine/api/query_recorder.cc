@@ -53,11 +53,11 @@ void QueryRecorder::Begin(const Asked& asked, const query::Account& account) {
   record_.question_bytes = question_.size();
 }
 
-void QueryRecorder::SetAnswer(const query::Account& account, std::string_view answer) {
+void QueryRecorder::SetAnswer(const query::Account& account, std::string_view answer, const Hash256& sha256) {
   record_.answered = true;
   record_.code = {};
   record_.answer_bytes = answer.size();
-  record_.answer_sha256 = crypto::Sha256::Of(answer);
+  record_.answer_sha256 = sha256;
   record_.resolutions = account.resolutions;
   record_.candidates = account.candidates;
   record_.assertions = account.assertions;
@@ -78,11 +78,11 @@ void QueryRecorder::SetFailure(const Status& why) {
 }
 
 void QueryRecorder::Record(const Asked& asked, const query::Account& account, const Status& status,
-                           std::string_view answer) {
+                           std::string_view answer, const std::optional<Hash256>& sha256) {
   if (trail_ == nullptr) return;
   Begin(asked, account);
   if (status.ok()) {
-    SetAnswer(account, answer);
+    SetAnswer(account, answer, sha256 ? *sha256 : crypto::Sha256::Of(answer));
   } else {
     SetFailure(status);
   }

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "audit/query_trail.h"
+#include "base/bytes.h"
 #include "base/status.h"
 #include "env/clock.h"
 #include "http/message.h"
@@ -32,13 +34,14 @@ class QueryRecorder {
     double seconds = 0;  // that the answer took
   };
   // `account` is the answer's own, also when it was kept from an earlier question; of a failure as far as it
-  // came, and `answer` is worth nothing then.
+  // came, and `answer` is worth nothing then. `sha256` is the answer's where another thread has made it: that
+  // of a long answer takes the time of many short ones.
   void Record(const Asked& asked, const query::Account& account, const Status& status,
-              std::string_view answer);
+              std::string_view answer, const std::optional<Hash256>& sha256 = std::nullopt);
 
  private:
   void Begin(const Asked& asked, const query::Account& account);
-  void SetAnswer(const query::Account& account, std::string_view answer);
+  void SetAnswer(const query::Account& account, std::string_view answer, const Hash256& sha256);
   void SetFailure(const Status& why);
   void Add();
 

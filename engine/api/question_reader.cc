@@ -157,7 +157,8 @@ void QuestionFields::CheckCursor() {
   at_ = "/cursor";
   if (cursor.question != query::FingerprintOf(question_)) {
     return Complain(
-        "belongs to another question: send it with that of the page before, of which limit and max_stale alone "
+        "belongs to another question: send it with that of the page before, of which limit and max_stale "
+        "alone "
         "may change");
   }
   // A time that was not over yet when the first page was made stood for one a little earlier.
@@ -170,7 +171,8 @@ void QuestionFields::CheckCursor() {
                              is_its_time(as_of.time_ms.value_or(cursor.now_ms));
   if (!is_its_moment) {
     Complain(
-        "is of another moment than as_of: all pages are of that of the first one; leave as_of as it was there, "
+        "is of another moment than as_of: all pages are of that of the first one; leave as_of as it was "
+        "there, "
         "or out");
   }
 }

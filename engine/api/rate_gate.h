@@ -4,8 +4,8 @@
 // then: who signed, and how many claims there were.
 //
 // What the server's operation needs is never limited, whatever the policy says: health, metrics, the API's
-// description, /v1/admin and /v1/audit. A policy that fails, or that has used up the turn's time, is replaced by the
-// built-in limit for that request; without a policy there is no limit.
+// description, /v1/admin and /v1/audit. A policy that fails, or that has used up the turn's time, is replaced
+// by the built-in limit for that request; without a policy there is no limit.
 //
 // One for each loop, used on its thread alone; the buckets are shared by all.
 #pragma once
@@ -34,8 +34,8 @@ struct Sender;
 class RateGate {
  public:
   struct Options {
-    // Of all policy calls of one turn: 5 ms, the budget of one call, would be a stall of seconds for a turn's
-    // requests.
+    // Of all policy calls of one turn, of the thread's processor time: 5 ms, the budget of one call, would be
+    // a stall of seconds for a turn's requests.
     int64_t turn_ns_max = 20'000'000;
     // Gets the requests that the policy judged; null: nobody. Outlives the gate.
     deploy::RecentRequests* recent = nullptr;
@@ -75,7 +75,7 @@ class RateGate {
 
   void OnTurnEnd();
   // Takes up the live generation when it is another one, as Judge does: for a loop that gets no requests, so
-  // that it doesn't keep what is no more live.
+  // that it doesn't keep what is no more live. The policy's state is made here, in a time of its own.
   void TakeUpLive();
 
  private:
@@ -87,6 +87,8 @@ class RateGate {
   };
 
   static Payment PaymentOf(const http::Route& route);
+  void Prepare();
+  void Count();  // this turn's calls
   std::optional<script::RateVerdict> Ask(const http::Request& request, const Sender& sender,
                                          uint64_t body_bytes, uint64_t items);
 

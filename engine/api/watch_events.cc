@@ -6,6 +6,7 @@
 
 #include "api/errors.h"
 #include "base/json_writer.h"
+#include "crypto/sha256.h"
 
 namespace stemedb::api {
 namespace {
@@ -99,6 +100,7 @@ ResolutionChanges::ResolutionChanges(simdjson::dom::parser& parser, const std::s
   lens_ = text_of(root, "lens");
   as_of_ = text_of(root, "as_of");
   const std::vector<std::string_view> texts = ResolutionTexts(answer);
+  crypto::Sha256 state;
   size_t i = 0;
   for (const simdjson::dom::element object : list) {
     if (i == texts.size()) return;
@@ -110,7 +112,8 @@ ResolutionChanges::ResolutionChanges(simdjson::dom::parser& parser, const std::s
     resolution.key.append(path).push_back('\0');
     resolution.key.append(predicate);
     for (const char* name : {"winner", "value", "confidence", "status"})
-      resolution.state.append(text_of(object, name)).push_back(',');
+      state.Update(text_of(object, name)).Update(",");
+    resolution.state = state.Finish();
   }
 }
 
@@ -134,22 +137,22 @@ std::string ResolutionChanges::EventOf(uint64_t sequence, std::string_view key,
   return event;
 }
 
-bool ResolutionChanges::Tell(std::unordered_map<std::string, std::string>& said, uint64_t sequence,
+bool ResolutionChanges::Tell(Told& told, uint64_t sequence,
                              const std::function<bool(std::string_view event)>& send) const {
   std::unordered_set<std::string_view> there;
   for (const Resolution& resolution : resolutions_) there.insert(resolution.key);
   // Nothing that counts is left of a pair.
-  for (auto at = said.begin(); at != said.end();) {
+  for (auto at = told.begin(); at != told.end();) {
     if (there.contains(at->first)) {
       ++at;
       continue;
     }
     const std::string event = EventOf(sequence, at->first, "null");
-    at = said.erase(at);
+    at = told.erase(at);
     if (!send(event)) return false;
   }
   for (const Resolution& resolution : resolutions_) {
-    std::string& last = said[resolution.key];
+    Hash256& last = told[resolution.key];
     if (last == resolution.state) continue;
     last = resolution.state;
     std::string event;

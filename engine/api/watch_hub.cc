@@ -3,12 +3,14 @@
 #include "api/watch_hub.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "api/loop_context.h"
 #include "api/sender.h"
 #include "api/slow_lane.h"
 #include "api/watch_events.h"
+#include "crypto/sha256.h"
 #include "http/loop.h"
 #include "telemetry/log.h"
 #include "telemetry/stopwatch.h"
@@ -268,12 +270,14 @@ bool WatchHub::Deliver(Watcher& watcher, const store::Record& record) {
   return true;
 }
 
-// As the newest view has it. One whose lineage is too long to look at here is told as it came.
+// As the newest view has it. Empty when it can't be found out here: the lineage is too long, or unreadable.
 std::string_view WatchHub::StatusOf(const store::Record& record) {
   standing_->Begin(*reader_, newest_);
   if (!standing_->AnyOperation()) return NameOf(query::ClaimStatus::kActive);
   const auto status = standing_->StatusOf(store::RowOfRecord(record));
-  return NameOf(status ? *status : query::ClaimStatus::kActive);
+  if (status) return NameOf(*status);
+  if (status.error().reason() != query::kLineageTooLarge) context_.CountError(status.error());
+  return {};
 }
 
 // Made once for all who get it.
@@ -353,11 +357,14 @@ void WatchHub::HandOver(const WatcherPtr& watcher, const std::shared_ptr<const q
     const telemetry::Stopwatch began;
     std::string answer;
     Status status = engine->Answer(*question, answer);
-    watcher->exchange->loop().Post([this, watcher, sequence, question, seconds = began.Seconds(),
+    const double seconds = began.Seconds();
+    std::optional<Hash256> sha256;  // made here, as a loop's other clients would wait for it
+    if (status.ok() && context_.backend().trail != nullptr) sha256 = crypto::Sha256::Of(answer);
+    watcher->exchange->loop().Post([this, watcher, sequence, question, seconds, sha256,
                                     account = engine->account(), status = std::move(status),
                                     answer = std::move(answer)] {
       context_.recorder().Record({watcher->exchange->request(), *question, {}, "watch", seconds}, account,
-                                 status, answer);
+                                 status, answer, sha256);
       Rest(*watcher, seconds);
       Answered(watcher, sequence, status, answer);
     });
@@ -399,7 +406,7 @@ void WatchHub::Rest(Watcher& watcher, double seconds) const {
 // Sends as much as there is room for. The rest is found changed when the question is asked again.
 void WatchHub::SendChanges(Watcher& watcher, uint64_t sequence, const std::string& answer) {
   ResolutionChanges changes(context_.json_parser(), answer);
-  const size_t others = pairs_ - watcher.said.size();
+  const size_t others = pairs_ - watcher.told.size();
   const auto too_many = [](std::string what) {
     return Status(Code::kOutOfRange, "too_many_pairs",
                   std::move(what) + "; watch a narrower concept path or name a predicate");
@@ -411,11 +418,11 @@ void WatchHub::SendChanges(Watcher& watcher, uint64_t sequence, const std::strin
   if (others + changes.pairs() > kPairsTotalMax)  // until others have gone
     return SendFailure(watcher, too_many("the lenses of all who watch judge too many pairs together"));
   watcher.failure.clear();
-  const bool is_done = changes.Tell(watcher.said, sequence, [&](std::string_view event) {
+  const bool is_done = changes.Tell(watcher.told, sequence, [&](std::string_view event) {
     Send(watcher, event);
     return HasRoom(watcher);
   });
-  pairs_ = others + watcher.said.size();
+  pairs_ = others + watcher.told.size();
   if (!is_done) Touch(watcher);
 }
 
@@ -446,8 +453,8 @@ void WatchHub::Sweep() {
   const size_t gone = std::erase_if(watchers_, [&](const WatcherPtr& watcher) {
     if (watcher->exchange->peer_waits()) return false;
     index_.Remove(watcher.get());
-    pairs_ -= watcher->said.size();
-    watcher->said.clear();
+    pairs_ -= watcher->told.size();
+    watcher->told.clear();
     return true;
   });
   context_.backend().metrics->domain().watchers.Decrement(static_cast<double>(gone));

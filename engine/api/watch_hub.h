@@ -23,10 +23,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "api/watch_bell.h"
+#include "api/watch_events.h"
 #include "api/watch_index.h"
 #include "base/status.h"
 #include "http/exchange.h"
@@ -74,8 +74,7 @@ class WatchHub {
     bool is_queued = false;   // in to_ask_
     int64_t ask_from_ns = 0;  // not before
     int64_t sent_ns = 0;
-    // What was sent last of each pair: by path, 00, predicate.
-    std::unordered_map<std::string, std::string> said;
+    Told told;
     std::string failure;  // its code, if the last answer was one
   };
   using WatcherPtr = std::shared_ptr<Watcher>;
@@ -128,7 +127,7 @@ class WatchHub {
   WatchIndex index_;
   std::deque<WatcherPtr> behind_;
   std::vector<WatcherPtr> to_ask_;
-  size_t pairs_ = 0;         // in all said
+  size_t pairs_ = 0;         // in all told
   uint64_t at_ = 0;          // those who keep up are done with records up to it
   uint64_t newest_ = 0;      // at the last look
   uint64_t generation_ = 0;  // of the scripts, when all were last to be asked

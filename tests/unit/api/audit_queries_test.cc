@@ -4,6 +4,8 @@
 #include <thread>
 
 #include "api_fixture.h"
+#include "base/bytes.h"
+#include "crypto/sha256.h"
 
 namespace stemedb::testing {
 namespace {
@@ -74,10 +76,14 @@ TEST_F(AuditQueries, AQuestionOfALoopIsThere) {
 TEST_F(AuditQueries, AQuestionOfTheSlowLaneIsThereAsWell) {
   Serve({kLong, kQuick});
   Peer peer(port());
-  ASSERT_EQ(peer.Ask(Get("/v1/query?concept_path=trap&lens=long")).status, 200);
+  const Answer answer = peer.Ask(Get("/v1/query?concept_path=trap&lens=long"));
+  ASSERT_EQ(answer.status, 200);
   ASSERT_EQ(metrics_.domain().query_slow_lane_total.Value(), 1);
-  EXPECT_THAT(Entry(1), AllOf(HasSubstr(R"("question":{"concept_path":"trap","lens":"long"})"),
-                              HasSubstr(R"({"sequence":2,"role":"winner","lens":"long")")));
+  const std::string digest = R"("answer":{"bytes":)" + std::to_string(answer.body.size()) + R"(,"sha256":")" +
+                             ToHex(crypto::Sha256::Of(answer.body)) + "\"}";
+  EXPECT_THAT(Entry(1),
+              AllOf(HasSubstr(digest), HasSubstr(R"("question":{"concept_path":"trap","lens":"long"})"),
+                    HasSubstr(R"({"sequence":2,"role":"winner","lens":"long")")));
   const Answer compared =
       peer.Ask(Post("/v1/lenses/compare", R"({"concept_path":"trap","lenses":["quick","long"]})"));
   ASSERT_EQ(compared.status, 200);

@@ -75,8 +75,9 @@ class TakingOperations : public ApiTest {
     served_store_ = meddling_.get();
     // About the source, as a retraction of it is, and no contradiction to it; with another claim of it.
     meddling_->meddle = [this](store::Store& store) {
-      Slip(store, {Prepare(ChangeOfStatus("withdrawn", model::SourceStatus::kUnderReview, kTestNow + ++claims_)),
-                   Prepare(OfSource(claims_))});
+      Slip(store,
+           {Prepare(ChangeOfStatus("withdrawn", model::SourceStatus::kUnderReview, kTestNow + ++claims_)),
+            Prepare(OfSource(claims_))});
     };
   }
   ~TakingOperations() override {  // before the store that it uses
@@ -152,7 +153,9 @@ TEST_F(TakingOperations, OneWhoseNameDoesntComeToRestIsToBeSentAgain) {
 TEST_F(TakingOperations, OneThatMakesNoSenseAnyMoreIsRefused) {
   SayOfSource(3);
   Serve({kQuick});
-  meddling_->meddle = [](store::Store& store) { Slip(store, {Prepare(RetractionFrom("withdrawn", Cascade::kYes))}); };
+  meddling_->meddle = [](store::Store& store) {
+    Slip(store, {Prepare(RetractionFrom("withdrawn", Cascade::kYes))});
+  };
   meddling_->meddles = 1;
   const Answer answer = Peer(port()).Ask(RetractSource());
   EXPECT_EQ(answer.status, 409) << answer.body;
@@ -286,8 +289,9 @@ TEST_F(TakingOperations, ADryRunNeedsNoSignatureWhereEverythingElseDoes) {
   const Answer tried = peer.Ask(RetractSource(R"(,"dry_run":true)"));
   EXPECT_EQ(tried.status, 200) << tried.body;
   EXPECT_THAT(tried.body, HasSubstr(R"("allowed":true,"retracted":2,)"));
-  const Answer from_elsewhere = peer.Ask(Send("POST", "/v1/retract", R"({"source_id":"withdrawn","dry_run":true})",
-                                              "localhost", "X-Forwarded-For: 192.0.2.1\r\n"));
+  const Answer from_elsewhere =
+      peer.Ask(Send("POST", "/v1/retract", R"({"source_id":"withdrawn","dry_run":true})", "localhost",
+                    "X-Forwarded-For: 192.0.2.1\r\n"));
   EXPECT_EQ(from_elsewhere.status, 200) << from_elsewhere.body;
   EXPECT_THAT(from_elsewhere.body, HasSubstr(R"("allowed":false,"code":"signature_required")"));
   EXPECT_THAT(from_elsewhere.body, HasSubstr("\"retracted\":2,"));

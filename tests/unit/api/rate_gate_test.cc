@@ -5,6 +5,8 @@
 
 #include "api_fixture.h"
 #include "crypto/ed25519.h"
+#include "crypto/sha256.h"
+#include "script/state.h"
 
 namespace stemedb::testing {
 namespace {
@@ -350,6 +352,18 @@ class GateAlone {
     ASSERT_TRUE(set) << set.error().message();
     live_.Publish(*set);
   }
+  // The policy's text as it is, unchecked: loading it may take longer than a good one's.
+  void PublishUnchecked(const std::string& policy) {
+    std::vector<script::ScriptInfo> scripts = live_.Current()->scripts();
+    for (script::ScriptInfo& script : scripts) {
+      if (script.name != "rate_limit") continue;
+      script.source = policy;
+      script.sha256 = crypto::Sha256::Of(policy);
+    }
+    auto set = script::ScriptSet::Of(std::move(scripts), live_.generation() + 1);
+    ASSERT_TRUE(set) << set.error().message();
+    live_.Publish(*set);
+  }
   // What the answer says is left.
   std::string Left(std::string_view path, http::Method method, size_t body_bytes, uint64_t items) {
     const std::string body(body_bytes, ' '), length = std::to_string(body_bytes);
@@ -465,6 +479,33 @@ return {
   EXPECT_EQ(alone.Concepts(), "94");
   alone.Publish(counting + "-- another text\n");
   EXPECT_EQ(alone.Concepts(), "93");
+}
+
+// 25 ms by the thread's processor time, where a call may take 5.
+TEST(RateGateGenerations, AStateIsMadeInATimeOfItsOwnWhenTheSetIsTakenUp) {
+  const auto slow = [](double count) {
+    return "local n = 0 for i = 1, " + std::to_string(static_cast<int64_t>(count)) + " do n = n + i end\n" +
+           Policy();
+  };
+  auto opened = script::State::Open("rate_limit.lua", slow(1e6), {.load_time_ms_max = 60'000});
+  ASSERT_TRUE(opened) << opened.error().message();
+  const double ns_each = static_cast<double>((*opened)->load_ns()) / 1e6;
+  GateAlone alone(Policy());
+  alone.PublishUnchecked(slow(25e6 / ns_each));
+  alone.gate().TakeUpLive();
+  EXPECT_EQ(alone.Concepts(), "25");
+  EXPECT_EQ(alone.replaced(), 0);
+}
+
+TEST(RateGateTurn, IsCountedByTheThreadsProcessorTime) {
+  GateAlone alone(Policy(), {.turn_ns_max = 1});  // and the clock stands still
+  alone.Concepts();
+  EXPECT_EQ(alone.replaced(), 0);
+  alone.Concepts();
+  EXPECT_EQ(alone.replaced(), 1);
+  alone.gate().OnTurnEnd();
+  alone.Concepts();
+  EXPECT_EQ(alone.replaced(), 1);
 }
 
 class NoPolicy : public RateGateTest {

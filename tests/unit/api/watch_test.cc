@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "api/watch_events.h"
@@ -282,6 +283,33 @@ TEST_F(Watch, TellsThatAClaimIsGoneWhenWhatItRestsOnComesLaterAndIsRetractedAlre
   EXPECT_THAT(event.data, HasSubstr("\"resolution\":null"));
 }
 
+TEST_F(Watch, IsToldNoStatusOfAClaimWhoseLineageIsTooLongToFindItOut) {
+  constexpr int kLength = 2'100;
+  std::vector<store::PreparedRecord> chain;
+  model::Assertion claim = Claim("elsewhere", "p", Number(0));
+  for (int i = 1; i <= kLength; ++i) {
+    chain.push_back(Prepare(claim));
+    claim = Claim("elsewhere", "p", Number(i));
+    claim.derived_from = {chain.back().id};
+    if (chain.size() < 700) continue;
+    const Hash256 last = chain.back().id;
+    ASSERT_TRUE(Write(*store_, std::move(chain)).status.ok());
+    chain.clear();
+    claim.derived_from = {last};
+  }
+  ASSERT_TRUE(Say(RetractionFrom("nobody", Cascade::kYes)).status.ok());
+  Start();
+  Watching watching(port(), "concept_path=a");
+  EXPECT_EQ(watching.Next().name, "hello");
+  claim.concept_path = "a";
+  ASSERT_TRUE(Say(claim).status.ok());
+  const Event event = watching.Next();
+  EXPECT_EQ(event.name, "assertion");
+  EXPECT_THAT(event.data, ::testing::Not(HasSubstr("\"status\"")));
+  SayAt("a", 3);
+  EXPECT_THAT(watching.Next().data, HasSubstr("\"status\":\"active\""));
+}
+
 TEST_F(Watch, IsToldWhenANewVersionOfALensJudgesOtherwiseThoughNothingCameIn) {
   SayAt("a", 1, 0.5);
   SayAt("a", 2, 0.9);
@@ -416,21 +444,55 @@ TEST(ResolutionChanges, AreSentOneByOneAsFarAsThereIsRoom) {
   simdjson::dom::parser parser;
   const api::ResolutionChanges changes(parser, answer);
   ASSERT_EQ(changes.pairs(), 2u);
-  std::unordered_map<std::string, std::string> said{{std::string("a/d\0p", 5), "gone"}};
+  api::Told told{{std::string("a/d\0p", 5), Hash256{}}};
   std::vector<std::string> events;
   const auto send_one = [&](std::string_view event) {
     events.emplace_back(event);
     return false;
   };
-  EXPECT_FALSE(changes.Tell(said, 7, send_one));
-  EXPECT_FALSE(changes.Tell(said, 7, send_one));
-  EXPECT_FALSE(changes.Tell(said, 7, send_one));
-  EXPECT_TRUE(changes.Tell(said, 7, send_one));
+  EXPECT_FALSE(changes.Tell(told, 7, send_one));
+  EXPECT_FALSE(changes.Tell(told, 7, send_one));
+  EXPECT_FALSE(changes.Tell(told, 7, send_one));
+  EXPECT_TRUE(changes.Tell(told, 7, send_one));
   ASSERT_EQ(events.size(), 3u);
   EXPECT_THAT(events[0], HasSubstr(R"("concept_path":"a/d","predicate":"p")"));
   EXPECT_THAT(events[0], HasSubstr(R"("resolution":null})"));
   EXPECT_THAT(events[1], HasSubstr(R"("value":"}{","confidence":1,"status":"s","n":[{}]}})"));
   EXPECT_THAT(events[2], HasSubstr(R"("concept_path":"a/c")"));
+}
+
+// 256 watchers of 250 pairs, with values of 64 KiB, would keep 4 GiB.
+static_assert(sizeof(api::Told::mapped_type) == 32 && std::is_trivially_copyable_v<api::Told::mapped_type>,
+              "what is kept of a pair as long as somebody watches doesn't grow with its value");
+
+TEST(ResolutionChanges, AnyOtherStateIsToldAndTheSameOneIsNotHoweverLargeTheValue) {
+  api::Told told;
+  simdjson::dom::parser parser;
+  const auto told_of = [&](const std::string& winner, const std::string& value, const std::string& confidence,
+                           const std::string& status, const std::string& explain) {
+    const std::string answer = R"({"lens":{"name":"l"},"resolutions":[{"concept_path":"a","predicate":"p",)"
+                               R"("winner":)" +
+                               winner + R"(,"value":)" + value + R"(,"confidence":)" + confidence +
+                               R"(,"status":")" + status + R"(","explain":")" + explain +
+                               R"("}],"as_of":{}})";
+    int events = 0;
+    EXPECT_TRUE(api::ResolutionChanges(parser, answer).Tell(told, 7, [&](std::string_view) {
+      ++events;
+      return true;
+    }));
+    return events;
+  };
+  const std::string large = std::string(64 * 1024 - 1, 'x');
+  const std::string one = '"' + large + "1\"", other = '"' + large + "2\"";
+  EXPECT_EQ(told_of("\"w\"", one, "0.5", "s", "e"), 1);
+  EXPECT_EQ(told_of("\"w\"", one, "0.5", "s", "e"), 0);
+  EXPECT_EQ(told_of("\"w\"", one, "0.5", "s", "in other words"), 0);
+  EXPECT_EQ(told_of("\"w\"", other, "0.5", "s", "e"), 1);
+  EXPECT_EQ(told_of("\"v\"", other, "0.5", "s", "e"), 1);
+  EXPECT_EQ(told_of("\"v\"", other, "0.25", "s", "e"), 1);
+  EXPECT_EQ(told_of("\"v\"", other, "0.25", "t", "e"), 1);
+  EXPECT_EQ(told_of("\"v\"", other, "0.25", "t", "e"), 0);
+  EXPECT_EQ(told_of("null", "null", "0", "none", "e"), 1);
 }
 
 }  // namespace
