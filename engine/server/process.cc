@@ -46,8 +46,8 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Once a large block has been freed, glibc by itself takes all up to 32 MiB from its arenas, which keep what is
-// given back. A flood would leave its buffers behind, and the start what it sorted.
+// Once a large block has been freed, glibc by itself takes all up to 32 MiB from its arenas, which keep what
+// is given back. A flood would leave its buffers behind, and the start what it sorted.
 void ReturnLargeBlocks() { mallopt(M_MMAP_THRESHOLD, 1 << 20); }
 
 class Process {

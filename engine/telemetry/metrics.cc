@@ -113,8 +113,8 @@ AnswerCacheMetrics MakeAnswerCache(Registry& r) {
                                      "Questions answered with a kept answer as old as they allowed."),
       .misses_total = OneCounter(r, names::kAnswerCacheMissesTotal,
                                  "Answers that were made and would have been worth keeping."),
-      .evictions_total = OneCounter(r, names::kAnswerCacheEvictionsTotal,
-                                    "Kept answers that were given up for room."),
+      .evictions_total =
+          OneCounter(r, names::kAnswerCacheEvictionsTotal, "Kept answers that were given up for room."),
       .bytes = OneGauge(r, names::kAnswerCacheBytes, "Bytes of memory that kept answers take."),
   };
 }
