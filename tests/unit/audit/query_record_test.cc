@@ -59,7 +59,8 @@ TEST(QueryRecord, AFailedOneHasItsCodeAndNoAnswer) {
   QueryRecord record = Query("{}");
   record.answered = record.has_moment = false;
   record.code = "lens_failed";
-  const QueryRecord read = Parse(FrameOf(record));
+  const std::string frame = FrameOf(record);  // which the texts of what is read lie in
+  const QueryRecord read = Parse(frame);
   EXPECT_FALSE(read.answered || read.has_moment || read.agent);
   EXPECT_EQ(read.code, "lens_failed");
   EXPECT_EQ(read.answer_bytes, 0u);
@@ -121,7 +122,8 @@ TEST(QueryRecord, WhatIsNoUtf8OrNoNumberBecomesSomethingThatIs) {
   record.claims[0].weight = std::numeric_limits<double>::quiet_NaN();
   record.claims[0].share = std::numeric_limits<double>::infinity();
   record.time_ms = INT64_MAX;
-  const QueryRecord read = Parse(FrameOf(record));
+  const std::string frame = FrameOf(record);  // which the texts of what is read lie in
+  const QueryRecord read = Parse(frame);
   EXPECT_EQ(read.agent, "?? who");
   EXPECT_EQ(read.claims[0].weight, 0);
   EXPECT_EQ(read.claims[0].share, 0);
