@@ -42,7 +42,7 @@ class Touches {
   // and another quarter for ids.
   explicit Touches(size_t slots);
 
-  // Commit thread, in the order of the log: some 50 ns and a few ns for each segment of a claim's path.
+  // Commit thread, in the order of the log: a few hashes, and one for each segment of a claim's path.
   void Note(const Batch& batch);
 
   // Any thread. Whether everything up to the sequence was noted; else the others have nothing to say.
