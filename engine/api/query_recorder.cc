@@ -6,6 +6,7 @@
 #include "api/errors.h"
 #include "api/question_json.h"
 #include "api/sender.h"
+#include "base/scratch.h"
 #include "crypto/sha256.h"
 
 namespace stemedb::api {
@@ -94,7 +95,7 @@ void QueryRecorder::Add() {
   frame_.clear();
   audit::AppendFrame(frame_, record_);
   trail_->Add(*buffer_, frame_, record_.time_ms);
-  if (question_.capacity() > kKeptBytesMax) std::string().swap(question_);
+  ReleaseIfLarge(question_, kKeptBytesMax);
 }
 
 }  // namespace stemedb::api

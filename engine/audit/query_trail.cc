@@ -19,11 +19,6 @@ constexpr uint64_t kRememberBytes = 8u << 20;
 // Memory that only a flood needs is let go when it is over.
 constexpr size_t kKeptBytesMax = 1 << 20;
 
-void ReleaseIfLarge(std::string& bytes) {
-  bytes.clear();
-  if (bytes.capacity() > kKeptBytesMax) std::string().swap(bytes);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<QueryTrail>> QueryTrail::Open(Options options) {
@@ -153,9 +148,13 @@ void QueryTrail::TakeAll() {
     const TrailWriter::Written written = writer_->Write(ordered_);
     Feed(written.first_id, std::string_view(ordered_).substr(0, written.bytes));
   }
-  stemedb::ReleaseIfLarge(placed_);
-  ReleaseIfLarge(ordered_);
-  for (std::string& bytes : gathered_) ReleaseIfLarge(bytes);
+  ReleaseIfLarge(placed_);
+  ordered_.clear();
+  ReleaseIfLarge(ordered_, kKeptBytesMax);
+  for (std::string& bytes : gathered_) {
+    bytes.clear();
+    ReleaseIfLarge(bytes, kKeptBytesMax);
+  }
 }
 
 TrailBuffer::Lost QueryTrail::TakeOne(size_t buffer) {

@@ -4,16 +4,16 @@
 #pragma once
 
 #include <cstddef>
-#include <vector>
 
 namespace stemedb {
 
 inline constexpr size_t kScratchElementsMax = 64 * 1024;
 
-// Frees the vector's memory when it has room for more than kScratchElementsMax; what it held is lost then.
-template <typename T>
-void ReleaseIfLarge(std::vector<T>& scratch) {
-  if (scratch.capacity() > kScratchElementsMax) std::vector<T>().swap(scratch);
+// Frees a vector's or a text's memory when it has room for more than so many elements; what it held is lost
+// then.
+template <typename Scratch>
+void ReleaseIfLarge(Scratch& scratch, size_t elements_max = kScratchElementsMax) {
+  if (scratch.capacity() > elements_max) Scratch().swap(scratch);
 }
 
 }  // namespace stemedb
